@@ -1,0 +1,8 @@
+//! Pure media: SRTP, the relay that is the oracle of the XDP program, sessions, ports, flow plans.
+//!
+//! No sockets, no clock, no async runtime: time comes in as `now`, randomness as an
+//! injected generator.
+
+pub mod ports;
+pub mod session;
+pub mod srtp;

@@ -1,0 +1,1 @@
+//! The one entry of signalling: messages, time and media events in, commands out.

@@ -1,0 +1,94 @@
+//! Where messages come from and go to, as the transport layer (RFC 3261 section 18) sees it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::trunk::TrunkId;
+
+/// A SIP transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl Transport {
+    /// The token in Via, upper case: `UDP`, `TCP`, `TLS`.
+    pub fn via_token(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// The value of a URI's transport parameter, lower case.
+    pub fn uri_token(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        }
+    }
+
+    /// From either token, in any case (RFC 3261 section 7.3.1).
+    pub fn from_token(token: &str) -> Option<Transport> {
+        [Transport::Udp, Transport::Tcp, Transport::Tls]
+            .into_iter()
+            .find(|transport| transport.uri_token().eq_ignore_ascii_case(token))
+    }
+
+    pub fn is_reliable(self) -> bool {
+        self != Transport::Udp
+    }
+
+    pub fn is_secure(self) -> bool {
+        self == Transport::Tls
+    }
+
+    /// 5061 for TLS, else 5060.
+    pub fn default_port(self) -> u16 {
+        if self.is_secure() { 5061 } else { 5060 }
+    }
+}
+
+/// One of our listeners, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId(pub u16);
+
+/// One TCP or TLS connection; never re-used in the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Where a message came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub transport: Transport,
+    pub listener: ListenerId,
+    /// Our address.
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    /// The connection, for TCP and TLS.
+    pub connection: Option<ConnectionId>,
+}
+
+/// A host as SIP names it: a name that DNS resolves, or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    Name(String),
+    Address(IpAddr),
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub transport: Transport,
+    /// Whose socket (UDP) or address (TCP, TLS) to send from.
+    pub listener: ListenerId,
+    /// The connection to use while it lives: responses, and requests within a dialog.
+    pub connection: Option<ConnectionId>,
+    pub host: Host,
+    pub port: u16,
+    /// Whose CA bundle, client certificate and verification mode a new TLS connection uses.
+    pub trunk: Option<TrunkId>,
+}

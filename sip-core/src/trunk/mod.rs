@@ -1,0 +1,93 @@
+//! Trunks: who may send us calls, how they are secured, where calls to them go.
+
+use std::net::IpAddr;
+
+use media_core::ports::RealmId;
+use media_core::srtp::profile::Suite;
+
+use crate::transport::{Host, ListenerId, Transport};
+
+/// A trunk, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrunkId(pub u16);
+
+/// SEC-1: exactly three modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum SecureMode {
+    /// UDP or TCP, RTP.
+    #[default]
+    Disabled,
+    /// TLS, RTP.
+    Tls,
+    /// TLS, SRTP.
+    Srtp,
+}
+
+/// MED-2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum SourceMode {
+    #[default]
+    Strict,
+    Latch,
+}
+
+/// MED-1: whether SRTP may pass through under the peers' own shared keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Passthrough {
+    Prefer,
+    #[default]
+    Never,
+}
+
+/// An IP network: address and prefix length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub prefix: u8,
+}
+
+/// Where calls to a trunk go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub host: Host,
+    pub port: u16,
+    pub transport: Transport,
+}
+
+/// Everything signalling needs to know of a trunk.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    pub name: String,
+    /// Hosts of the Request-URI that name this trunk; empty: found by source address.
+    pub domains: Vec<String>,
+    pub mode: SecureMode,
+    /// Who may send to us; empty: nobody.
+    pub acl: Vec<Network>,
+    pub destination: Option<Destination>,
+    /// The listener that requests to the destination leave from.
+    pub listener: ListenerId,
+    pub realm: RealmId,
+    /// SDES suites that the trunk allows, in our order of preference.
+    pub suites: Vec<Suite>,
+    pub source: SourceMode,
+    /// With [`SourceMode::Latch`]: where media may come from; empty: anywhere.
+    pub media_acl: Vec<Network>,
+    pub passthrough: Passthrough,
+    /// `sips:` stays as it is instead of becoming `sip:` with TLS (SEC-5).
+    pub pass_sips: bool,
+    /// Send an MKI in our crypto line.
+    pub mki: bool,
+    pub dscp: Option<u8>,
+    /// Encoding names allowed in audio, upper case, in any order; `TELEPHONE-EVENT` among them.
+    pub codecs: Vec<String>,
+}
+
+/// One rule of the ordered routing table.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The trunk that the call came from; `None`: any.
+    pub from: Option<TrunkId>,
+    /// Prefix of the called number; empty: any.
+    pub prefix: String,
+    pub to: TrunkId,
+}
