@@ -4,5 +4,6 @@
 //! injected generator.
 
 pub mod ports;
+pub mod report;
 pub mod session;
 pub mod srtp;
