@@ -1,6 +1,9 @@
 //! Where messages come from and go to, as the transport layer (RFC 3261 section 18) sees it.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+
+use media_core::ports::RealmId;
 
 use crate::trunk::TrunkId;
 
@@ -56,6 +59,20 @@ impl Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListenerId(pub u16);
 
+/// A socket that we receive on, and what we call it towards peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub transport: Transport,
+    /// Bound address.
+    pub address: SocketAddr,
+    /// What Via and Contact say: the address or name that peers reach us by, which is not the
+    /// bound one behind NAT.
+    pub advertised_host: Host,
+    pub advertised_port: u16,
+    /// The network that it faces (TRK-8).
+    pub realm: RealmId,
+}
+
 /// One TCP or TLS connection; never re-used in the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
@@ -77,6 +94,17 @@ pub struct Origin {
 pub enum Host {
     Name(String),
     Address(IpAddr),
+}
+
+/// As in a URI: an IPv6 address stands in brackets.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
 }
 
 /// Where a message goes.

@@ -1,1 +1,0 @@
-//! The one entry of signalling: messages, time and media events in, commands out.

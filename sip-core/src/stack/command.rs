@@ -1,0 +1,51 @@
+//! What the stack asks the driver to do.
+
+use media_core::session::{CallId, Session};
+
+use super::event::Event;
+use super::record::CallRecord;
+use crate::transport::Target;
+
+/// One effect, in the order in which it must happen.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Send a message.
+    Send(Transmit),
+    /// Change a call's media.
+    Media(MediaCommand),
+    /// A call is over, or was refused: write its record.
+    Record(Box<CallRecord>),
+    /// Something an operator wants to see.
+    Event(Event),
+}
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct Transmit {
+    /// [`Target::connection`] first, if it still lives; else a connection to host and port, which
+    /// may be one that is already open to the same place with the same trunk's TLS settings.
+    pub target: Target,
+    pub bytes: Vec<u8>,
+    pub id: TransmitId,
+}
+
+/// Names a [`Transmit`] in a [`TransportFailure`]; opaque to the driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransmitId(u64);
+
+/// A message could not be sent: no route, connection refused or reset, handshake failed, queue full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportFailure {
+    pub id: TransmitId,
+    /// For the event and the call record.
+    pub reason: String,
+}
+
+/// What the media plane must do for a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaCommand {
+    /// Make the call's flows be these; the first one creates them.
+    Apply(Session),
+    /// Remove the call's flows, and then report [`media_core::report::MediaEvent::Removed`].
+    Remove(CallId),
+}

@@ -1,0 +1,36 @@
+//! What the stack is started with.
+
+use std::time::Duration;
+
+use crate::transport::Listener;
+use crate::trunk::{Route, Trunk};
+
+/// Everything that signalling needs from the configuration; `..StackConfig::default()` for the rest.
+#[derive(Clone, Debug)]
+pub struct StackConfig {
+    /// Indexed by [`crate::trunk::TrunkId`].
+    pub trunks: Vec<Trunk>,
+    /// In order: the first match decides.
+    pub routes: Vec<Route>,
+    /// Indexed by [`crate::transport::ListenerId`].
+    pub listeners: Vec<Listener>,
+    /// The value of `User-Agent` and `Server`.
+    pub user_agent: String,
+    /// How long the far side may ring before the call is cancelled.
+    pub ring_timeout: Duration,
+    /// Calls at once, of all trunks; above it 503 with `Retry-After`.
+    pub max_calls: usize,
+}
+
+impl Default for StackConfig {
+    fn default() -> StackConfig {
+        StackConfig {
+            trunks: Vec::new(),
+            routes: Vec::new(),
+            listeners: Vec::new(),
+            user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
+            ring_timeout: Duration::from_secs(180),
+            max_calls: 20_000,
+        }
+    }
+}

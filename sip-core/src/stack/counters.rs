@@ -1,0 +1,49 @@
+//! What signalling counts.
+
+/// Names every counter once: for the struct and for the list that metrics print.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// Counts since the start of the process.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl Counters {
+            /// Every counter by name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($field), self.$field),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages that could be parsed.
+    messages_received,
+    messages_sent,
+    /// Malformed requests that were answered 400.
+    malformed_answered,
+    /// Malformed messages that could not be answered.
+    malformed_dropped,
+    /// Responses that match no transaction.
+    stray_responses,
+    /// ACKs that match no dialog.
+    stray_acks,
+    /// Requests within a dialog that does not exist (481).
+    unknown_dialog,
+    /// INVITEs that started a call.
+    calls_started,
+    calls_answered,
+    calls_ended,
+    /// INVITEs that were refused with a code of ours.
+    calls_refused,
+    /// INVITEs refused because too many calls are up.
+    calls_over_limit,
+    /// INVITEs refused because no media port was free.
+    media_ports_exhausted,
+    /// Calls ended because an answered INVITE was never acknowledged.
+    acks_missing,
+    /// Messages that could not be sent.
+    transport_failures,
+}

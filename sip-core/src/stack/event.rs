@@ -1,0 +1,57 @@
+//! What an operator wants to see as it happens.
+
+use std::net::SocketAddr;
+
+use media_core::session::CallId;
+
+use crate::transport::Transport;
+
+/// One thing that happened; the driver adds the wall-clock time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub kind: EventKind,
+    pub call: Option<CallId>,
+    /// Name of the trunk, if it is known.
+    pub trunk: Option<String>,
+    /// The peer that it is about.
+    pub peer: Option<(Transport, SocketAddr)>,
+    /// Trunkline's own code, see [`crate::refusal::Refusal`].
+    pub code: Option<u32>,
+    /// In words.
+    pub text: String,
+}
+
+/// What an [`Event`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A call came in and goes out.
+    CallStarted,
+    CallAnswered,
+    CallEnded,
+    /// A call was refused: by us, with the code.
+    CallRefused,
+    /// A re-INVITE was refused; the call goes on.
+    ReinviteRefused,
+    /// A message that could not be parsed.
+    Malformed,
+    /// A message could not be sent, or the peer did not answer.
+    PeerUnreachable,
+    /// No media for the trunk's limit: the call is ended.
+    MediaTimeout,
+}
+
+impl EventKind {
+    /// The name in logs and streams of events.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::CallStarted => "call_started",
+            EventKind::CallAnswered => "call_answered",
+            EventKind::CallEnded => "call_ended",
+            EventKind::CallRefused => "call_refused",
+            EventKind::ReinviteRefused => "reinvite_refused",
+            EventKind::Malformed => "malformed",
+            EventKind::PeerUnreachable => "peer_unreachable",
+            EventKind::MediaTimeout => "media_timeout",
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The call record: what remains of every call, refused ones too (OPS-2).
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use media_core::report::MediaReport;
+use media_core::session::{CallId, Side};
+use media_core::srtp::profile::Suite;
+
+use crate::transport::Transport;
+
+/// One call, at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    pub call: CallId,
+    /// The leg of the INVITE that came in.
+    pub caller: LegRecord,
+    /// The leg of our INVITE; `None` if the call was refused before it.
+    pub callee: Option<LegRecord>,
+    /// The caller's URI, from From.
+    pub from: String,
+    /// The called URI: the Request-URI of the INVITE.
+    pub to: String,
+    /// When the INVITE came.
+    pub start: Instant,
+    /// When the far side answered.
+    pub answer: Option<Instant>,
+    pub end: Instant,
+    pub ended_by: EndedBy,
+    /// The final status of the caller's INVITE.
+    pub status: u16,
+    /// Trunkline's own code ([`crate::refusal::Refusal::code`]), if it had a say in the end.
+    pub code: Option<u32>,
+    /// Why it ended, in words.
+    pub reason: String,
+    /// Encoding name of the audio codec, e.g. `PCMU`.
+    pub codec: Option<String>,
+    /// `None` if no media was ever set up.
+    pub media: Option<MediaReport>,
+}
+
+impl CallRecord {
+    /// The leg of that side, if it came to be.
+    pub fn leg(&self, side: Side) -> Option<&LegRecord> {
+        match side {
+            Side::Caller => Some(&self.caller),
+            Side::Callee => self.callee.as_ref(),
+        }
+    }
+}
+
+/// One leg of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegRecord {
+    /// Call-ID header.
+    pub sip_call_id: String,
+    /// Name of the trunk, once it is known.
+    pub trunk: Option<String>,
+    pub transport: Transport,
+    /// The peer's signalling address, once a message came from it.
+    pub remote: Option<SocketAddr>,
+    /// `RTP/AVP` or `RTP/SAVP`; `None` without media.
+    pub profile: Option<&'static str>,
+    /// SDES suite of SRTP that we terminate or pass on.
+    pub suite: Option<Suite>,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    Caller,
+    Callee,
+    /// We: a refusal, a timeout, a shutdown.
+    Trunkline,
+}
+
+impl EndedBy {
+    /// The name in records and on the console.
+    pub fn name(self) -> &'static str {
+        match self {
+            EndedBy::Caller => "caller",
+            EndedBy::Callee => "callee",
+            EndedBy::Trunkline => "trunkline",
+        }
+    }
+}
+
+impl From<Side> for EndedBy {
+    fn from(side: Side) -> EndedBy {
+        match side {
+            Side::Caller => EndedBy::Caller,
+            Side::Callee => EndedBy::Callee,
+        }
+    }
+}
