@@ -24,14 +24,24 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// Calls per second or concurrent calls of a trunk.
+    /// Calls per second or concurrent calls, of a trunk or of the process.
     LIMIT = 503, 32001, "call limit reached";
     /// Every target of a route failed; the status is the last target's where there is one.
     ALL_TARGETS_FAILED = 503, 32011, "all targets failed";
     NO_ROUTE = 404, 32012, "no route";
     /// No media port is free in a realm.
     NO_MEDIA_PORT = 503, 32013, "no media port free";
+    /// The far side rang, or did not even do that, until our patience ended.
+    NO_ANSWER = 480, 32014, "no answer";
+    /// Our 2xx was never acknowledged (RFC 3261 section 13.3.1.4).
+    ACK_MISSING = 408, 32015, "answer not acknowledged";
+    SHUTTING_DOWN = 503, 32016, "shutting down";
+    /// The dialog is gone at one side: 481 or no answer to a request within it
+    /// (RFC 3261 section 12.2.1.2).
+    DIALOG_LOST = 481, 32017, "the peer lost the call";
     ACL = 403, 32201, "source address not allowed";
+    /// The far side asks for credentials that we do not have.
+    CREDENTIALS = 403, 32202, "credentials required";
     UNKNOWN_DOMAIN = 403, 32203, "unknown domain";
     SRTP_UNUSABLE = 488, 32207, "no usable SRTP offer";
     SRTP_REQUIRED = 488, 32208, "SRTP required";
@@ -39,4 +49,72 @@ refusals! {
     NO_COMMON_CODEC = 488, 32210, "no common codec";
     MEDIA_TIMEOUT = 408, 32230, "no media";
     MALFORMED = 400, 32240, "malformed message";
+    /// No SDP where offer or answer is due.
+    NO_SDP = 488, 32241, "no session description";
+    /// Max-Forwards is used up: most likely a loop.
+    TOO_MANY_HOPS = 483, 32242, "too many hops";
+    /// The same request came by two ways (RFC 3261 section 8.2.2.2).
+    MERGED = 482, 32243, "merged request";
+    /// Require names an extension that we do not have.
+    BAD_EXTENSION = 420, 32244, "extension not supported";
+    /// The body is not SDP, or is encoded.
+    MEDIA_TYPE = 415, 32245, "media type not supported";
+}
+
+impl Refusal {
+    /// The same reason under another status.
+    pub const fn with_status(self, status: u16) -> Refusal {
+        Refusal { status, ..self }
+    }
+
+    /// The value of a Reason header (RFC 3326). The protocol is ours: its causes are our codes.
+    pub fn reason_header(&self) -> String {
+        format!("X-Trunkline;cause={};text=\"{}\"", self.code, self.text)
+    }
+
+    /// The value of a Warning header (RFC 3261 section 20.43), due with 488; `agent` is our host.
+    pub fn warning_header(&self, agent: &str) -> String {
+        let code = match *self {
+            refusal if refusal.code == Refusal::SRTP_REQUIRED.code => WARN_INCOMPATIBLE_TRANSPORT,
+            refusal if refusal.code == Refusal::NO_COMMON_CODEC.code => WARN_INCOMPATIBLE_FORMAT,
+            _ => WARN_MISCELLANEOUS,
+        };
+        format!("{code} {agent} \"{} {}\"", self.code, self.text)
+    }
+}
+
+/// "Incompatible transport protocol": RTP/AVP where RTP/SAVP is due.
+const WARN_INCOMPATIBLE_TRANSPORT: u16 = 302;
+/// "Incompatible media format".
+const WARN_INCOMPATIBLE_FORMAT: u16 = 305;
+/// Free text.
+const WARN_MISCELLANEOUS: u16 = 399;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_there_once() {
+        let codes: HashSet<u32> = Refusal::ALL.iter().map(|refusal| refusal.code).collect();
+        assert_eq!(codes.len(), Refusal::ALL.len());
+    }
+
+    #[test]
+    fn headers_carry_code_and_words() {
+        assert_eq!(
+            Refusal::ACL.reason_header(),
+            "X-Trunkline;cause=32201;text=\"source address not allowed\""
+        );
+        assert_eq!(
+            Refusal::SRTP_REQUIRED.warning_header("edge.example.com"),
+            "302 edge.example.com \"32208 SRTP required\""
+        );
+        assert_eq!(
+            Refusal::NO_COMMON_CODEC.warning_header("192.0.2.1"),
+            "305 192.0.2.1 \"32210 no common codec\""
+        );
+    }
 }

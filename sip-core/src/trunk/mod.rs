@@ -1,5 +1,8 @@
 //! Trunks: who may send us calls, how they are secured, where calls to them go.
 
+pub mod acl;
+pub mod routing;
+
 use std::net::IpAddr;
 
 use media_core::ports::RealmId;
