@@ -54,6 +54,9 @@ pub struct MediaReport {
 pub enum MediaEvent {
     /// No RTP for that long on a call that is not on hold.
     Timeout { call: CallId, silent_for: Duration },
+    /// The media cannot be carried: the call is to be ended (503 while it is being set up).
+    /// `reason` is for the log and the call record. [`MediaEvent::Removed`] follows the removal as usual.
+    Failed { call: CallId, reason: String },
     /// The call's flows are gone: its ports may return to the pool.
     Removed { call: CallId, report: MediaReport },
 }

@@ -1,0 +1,62 @@
+//! What the media plane is told at start.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Fixed for the life of the [`MediaPlane`](super::MediaPlane).
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    pub backend: Backend,
+    /// Names of the interfaces that media arrives at and leaves by (XDP only).
+    pub interfaces: Vec<String>,
+    pub attach: Attach,
+    /// Every media address of every realm with its port range. At most
+    /// [`media_common::flow::MAX_MEDIA_ADDRESSES`]; the socket backend takes any number.
+    pub addresses: Vec<MediaRange>,
+    /// Silence after which a call that is not on hold is reported; `None` for never.
+    pub timeout: Option<Duration>,
+    /// Directory in a bpffs for the pins of maps and links.
+    pub pin_dir: PathBuf,
+    /// CPUs for the workers, in turn; empty: worker `n` runs on the `n`th CPU that the process may use.
+    pub cpus: Vec<usize>,
+}
+
+/// One of our media addresses and its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaRange {
+    pub address: IpAddr,
+    pub ports: RangeInclusive<u16>,
+}
+
+/// How media packets are to travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// XDP if this host and process can, else sockets with a warning that says what is missing.
+    #[default]
+    Auto,
+    /// XDP or an error.
+    Xdp,
+    /// UDP sockets, which need no privilege.
+    Socket,
+}
+
+/// Where the kernel is to run the XDP program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attach {
+    /// In the driver if it can, else generic.
+    #[default]
+    Auto,
+    /// In the driver or an error.
+    Native,
+    /// In the network stack, after the socket buffer was made: works with any driver, slower.
+    Generic,
+}
+
+impl MediaConfig {
+    /// The default of `media.timeout`.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+    /// The default of `media.pin_dir`.
+    pub const DEFAULT_PIN_DIR: &'static str = "/sys/fs/bpf/trunkline";
+}

@@ -1,0 +1,93 @@
+//! The media plane: carries the packets of the calls that signalling has set up.
+//!
+//! Signalling hands over a whole [`Session`] each time something changes; a control
+//! thread turns it into flows and installs them: in the XDP program's maps and the
+//! AF_XDP workers' slots, or in the socket relay. Nothing here blocks the caller.
+
+mod config;
+mod control;
+mod error;
+mod status;
+
+use std::thread::JoinHandle;
+
+use media_common::counters::Verdicts;
+use media_core::report::MediaEvent;
+use media_core::session::{CallId, Session};
+
+pub use config::{Attach, Backend, MediaConfig, MediaRange};
+pub use error::MediaError;
+pub use status::{ActiveBackend, AttachedMode, FlowStatus, InterfaceDescription, MediaDescription};
+
+use control::{Control, Input, Inputs};
+
+/// The running media plane. [`MediaPlane::stop`], or dropping it, detaches the XDP
+/// program, closes every socket and removes the pins.
+pub struct MediaPlane {
+    inputs: Inputs,
+    description: MediaDescription,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl MediaPlane {
+    /// Loads and attaches, or opens sockets, as the configuration says. `events` gets what
+    /// signalling must know; a full channel delays events, it loses none.
+    pub fn start(config: MediaConfig, events: tokio::sync::mpsc::Sender<MediaEvent>) -> Result<MediaPlane, MediaError> {
+        let (inputs, control, description) = Control::start(config, events)?;
+        let thread = std::thread::Builder::new()
+            .name("media-control".to_owned())
+            .spawn(move || control.run())
+            .map_err(|source| MediaError::System { action: "starting the control thread", source })?;
+        Ok(MediaPlane { inputs, description, thread: Some(thread) })
+    }
+
+    /// Makes the call's media what `session` says: new, changed or unchanged.
+    /// A session that cannot be carried is answered by [`MediaEvent::Failed`].
+    pub fn apply(&self, session: Session) {
+        self.inputs.send(Input::Apply(Box::new(session)));
+    }
+
+    /// Takes the call's flows away; [`MediaEvent::Removed`] follows when no packet of it is
+    /// on its way any more, also for a call that has none.
+    pub fn remove(&self, call: CallId) {
+        self.inputs.send(Input::Remove(call));
+    }
+
+    /// Every packet since start by its fate, kernel and workers together. Waits for the
+    /// control thread, usually well under a millisecond: not for the signalling loop.
+    pub fn verdicts(&self) -> Verdicts {
+        self.inputs.ask(Input::Verdicts).unwrap_or_default()
+    }
+
+    /// The RTP flows of the live calls. Waits like [`MediaPlane::verdicts`].
+    pub fn flows(&self) -> Vec<FlowStatus> {
+        self.inputs.ask(Input::Flows).unwrap_or_default()
+    }
+
+    /// How it runs.
+    pub fn description(&self) -> &MediaDescription {
+        &self.description
+    }
+
+    /// Removes every flow, detaches, removes the pins, and returns the last verdicts.
+    pub fn stop(mut self) -> Verdicts {
+        let verdicts = self.verdicts();
+        self.shut_down();
+        verdicts
+    }
+
+    fn shut_down(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.inputs.send(Input::Stop);
+            if thread.join().is_err() {
+                tracing::error!("media: the control thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for MediaPlane {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
