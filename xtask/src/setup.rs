@@ -1,0 +1,226 @@
+//! `cargo xtask setup`: what this machine lacks, installed or named.
+//!
+//! Nothing slow runs when nothing is missing: files are looked for and dpkg is
+//! asked once. `demo`, `test`, `lint` and `build` call [`ensure`] for their group.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::ebpf::Toolchain;
+use crate::{progress, workspace};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only what this needs.
+    #[arg(long = "for", value_enum, default_value_t = Group::All, value_name = "COMMAND")]
+    group: Group,
+}
+
+/// What the machine is to be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Group {
+    /// Compile the XDP program and the daemon.
+    Build,
+    /// And run the demo in namespaces.
+    Demo,
+    /// And run the tests with the peers that they call.
+    Test,
+    /// Check the sources.
+    Lint,
+    All,
+}
+
+/// A compiler with library sources, when rustup has none.
+const COMPILER: &[&str] = &["rustc-web", "rust-web-src"];
+/// What bpf-linker is built with.
+const LINKER: &[&str] = &[
+    "llvm-22-dev",
+    "libpolly-22-dev",
+    "zlib1g-dev",
+    "libzstd-dev",
+];
+/// Cryptography for TLS has C and assembly parts.
+const BUILD: &[&str] = &["gcc"];
+/// Namespaces and a look into the maps.
+const DEMO: &[&str] = &["bpftool", "iproute2"];
+/// Peers and tools of the lab and of the interop tests.
+const TEST: &[&str] = &[
+    "baresip-core",
+    "ethtool",
+    "ffmpeg",
+    "gstreamer1.0-plugins-bad",
+    "gstreamer1.0-plugins-base",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-tools",
+    "openssl",
+    "sip-tester",
+    "tcpdump",
+    "tshark",
+];
+
+const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
+
+pub(crate) fn command(arguments: &Arguments) -> Result<()> {
+    ensure(arguments.group)?;
+    match Toolchain::find() {
+        Some(toolchain) => progress::say(&format!("XDP program: {}", toolchain.name())),
+        None => progress::say("XDP program: no compiler with library sources"),
+    }
+    progress::say("nothing is missing");
+    Ok(())
+}
+
+/// Installs what `group` lacks; without the right to, fails with the one command that does.
+pub(crate) fn ensure(group: Group) -> Result<()> {
+    let packages = missing_packages(&wanted_packages(group))?;
+    let tools: Vec<&Tool> = wanted_tools(group)
+        .into_iter()
+        .filter(|tool| tool.is_missing())
+        .collect();
+    if !packages.is_empty() {
+        install_packages(&packages)?;
+    }
+    for tool in tools {
+        progress::logged(
+            &format!("cargo install {}", tool.name),
+            tool.name,
+            &mut tool.install(),
+        )?;
+    }
+    Ok(())
+}
+
+fn wanted_packages(group: Group) -> BTreeSet<&'static str> {
+    let mut wanted = BTreeSet::new();
+    if group == Group::Lint {
+        return wanted;
+    }
+    wanted.extend(BUILD);
+    if Toolchain::find() != Some(Toolchain::Nightly) {
+        wanted.extend(COMPILER);
+    }
+    if BPF_LINKER.is_missing() {
+        wanted.extend(LINKER);
+    }
+    if group != Group::Build {
+        wanted.extend(DEMO);
+    }
+    if matches!(group, Group::Test | Group::All) {
+        wanted.extend(TEST);
+    }
+    wanted
+}
+
+/// Those that dpkg does not list as installed.
+fn missing_packages(wanted: &BTreeSet<&'static str>) -> Result<Vec<&'static str>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Command::new("dpkg-query")
+        .args(["-W", "-f", "${Package} ${db:Status-Status}\\n"])
+        .args(wanted)
+        .stderr(Stdio::null())
+        .output();
+    let Ok(query) = query else {
+        bail!(
+            "this is not a Debian system: install what these Debian packages hold, by hand: {}",
+            list(wanted.iter().copied())
+        );
+    };
+    let output = String::from_utf8_lossy(&query.stdout);
+    let installed: BTreeSet<&str> = output
+        .lines()
+        .filter_map(|line| line.strip_suffix(" installed"))
+        .collect();
+    Ok(wanted
+        .iter()
+        .copied()
+        .filter(|package| !installed.contains(package))
+        .collect())
+}
+
+fn install_packages(packages: &[&str]) -> Result<()> {
+    let names = list(packages.iter().copied());
+    if !workspace::is_root() {
+        bail!(
+            "missing: {names}; install with: sudo apt-get update && sudo apt-get install -y \
+             --no-install-recommends {names}"
+        );
+    }
+    progress::logged("apt-get update", "apt-update", &mut apt_get(&["update"]))?;
+    let mut install = apt_get(&["install", "-y", "--no-install-recommends"]);
+    install.args(packages);
+    progress::logged(
+        &format!("apt-get install {names}"),
+        "apt-install",
+        &mut install,
+    )
+}
+
+fn apt_get(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// A program that `cargo install` provides.
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+    arguments: &'static [&'static str],
+}
+
+const BPF_LINKER: Tool = Tool {
+    name: "bpf-linker",
+    version: "0.13.0",
+    arguments: &["--no-default-features", "--features", "llvm-22"],
+};
+const NEXTEST: Tool = Tool {
+    name: "cargo-nextest",
+    version: "0.9.151",
+    arguments: &["--locked"],
+};
+const DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    arguments: &["--locked"],
+};
+
+impl Tool {
+    fn is_missing(&self) -> bool {
+        workspace::find_program(self.name).is_none()
+    }
+
+    fn install(&self) -> Command {
+        let mut command = workspace::cargo();
+        command
+            .args(["install", self.name, "--version", self.version])
+            .args(self.arguments);
+        // bpf-linker finds LLVM by these two; without the path it fails with
+        // "unable to find library -lLLVM".
+        if Path::new(LLVM_PREFIX).is_dir() {
+            let mut path = std::ffi::OsString::from(format!("{LLVM_PREFIX}/bin:"));
+            path.push(workspace::path_with_cargo_bin());
+            command.env("LLVM_PREFIX", LLVM_PREFIX).env("PATH", path);
+        }
+        command
+    }
+}
+
+fn wanted_tools(group: Group) -> Vec<&'static Tool> {
+    match group {
+        Group::Build | Group::Demo => vec![&BPF_LINKER],
+        Group::Test => vec![&BPF_LINKER, &NEXTEST],
+        Group::Lint => vec![&DENY],
+        Group::All => vec![&BPF_LINKER, &NEXTEST, &DENY],
+    }
+}
