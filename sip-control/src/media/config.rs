@@ -1,9 +1,9 @@
 //! What the media plane is told at start.
 
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use media_common::flow::MediaAddress;
 
 /// Fixed for the life of the [`MediaPlane`](super::MediaPlane).
 #[derive(Clone, Debug)]
@@ -12,22 +12,15 @@ pub struct MediaConfig {
     /// Names of the interfaces that media arrives at and leaves by (XDP only).
     pub interfaces: Vec<String>,
     pub attach: Attach,
-    /// Every media address of every realm with its port range. At most
-    /// [`media_common::flow::MAX_MEDIA_ADDRESSES`]; the socket backend takes any number.
-    pub addresses: Vec<MediaRange>,
+    /// Our media addresses with their ports and places in the flow table, as
+    /// [`media_core::ports::PortPool::flow_table_layout`] lays them out.
+    pub layout: Vec<MediaAddress>,
     /// Silence after which a call that is not on hold is reported; `None` for never.
     pub timeout: Option<Duration>,
     /// Directory in a bpffs for the pins of maps and links.
     pub pin_dir: PathBuf,
     /// CPUs for the workers, in turn; empty: worker `n` runs on the `n`th CPU that the process may use.
     pub cpus: Vec<usize>,
-}
-
-/// One of our media addresses and its ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaRange {
-    pub address: IpAddr,
-    pub ports: RangeInclusive<u16>,
 }
 
 /// How media packets are to travel.

@@ -51,8 +51,19 @@ impl Control {
         events: tokio::sync::mpsc::Sender<MediaEvent>,
     ) -> Result<(Inputs, Control, MediaDescription), MediaError> {
         let (sender, inputs) = mpsc::channel();
-        let description = MediaDescription { backend: ActiveBackend::Socket, fallback_reason: None };
-        Ok((Inputs { sender }, Control { inputs, events, calls: HashMap::new() }, description))
+        let description = MediaDescription {
+            backend: ActiveBackend::Socket,
+            fallback_reason: None,
+        };
+        Ok((
+            Inputs { sender },
+            Control {
+                inputs,
+                events,
+                calls: HashMap::new(),
+            },
+            description,
+        ))
     }
 
     pub(super) fn run(mut self) {
@@ -63,7 +74,10 @@ impl Control {
                 }
                 Input::Remove(call) => {
                     self.calls.remove(&call);
-                    let _ = self.events.blocking_send(MediaEvent::Removed { call, report: MediaReport::default() });
+                    let _ = self.events.blocking_send(MediaEvent::Removed {
+                        call,
+                        report: MediaReport::default(),
+                    });
                 }
                 Input::Verdicts(answer) => drop(answer.send(Verdicts::default())),
                 Input::Flows(answer) => drop(answer.send(Vec::new())),

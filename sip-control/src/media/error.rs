@@ -12,10 +12,16 @@ pub enum MediaError {
     NoInterface(String),
     /// The process lacks a privilege that the XDP backend needs.
     #[error("media: {capability} is missing: {action} was refused")]
-    MissingCapability { capability: &'static str, action: String },
+    MissingCapability {
+        capability: &'static str,
+        action: String,
+    },
     /// The kernel or the driver cannot do what the XDP backend needs.
     #[error("media: this host has no {feature}: {detail}")]
-    Unsupported { feature: &'static str, detail: String },
+    Unsupported {
+        feature: &'static str,
+        detail: String,
+    },
     #[error("media: another daemon holds {}", .0.display())]
     AlreadyRunning(PathBuf),
     #[error("media: pins under {}: {source}", path.display())]
@@ -25,13 +31,20 @@ pub enum MediaError {
     #[error("media: attaching to {interface}: {detail}")]
     Attach { interface: String, detail: String },
     #[error("media: AF_XDP socket on {interface} queue {queue}: {detail}")]
-    Xsk { interface: String, queue: u32, detail: String },
+    Xsk {
+        interface: String,
+        queue: u32,
+        detail: String,
+    },
     #[error("media: map {map}: {detail}")]
     Map { map: &'static str, detail: String },
     #[error("media: the media address {address} cannot be bound: {source}")]
     Bind { address: IpAddr, source: io::Error },
     #[error("media: {action}: {source}")]
-    System { action: &'static str, source: io::Error },
+    System {
+        action: &'static str,
+        source: io::Error,
+    },
 }
 
 impl MediaError {
@@ -40,7 +53,10 @@ impl MediaError {
     pub fn allows_fallback(&self) -> bool {
         !matches!(
             self,
-            MediaError::Config(_) | MediaError::NoInterface(_) | MediaError::AlreadyRunning(_) | MediaError::Bind { .. }
+            MediaError::Config(_)
+                | MediaError::NoInterface(_)
+                | MediaError::AlreadyRunning(_)
+                | MediaError::Bind { .. }
         )
     }
 }

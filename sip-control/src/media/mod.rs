@@ -15,7 +15,7 @@ use media_common::counters::Verdicts;
 use media_core::report::MediaEvent;
 use media_core::session::{CallId, Session};
 
-pub use config::{Attach, Backend, MediaConfig, MediaRange};
+pub use config::{Attach, Backend, MediaConfig};
 pub use error::MediaError;
 pub use status::{ActiveBackend, AttachedMode, FlowStatus, InterfaceDescription, MediaDescription};
 
@@ -32,13 +32,23 @@ pub struct MediaPlane {
 impl MediaPlane {
     /// Loads and attaches, or opens sockets, as the configuration says. `events` gets what
     /// signalling must know; a full channel delays events, it loses none.
-    pub fn start(config: MediaConfig, events: tokio::sync::mpsc::Sender<MediaEvent>) -> Result<MediaPlane, MediaError> {
+    pub fn start(
+        config: MediaConfig,
+        events: tokio::sync::mpsc::Sender<MediaEvent>,
+    ) -> Result<MediaPlane, MediaError> {
         let (inputs, control, description) = Control::start(config, events)?;
         let thread = std::thread::Builder::new()
             .name("media-control".to_owned())
             .spawn(move || control.run())
-            .map_err(|source| MediaError::System { action: "starting the control thread", source })?;
-        Ok(MediaPlane { inputs, description, thread: Some(thread) })
+            .map_err(|source| MediaError::System {
+                action: "starting the control thread",
+                source,
+            })?;
+        Ok(MediaPlane {
+            inputs,
+            description,
+            thread: Some(thread),
+        })
     }
 
     /// Makes the call's media what `session` says: new, changed or unchanged.

@@ -70,7 +70,11 @@ impl MediaDescription {
         };
         let mut modes = interfaces.iter().map(|interface| interface.mode);
         let first = modes.next()?;
-        Some(if modes.all(|mode| mode == first) { first.name() } else { "mixed" })
+        Some(if modes.all(|mode| mode == first) {
+            first.name()
+        } else {
+            "mixed"
+        })
     }
 }
 
@@ -78,13 +82,27 @@ impl fmt::Display for MediaDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.backend {
             ActiveBackend::Socket => f.write_str("sockets"),
-            ActiveBackend::Xdp { interfaces, workers, .. } => {
+            ActiveBackend::Xdp {
+                interfaces,
+                workers,
+                ..
+            } => {
                 write!(f, "XDP on")?;
                 for (place, interface) in interfaces.iter().enumerate() {
                     let separator = if place == 0 { "" } else { "," };
-                    let copying = if interface.zero_copy { "zero-copy" } else { "copying" };
-                    let InterfaceDescription { name, mode, queues, .. } = interface;
-                    write!(f, "{separator} {name} ({}, {queues} queue(s), {copying} AF_XDP)", mode.name())?;
+                    let copying = if interface.zero_copy {
+                        "zero-copy"
+                    } else {
+                        "copying"
+                    };
+                    let InterfaceDescription {
+                        name, mode, queues, ..
+                    } = interface;
+                    write!(
+                        f,
+                        "{separator} {name} ({}, {queues} queue(s), {copying} AF_XDP)",
+                        mode.name()
+                    )?;
                 }
                 write!(f, ", {workers} worker(s)")
             }
