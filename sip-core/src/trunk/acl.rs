@@ -184,3 +184,181 @@ fn faces(trunk: &Trunk, listeners: &[Listener], origin: &Origin) -> bool {
         .get(usize::from(origin.listener.0))
         .is_some_and(|listener| listener.realm == trunk.realm)
 }
+
+#[cfg(test)]
+mod tests {
+    use media_core::ports::RealmId;
+
+    use super::*;
+    use crate::transport::{ListenerId, Transport};
+    use crate::trunk::{Passthrough, SourceMode};
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        for (network, address, inside) in [
+            ("192.0.2.0/24", "192.0.2.255", true),
+            ("192.0.2.0/24", "192.0.3.0", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.6", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "::1", false),
+            ("0.0.0.0/0", "::ffff:203.0.113.9", true),
+            ("192.0.2.0/23", "::ffff:192.0.3.1", true),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::/0", "2001:db9::1", true),
+            ("2001:db8::1", "2001:db8::1", true),
+            ("2001:db8::1/127", "2001:db8::2", false),
+        ] {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(
+                network.contains(address.parse().unwrap()),
+                inside,
+                "{address} in {network:?}"
+            );
+        }
+        for bad in [
+            "",
+            "192.0.2.0/33",
+            "192.0.2/24",
+            "2001:db8::/129",
+            "192.0.2.0/",
+            "a/8",
+            "192.0.2.0/-1",
+        ] {
+            assert_eq!(bad.parse::<Network>(), Err(BadNetwork), "{bad}");
+        }
+    }
+
+    const UDP: ListenerId = ListenerId(0);
+    const TLS: ListenerId = ListenerId(1);
+    const PRIVATE_UDP: ListenerId = ListenerId(2);
+
+    fn listeners() -> Vec<Listener> {
+        [
+            (Transport::Udp, 0),
+            (Transport::Tls, 0),
+            (Transport::Udp, 1),
+        ]
+        .map(|(transport, realm)| Listener {
+            transport,
+            address: "198.51.100.1:5060".parse().unwrap(),
+            advertised_host: Host::Address("198.51.100.1".parse().unwrap()),
+            advertised_port: 5060,
+            realm: RealmId(realm),
+        })
+        .to_vec()
+    }
+
+    fn trunk(
+        domain: &str,
+        mode: SecureMode,
+        acl: &[&str],
+        listener: ListenerId,
+        realm: u16,
+    ) -> Trunk {
+        Trunk {
+            name: String::new(),
+            domains: Some(domain)
+                .filter(|domain| !domain.is_empty())
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
+            mode,
+            acl: acl.iter().map(|network| network.parse().unwrap()).collect(),
+            destination: None,
+            listener,
+            realm: RealmId(realm),
+            suites: Vec::new(),
+            source: SourceMode::Strict,
+            media_acl: Vec::new(),
+            passthrough: Passthrough::Never,
+            pass_sips: false,
+            mki: false,
+            dscp: None,
+            codecs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_trunk_of_its_host_and_else_of_its_source() {
+        use SecureMode::{Disabled, Srtp};
+        let trunks = [
+            trunk("a.sip.example.com", Srtp, &["192.0.2.0/24"], TLS, 0),
+            trunk("b.sip.example.com", Disabled, &["192.0.2.0/24"], UDP, 0),
+            trunk("", Disabled, &["203.0.113.0/24"], UDP, 0),
+            trunk("", Srtp, &["203.0.113.7"], TLS, 0),
+            trunk("", Disabled, &["203.0.113.0/24"], PRIVATE_UDP, 1),
+            trunk("", Disabled, &["203.0.113.8"], UDP, 0),
+        ];
+        let cases: &[(&str, &str, ListenerId, Result<u16, (Option<u16>, Refusal)>)] = &[
+            ("a.sip.example.com", "192.0.2.1", TLS, Ok(0)),
+            ("A.SIP.example.COM", "192.0.2.1", TLS, Ok(0)),
+            ("a.sip.example.com.", "192.0.2.1", TLS, Ok(0)),
+            (
+                "a.sip.example.com",
+                "192.0.2.1",
+                UDP,
+                Err((Some(0), Refusal::TLS_REQUIRED)),
+            ),
+            (
+                "a.sip.example.com",
+                "203.0.113.1",
+                TLS,
+                Err((Some(0), Refusal::ACL)),
+            ),
+            ("b.sip.example.com", "192.0.2.1", UDP, Ok(1)),
+            ("b.sip.example.com", "192.0.2.1", TLS, Ok(1)),
+            (
+                "b.sip.example.com",
+                "192.0.2.1",
+                PRIVATE_UDP,
+                Err((Some(1), Refusal::ACL)),
+            ),
+            (
+                "c.sip.example.com",
+                "192.0.2.1",
+                TLS,
+                Err((Some(0), Refusal::UNKNOWN_DOMAIN)),
+            ),
+            (
+                "198.51.100.1",
+                "192.0.2.1",
+                TLS,
+                Err((Some(0), Refusal::UNKNOWN_DOMAIN)),
+            ),
+            (
+                "198.51.100.1",
+                "198.51.100.99",
+                UDP,
+                Err((None, Refusal::ACL)),
+            ),
+            ("198.51.100.1", "203.0.113.1", UDP, Ok(2)),
+            ("198.51.100.1", "203.0.113.1", PRIVATE_UDP, Ok(4)),
+            ("198.51.100.1", "203.0.113.7", TLS, Ok(3)),
+            ("198.51.100.1", "203.0.113.7", UDP, Ok(2)),
+            ("198.51.100.1", "203.0.113.8", UDP, Ok(5)),
+        ];
+        for (host, source, listener, expected) in cases {
+            let host = match host.parse() {
+                Ok(address) => Host::Address(address),
+                Err(_) => Host::Name((*host).to_owned()),
+            };
+            let origin = Origin {
+                transport: listeners()[usize::from(listener.0)].transport,
+                listener: *listener,
+                local: "198.51.100.1:5060".parse().unwrap(),
+                remote: std::net::SocketAddr::new(source.parse().unwrap(), 5060),
+                connection: None,
+            };
+            let admitted = admit(&trunks, &listeners(), Some(&host), &origin);
+            let expected = expected
+                .map(TrunkId)
+                .map_err(|(trunk, refusal)| NotAdmitted {
+                    trunk: trunk.map(TrunkId),
+                    refusal,
+                });
+            assert_eq!(admitted, expected, "{host} from {source} by {listener:?}");
+        }
+    }
+}
