@@ -3,7 +3,11 @@
 //! No sockets, no clock, no async runtime: time comes in as `now`, randomness as an
 //! injected generator.
 
+pub mod flow_plan;
 pub mod ports;
+pub mod relay;
 pub mod report;
+pub mod rtcp;
+pub mod rtp;
 pub mod session;
 pub mod srtp;

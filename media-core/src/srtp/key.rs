@@ -30,7 +30,12 @@ impl MasterKey {
             return None;
         }
         let (key, salt) = key_salt.split_at(suite.key_len());
-        let mut master = MasterKey { suite, key: [0; MAX_KEY_LEN], salt: [0; MAX_SALT_LEN], lifetime: None };
+        let mut master = MasterKey {
+            suite,
+            key: [0; MAX_KEY_LEN],
+            salt: [0; MAX_SALT_LEN],
+            lifetime: None,
+        };
         master.key[..key.len()].copy_from_slice(key);
         master.salt[..salt.len()].copy_from_slice(salt);
         Some(master)
@@ -38,7 +43,12 @@ impl MasterKey {
 
     /// A fresh key from the injected generator (the operating system's, in production).
     pub fn generate(suite: Suite, rng: &mut (impl CryptoRng + ?Sized)) -> MasterKey {
-        let mut master = MasterKey { suite, key: [0; MAX_KEY_LEN], salt: [0; MAX_SALT_LEN], lifetime: None };
+        let mut master = MasterKey {
+            suite,
+            key: [0; MAX_KEY_LEN],
+            salt: [0; MAX_SALT_LEN],
+            lifetime: None,
+        };
         rng.fill_bytes(&mut master.key[..suite.key_len()]);
         rng.fill_bytes(&mut master.salt[..suite.salt_len()]);
         master
@@ -71,7 +81,8 @@ impl MasterKey {
 /// Compares suite, key and salt in constant time; the lifetime is not part of the identity.
 impl PartialEq for MasterKey {
     fn eq(&self, other: &MasterKey) -> bool {
-        self.suite == other.suite && bool::from(self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt))
+        self.suite == other.suite
+            && bool::from(self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt))
     }
 }
 

@@ -22,7 +22,10 @@ impl Suite {
 
     /// The suite of that name, case-insensitively.
     pub fn from_name(name: &str) -> Option<Suite> {
-        Suite::ALL.iter().copied().find(|suite| suite.name().eq_ignore_ascii_case(name))
+        Suite::ALL
+            .iter()
+            .copied()
+            .find(|suite| suite.name().eq_ignore_ascii_case(name))
     }
 
     /// Master key length, bytes.

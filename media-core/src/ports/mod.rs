@@ -1,5 +1,9 @@
 //! Media ports: what signalling asks for, and the pool that answers.
 
+mod pool;
+
+pub use pool::{BadRealms, PortPool, PortUsage, RealmPorts};
+
 use crate::session::LocalMedia;
 
 /// A realm's name in the configuration, as an index.

@@ -1,0 +1,133 @@
+//! A planned flow and its entry in the kernel's table.
+
+use std::net::{IpAddr, SocketAddr};
+
+use media_common::flow::{
+    ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RTCP, FLAG_RTCP_MUX,
+    FlowEntry, NO_TELEPHONE_EVENT,
+};
+
+use crate::relay::{Carries, FlowConfig, Route, Source, Transform};
+use crate::session::Side;
+
+/// Who runs a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The XDP program; the worker too where there is no XDP.
+    Forward,
+    /// The worker alone.
+    Worker,
+}
+
+/// One flow of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedFlow {
+    /// Our address and port that its packets arrive at.
+    pub local: SocketAddr,
+    pub action: Action,
+    pub config: FlowConfig,
+    /// The leg that its packets come from.
+    pub side: Side,
+    /// Place of its m-line in the session.
+    pub stream: usize,
+}
+
+impl PlannedFlow {
+    /// Where the kernel sends its packets: the peer and our address and port towards it.
+    ///
+    /// `None` for a flow of the worker.
+    pub fn exit(&self) -> Option<(SocketAddr, SocketAddr)> {
+        if self.action == Action::Worker {
+            return None;
+        }
+        let Forwarding { from, to, .. } = Forwarding::of(&self.config)?;
+        Some((from, to))
+    }
+
+    /// The entry for the flow table.
+    ///
+    /// `local_address` is the index of [`PlannedFlow::exit`]'s own address in the media
+    /// addresses, `next_hop` that of the way to its peer; neither is used for a flow of the
+    /// worker, whose entry says nothing but that.
+    pub fn entry(&self, local_address: u8, next_hop: u16) -> FlowEntry {
+        match (self.action, Forwarding::of(&self.config)) {
+            (Action::Forward, Some(forwarding)) => {
+                self.forward_entry(forwarding, local_address, next_hop)
+            }
+            (Action::Forward, None) | (Action::Worker, _) => FlowEntry {
+                action: ACTION_WORKER,
+                dscp: DSCP_KEEP,
+                telephone_event: NO_TELEPHONE_EVENT,
+                ..FlowEntry::default()
+            },
+        }
+    }
+
+    fn forward_entry(&self, forwarding: Forwarding, local_address: u8, next_hop: u16) -> FlowEntry {
+        let kind = match self.config.carries {
+            Carries::Rtp(_) => 0,
+            Carries::Rtcp(_) => FLAG_RTCP,
+            Carries::Both { .. } => FLAG_RTCP_MUX,
+        };
+        FlowEntry {
+            action: ACTION_FORWARD,
+            flags: FLAG_CHECK_SOURCE | kind,
+            local_address,
+            dscp: self.config.dscp.unwrap_or(DSCP_KEEP),
+            telephone_event: self.config.telephone_event.unwrap_or(NO_TELEPHONE_EVENT),
+            next_hop,
+            expected_port: forwarding.expected.port().to_be_bytes(),
+            local_port: forwarding.from.port().to_be_bytes(),
+            remote_port: forwarding.to.port().to_be_bytes(),
+            expected_address: mapped(forwarding.expected.ip()),
+            remote_address: mapped(forwarding.to.ip()),
+            payload_types: words(self.config.payload_types),
+            ..FlowEntry::default()
+        }
+    }
+}
+
+/// What the kernel needs to forward a flow: exists only for flows that it may forward.
+pub(super) struct Forwarding {
+    expected: SocketAddr,
+    from: SocketAddr,
+    to: SocketAddr,
+}
+
+impl Forwarding {
+    /// `None` if the flow needs keys, a decision or another family.
+    pub(super) fn of(config: &FlowConfig) -> Option<Forwarding> {
+        if config.transform != Transform::Copy {
+            return None;
+        }
+        let expected = match &config.source {
+            Source::Exactly(peer) => *peer,
+            Source::Latch { latched, .. } => (*latched)?,
+            Source::Unknown => return None,
+        };
+        let Route { from, to } = match &config.carries {
+            Carries::Rtp(route) | Carries::Rtcp(route) => *route,
+            Carries::Both { rtp, rtcp } if rtp == rtcp => *rtp,
+            Carries::Both { .. } => return None,
+        };
+        let to = to?;
+        let same_family = is_v4(expected) == is_v4(to) && is_v4(from) == is_v4(to);
+        same_family.then_some(Forwarding { expected, from, to })
+    }
+}
+
+fn is_v4(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_ipv4()
+}
+
+/// As the flow table has addresses: IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2).
+pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+fn words(payload_types: u128) -> [u32; 4] {
+    [0, 32, 64, 96].map(|shift| (payload_types >> shift) as u32)
+}

@@ -1,0 +1,340 @@
+//! The flows of one stream, leg by leg.
+
+use std::net::SocketAddr;
+
+use super::SIDES;
+use super::entry::{Action, Forwarding, PlannedFlow};
+use crate::relay::{Carries, FlowConfig, Route, Source, Transform, network_contains};
+use crate::session::{Security, Side, SourceRule, Stream, StreamLeg};
+use crate::srtp::key::MasterKey;
+
+/// What a stream knows beyond its session.
+pub(super) struct StreamState {
+    legs: [LegState; 2],
+}
+
+#[derive(Default)]
+struct LegState {
+    rtp: ComponentState,
+    rtcp: ComponentState,
+}
+
+#[derive(Default)]
+struct ComponentState {
+    latched: Option<SocketAddr>,
+    /// See [`FlowConfig::generation`].
+    generation: u32,
+    home: Option<Home>,
+}
+
+/// The port whose flow first sent under a key, and so holds the only state that tells
+/// which keystream is used up.
+struct Home {
+    key: MasterKey,
+    local: SocketAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Component {
+    Rtp,
+    Rtcp,
+}
+
+impl StreamState {
+    pub(super) fn new(stream: &Stream) -> StreamState {
+        let mut state = StreamState {
+            legs: <[LegState; 2]>::default(),
+        };
+        state.settle_homes(stream);
+        state
+    }
+
+    pub(super) fn update(&mut self, old: &Stream, new: &Stream) {
+        for side in SIDES {
+            if is_new_sdp(old.leg(side), new.leg(side)) {
+                let leg = &mut self.legs[side.index()];
+                leg.rtp.forget();
+                leg.rtcp.forget();
+            }
+        }
+        self.settle_homes(new);
+    }
+
+    pub(super) fn latched(
+        &mut self,
+        stream: &Stream,
+        local: SocketAddr,
+        source: SocketAddr,
+    ) -> bool {
+        SIDES.into_iter().any(|side| {
+            let leg = stream.leg(side);
+            let component = match component_at(leg, local) {
+                Some(component) => component,
+                None => return false,
+            };
+            let state = &mut self.legs[side.index()];
+            match state.source(leg, component) {
+                Source::Latch {
+                    allowed,
+                    latched: None,
+                } => {
+                    if !allowed.is_empty()
+                        && !allowed
+                            .iter()
+                            .any(|network| network_contains(*network, source.ip()))
+                    {
+                        return false;
+                    }
+                }
+                Source::Latch { .. } | Source::Exactly(_) | Source::Unknown => return false,
+            }
+            state.lock(component, source);
+            true
+        })
+    }
+
+    pub(super) fn flows(&self, index: usize, stream: &Stream) -> Vec<PlannedFlow> {
+        let mut flows = Vec::with_capacity(4);
+        for side in SIDES {
+            let components: &[Component] = if stream.leg(side).rtcp_mux {
+                &[Component::Rtp]
+            } else {
+                &[Component::Rtp, Component::Rtcp]
+            };
+            for component in components {
+                let config = self.config(stream, side, *component);
+                let action = self.action(stream, &config);
+                flows.push(PlannedFlow {
+                    local: local(stream.leg(side), *component),
+                    action,
+                    config,
+                    side,
+                    stream: index,
+                });
+            }
+        }
+        flows
+    }
+
+    fn config(&self, stream: &Stream, side: Side, component: Component) -> FlowConfig {
+        let leg = stream.leg(side);
+        let other = stream.leg(side.other());
+        let state = &self.legs[side.index()];
+        let arrives_at = local(leg, component);
+        let rtcp = self.route(stream, side.other(), Component::Rtcp, arrives_at);
+        let carries = match component {
+            Component::Rtcp => Carries::Rtcp(rtcp),
+            Component::Rtp => {
+                let rtp = self.route(stream, side.other(), Component::Rtp, arrives_at);
+                if leg.rtcp_mux {
+                    Carries::Both { rtp, rtcp }
+                } else {
+                    Carries::Rtp(rtp)
+                }
+            }
+        };
+        FlowConfig {
+            carries,
+            source: state.source(leg, component),
+            payload_types: leg.payload_types,
+            telephone_event: leg.telephone_event,
+            transform: transform(&leg.security, &other.security),
+            dscp: other.dscp,
+            generation: state.component(component).generation,
+        }
+    }
+
+    /// How packets of `component` that arrived at `arrives_at` leave towards `side`.
+    fn route(
+        &self,
+        stream: &Stream,
+        side: Side,
+        component: Component,
+        arrives_at: SocketAddr,
+    ) -> Route {
+        let leg = stream.leg(side);
+        let state = &self.legs[side.index()];
+        let leaves = if leg.rtcp_mux {
+            Component::Rtp
+        } else {
+            component
+        };
+        let in_sdp = leg.remote.map(|remote| match leaves {
+            Component::Rtp => remote.rtp,
+            Component::Rtcp => remote.rtcp,
+        });
+        let at_home = state
+            .component(component)
+            .home
+            .as_ref()
+            .is_none_or(|home| home.local == arrives_at);
+        Route {
+            from: local(leg, leaves),
+            to: state
+                .component(leaves)
+                .latched
+                .or(in_sdp)
+                .filter(|_| at_home),
+        }
+    }
+
+    fn action(&self, stream: &Stream, config: &FlowConfig) -> Action {
+        let same_mux = stream.legs[0].rtcp_mux == stream.legs[1].rtcp_mux;
+        if same_mux && Forwarding::of(config).is_some() {
+            Action::Forward
+        } else {
+            Action::Worker
+        }
+    }
+
+    /// Remembers for each send key the ports whose flows first use it.
+    ///
+    /// The index that a packet is encrypted under must never repeat under a key (RFC 3711
+    /// section 9.1), and the flow at the port where the packets arrive counts it. Should
+    /// they come to arrive at another port while the key stays, nothing is sent there.
+    fn settle_homes(&mut self, stream: &Stream) {
+        for side in SIDES {
+            let Security::Srtp { send, .. } = &stream.leg(side).security else {
+                continue;
+            };
+            let source = stream.leg(side.other());
+            let leg = &mut self.legs[side.index()];
+            let rtcp_at = if source.rtcp_mux {
+                Component::Rtp
+            } else {
+                Component::Rtcp
+            };
+            leg.rtp.settle_home(send, local(source, Component::Rtp));
+            leg.rtcp.settle_home(send, local(source, rtcp_at));
+        }
+    }
+}
+
+impl LegState {
+    fn component(&self, component: Component) -> &ComponentState {
+        match component {
+            Component::Rtp => &self.rtp,
+            Component::Rtcp => &self.rtcp,
+        }
+    }
+
+    /// Where packets of `leg` may come from now.
+    fn source(&self, leg: &StreamLeg, component: Component) -> Source {
+        let Some(remote) = leg.remote else {
+            return Source::Unknown;
+        };
+        match &leg.source {
+            SourceRule::Strict => Source::Exactly(match component {
+                Component::Rtp => remote.rtp,
+                Component::Rtcp => remote.rtcp,
+            }),
+            SourceRule::Latch { allowed } => {
+                let allowed = match (component, self.rtp.latched) {
+                    (Component::Rtcp, Some(rtp)) => {
+                        vec![(rtp.ip(), if rtp.is_ipv4() { 32 } else { 128 })]
+                    }
+                    (Component::Rtcp, None) | (Component::Rtp, _) => allowed.clone(),
+                };
+                Source::Latch {
+                    allowed,
+                    latched: self.component(component).latched,
+                }
+            }
+        }
+    }
+
+    fn lock(&mut self, component: Component, source: SocketAddr) {
+        match component {
+            Component::Rtcp => self.rtcp.latched = Some(source),
+            Component::Rtp => {
+                self.rtp.latched = Some(source);
+                // RTCP that came first, from elsewhere, was not the peer's.
+                if self
+                    .rtcp
+                    .latched
+                    .is_some_and(|rtcp| rtcp.ip() != source.ip())
+                {
+                    self.rtcp.forget();
+                }
+            }
+        }
+    }
+}
+
+impl ComponentState {
+    fn forget(&mut self) {
+        self.latched = None;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    fn settle_home(&mut self, key: &MasterKey, local: SocketAddr) {
+        if self.home.as_ref().is_none_or(|home| home.key != *key) {
+            self.home = Some(Home {
+                key: key.clone(),
+                local,
+            });
+        }
+    }
+}
+
+impl Stream {
+    fn leg(&self, side: Side) -> &StreamLeg {
+        &self.legs[side.index()]
+    }
+}
+
+/// The session has no version of the peer's SDP: it is new where what it decides is.
+fn is_new_sdp(old: &StreamLeg, new: &StreamLeg) -> bool {
+    old.remote != new.remote
+        || old.source != new.source
+        || old.local != new.local
+        || old.rtcp_mux != new.rtcp_mux
+        || receive_key(&old.security) != receive_key(&new.security)
+}
+
+fn receive_key(security: &Security) -> Option<&MasterKey> {
+    match security {
+        Security::Srtp { receive, .. } => Some(receive),
+        Security::Plain | Security::Pending | Security::Passthrough { .. } => None,
+    }
+}
+
+/// What turns packets of a leg under `from` into packets of a leg under `to`.
+fn transform(from: &Security, to: &Security) -> Transform {
+    match (from, to) {
+        (Security::Plain, Security::Plain) => Transform::Copy,
+        (Security::Passthrough { suite: from }, Security::Passthrough { suite: to })
+            if from == to =>
+        {
+            Transform::Copy
+        }
+        (Security::Srtp { receive, .. }, Security::Plain) => Transform::Decrypt {
+            receive: receive.clone(),
+        },
+        (Security::Plain, Security::Srtp { send, .. }) => Transform::Encrypt { send: send.clone() },
+        (Security::Srtp { receive, .. }, Security::Srtp { send, .. }) => Transform::Reencrypt {
+            receive: receive.clone(),
+            send: send.clone(),
+        },
+        (Security::Pending | Security::Passthrough { .. }, _)
+        | (_, Security::Pending | Security::Passthrough { .. }) => Transform::Blocked,
+    }
+}
+
+fn component_at(leg: &StreamLeg, address: SocketAddr) -> Option<Component> {
+    if address == local(leg, Component::Rtp) {
+        Some(Component::Rtp)
+    } else if !leg.rtcp_mux && address == local(leg, Component::Rtcp) {
+        Some(Component::Rtcp)
+    } else {
+        None
+    }
+}
+
+fn local(leg: &StreamLeg, component: Component) -> SocketAddr {
+    let port = match component {
+        Component::Rtp => leg.local.rtp_port,
+        Component::Rtcp => leg.local.rtcp_port,
+    };
+    SocketAddr::new(leg.local.address, port)
+}

@@ -1,0 +1,7 @@
+//! RTP (RFC 3550 section 5.1): as much as the relay needs.
+
+mod header;
+mod sequence;
+
+pub use header::RtpHeader;
+pub use sequence::{PacketIndex, estimate_index};
