@@ -47,6 +47,9 @@ refusals! {
     SRTP_REQUIRED = 488, 32208, "SRTP required";
     TLS_REQUIRED = 403, 32209, "TLS required";
     NO_COMMON_CODEC = 488, 32210, "no common codec";
+    /// The SDP names a host name, a multicast address, or an address family that the realm
+    /// does not have.
+    UNUSABLE_ADDRESS = 488, 32211, "unusable media address";
     MEDIA_TIMEOUT = 408, 32230, "no media";
     MALFORMED = 400, 32240, "malformed message";
     /// No SDP where offer or answer is due.

@@ -19,6 +19,9 @@ pub struct MasterKey {
     /// Packets that the key may protect, `None` for the default of RFC 3711 section 9.2.
     #[zeroize(skip)]
     lifetime: Option<u64>,
+    /// Master key identifier (RFC 3711 section 3.1), as packets carry it; empty for none.
+    #[zeroize(skip)]
+    mki: Box<[u8]>,
 }
 
 impl MasterKey {
@@ -35,6 +38,7 @@ impl MasterKey {
             key: [0; MAX_KEY_LEN],
             salt: [0; MAX_SALT_LEN],
             lifetime: None,
+            mki: Box::default(),
         };
         master.key[..key.len()].copy_from_slice(key);
         master.salt[..salt.len()].copy_from_slice(salt);
@@ -48,6 +52,7 @@ impl MasterKey {
             key: [0; MAX_KEY_LEN],
             salt: [0; MAX_SALT_LEN],
             lifetime: None,
+            mki: Box::default(),
         };
         rng.fill_bytes(&mut master.key[..suite.key_len()]);
         rng.fill_bytes(&mut master.salt[..suite.salt_len()]);
@@ -57,6 +62,12 @@ impl MasterKey {
     /// With the lifetime that SDES named, packets.
     pub fn with_lifetime(mut self, packets: u64) -> MasterKey {
         self.lifetime = Some(packets);
+        self
+    }
+
+    /// With the identifier that every packet under this key carries (RFC 4568 section 6.1).
+    pub fn with_mki(mut self, mki: &[u8]) -> MasterKey {
+        self.mki = mki.into();
         self
     }
 
@@ -76,9 +87,15 @@ impl MasterKey {
     pub fn lifetime(&self) -> Option<u64> {
         self.lifetime
     }
+
+    /// The master key identifier in every packet, up to 128 bytes; empty: packets have none.
+    pub fn mki(&self) -> &[u8] {
+        &self.mki
+    }
 }
 
-/// Compares suite, key and salt in constant time; the lifetime is not part of the identity.
+/// Compares suite, key and salt in constant time, and the identifier; the lifetime is not part
+/// of the identity.
 impl PartialEq for MasterKey {
     fn eq(&self, other: &MasterKey) -> bool {
         self.suite == other.suite
