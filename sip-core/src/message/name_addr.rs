@@ -1,0 +1,230 @@
+//! `name-addr` and `addr-spec` with header parameters: From, To, Contact, Route, Record-Route
+//! (RFC 3261 sections 20.10, 20.20, 20.30, 20.34, 20.39).
+
+use std::fmt;
+
+use super::lexer::{Span, find_separator, is_lws, leading_lws, quoted_string, trim};
+use super::params::{Params, unquote};
+use super::uri::Uri;
+
+/// An address with its display name and header parameters, kept as it came. `==` compares the bytes.
+#[derive(Clone)]
+pub struct NameAddr {
+    /// Everything, with the display name's bytes as they came: they need not be UTF-8.
+    raw: Box<[u8]>,
+    display: Span,
+    uri: Uri,
+    uri_span: Span,
+    bracketed: bool,
+    /// With the leading `;`; UTF-8.
+    params: Box<str>,
+}
+
+impl NameAddr {
+    /// `None` if `value` is not an address: unbalanced quotes or brackets, a comma in an unquoted
+    /// display name, a malformed URI or parameters, or an unbracketed URI with `?` or `,`
+    /// (RFC 3261 section 20.10).
+    pub fn parse(value: &[u8]) -> Option<NameAddr> {
+        let raw = trim(value);
+        let (display, uri_span, bracketed, after) = find_uri(raw)?;
+        let uri = Uri::parse(&raw[uri_span.range()])?;
+        let params = std::str::from_utf8(trim(&raw[after..])).ok()?;
+        Params::parse(params)?;
+        Some(NameAddr {
+            raw: raw.into(),
+            display,
+            uri,
+            uri_span,
+            bracketed,
+            params: params.into(),
+        })
+    }
+
+    /// `<uri>`, without display name and parameters.
+    pub fn new(uri: Uri) -> NameAddr {
+        NameAddr::assemble(b"", uri, "")
+    }
+
+    /// As it came.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// The display name as it came, quotes included; empty without one.
+    pub fn display(&self) -> &[u8] {
+        self.display.of_bytes(&self.raw)
+    }
+
+    /// The display name without quotes and escapes; bytes that are not UTF-8 are replaced.
+    pub fn display_name(&self) -> Option<String> {
+        let display = self.display();
+        (!display.is_empty()).then(|| unquote(&String::from_utf8_lossy(display)))
+    }
+
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    pub fn into_uri(self) -> Uri {
+        self.uri
+    }
+
+    /// Header parameters, not those of the URI.
+    pub fn params(&self) -> Params<'_> {
+        Params::over(&self.params)
+    }
+
+    /// The value of a header parameter, `Some("")` without a value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params().get(name)
+    }
+
+    /// The tag of From and To (RFC 3261 section 19.3); an empty one is none.
+    pub fn tag(&self) -> Option<&str> {
+        self.param("tag").filter(|tag| !tag.is_empty())
+    }
+
+    /// Contact's `expires`, seconds.
+    pub fn expires(&self) -> Option<u32> {
+        super::lexer::number(self.param("expires")?.as_bytes())
+    }
+
+    /// Contact's `q`, thousandths (RFC 3261 section 25.1, `qvalue`).
+    pub fn q(&self) -> Option<u16> {
+        let value = self.param("q")?;
+        let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+        let is_digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let thousandths = format!("{fraction:0<3}").parse::<u16>().ok()?;
+        match whole {
+            "0" if is_digits => Some(thousandths),
+            "1" if is_digits && thousandths == 0 => Some(1000),
+            _ => None,
+        }
+    }
+
+    /// With the tag set, in its place or at the end; the rest as it came.
+    pub fn with_tag(&self, tag: &str) -> NameAddr {
+        self.with_param("tag", Some(tag))
+    }
+
+    pub fn without_tag(&self) -> NameAddr {
+        self.with_params(self.params().without("tag"))
+    }
+
+    /// With a header parameter set, in its place or at the end; the rest as it came.
+    pub fn with_param(&self, name: &str, value: Option<&str>) -> NameAddr {
+        self.with_params(self.params().with(name, value))
+    }
+
+    /// With another URI; display name and parameters as they came.
+    pub fn with_uri(&self, uri: Uri) -> NameAddr {
+        NameAddr::assemble(self.display(), uri, &self.params)
+    }
+
+    /// With a display name, which is quoted and escaped here.
+    pub fn with_display_name(&self, name: &str) -> NameAddr {
+        let mut display = String::with_capacity(name.len() + 2);
+        display.push('"');
+        for letter in name.chars().filter(|letter| !letter.is_control()) {
+            if matches!(letter, '"' | '\\') {
+                display.push('\\');
+            }
+            display.push(letter);
+        }
+        display.push('"');
+        NameAddr::assemble(display.as_bytes(), self.uri.clone(), &self.params)
+    }
+
+    fn with_params(&self, params: String) -> NameAddr {
+        let mut head_end = self.uri_span.range().end;
+        if self.bracketed {
+            head_end += 1;
+        }
+        let mut raw = self.raw[..head_end].to_vec();
+        raw.extend_from_slice(params.as_bytes());
+        NameAddr {
+            raw: raw.into(),
+            params: params.into(),
+            ..self.clone()
+        }
+    }
+
+    fn assemble(display: &[u8], uri: Uri, params: &str) -> NameAddr {
+        let mut raw = display.to_vec();
+        if !display.is_empty() {
+            raw.push(b' ');
+        }
+        raw.push(b'<');
+        let start = raw.len();
+        raw.extend_from_slice(uri.as_str().as_bytes());
+        let end = raw.len();
+        raw.push(b'>');
+        raw.extend_from_slice(params.as_bytes());
+        NameAddr {
+            raw: raw.into(),
+            display: Span::new(0..display.len()),
+            uri,
+            uri_span: Span::new(start..end),
+            bracketed: true,
+            params: params.into(),
+        }
+    }
+}
+
+/// Display name, URI, whether it is in brackets, and where the parameters start.
+fn find_uri(raw: &[u8]) -> Option<(Span, Span, bool, usize)> {
+    let (display_end, open) = if raw.first() == Some(&b'"') {
+        let end = quoted_string(raw)?;
+        let open = end + leading_lws(&raw[end..]);
+        (end, Some(open).filter(|&open| raw.get(open) == Some(&b'<')))
+    } else {
+        let open = raw.iter().position(|&byte| byte == b'<');
+        (trim(&raw[..open.unwrap_or(0)]).len(), open)
+    };
+    match open {
+        Some(open) => {
+            let display = Span::new(0..display_end);
+            let is_quoted = raw.first() == Some(&b'"');
+            // RFC 3261 wants tokens here; dots, brackets and raw UTF-8 are common and harm nobody.
+            let ends_something = |byte: &u8| matches!(byte, b'"' | b',' | b'>' | b';');
+            if !is_quoted && display.of_bytes(raw).iter().any(ends_something) {
+                return None;
+            }
+            let close = open + raw[open..].iter().position(|&byte| byte == b'>')?;
+            Some((display, Span::new(open + 1..close), true, close + 1))
+        }
+        None if display_end > 0 => None,
+        None => {
+            let end = find_separator(raw, b';').unwrap_or(raw.len());
+            let uri = &raw[..end];
+            let uri_end = uri.iter().position(|&byte| is_lws(byte)).unwrap_or(end);
+            if uri.iter().any(|byte| matches!(byte, b'?' | b','))
+                || !trim(&uri[uri_end..]).is_empty()
+            {
+                return None;
+            }
+            Some((Span::default(), Span::new(0..uri_end), false, end))
+        }
+    }
+}
+
+impl PartialEq for NameAddr {
+    fn eq(&self, other: &NameAddr) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for NameAddr {}
+
+/// Exact where the display name is UTF-8; [`NameAddr::as_bytes`] is exact always.
+impl fmt::Display for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.raw))
+    }
+}
+
+impl fmt::Debug for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NameAddr({self})")
+    }
+}

@@ -1,0 +1,386 @@
+//! URIs (RFC 3261 section 19.1, RFC 3966): parsed for what routing needs, kept as they came.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::lexer::{Span, number};
+use super::params::Params;
+use crate::transport::{Host, Transport};
+
+/// What the part before the first colon says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Sip,
+    Sips,
+    Tel,
+    /// `urn`, `http`, anything else: only [`Uri::as_str`] says more.
+    Other,
+}
+
+/// A URI. `==` compares the text; [`Uri::equivalent`] compares as RFC 3261 section 19.1.4 says.
+#[derive(Clone)]
+pub struct Uri {
+    raw: Box<str>,
+    scheme: Scheme,
+    user: Option<Span>,
+    password: Option<Span>,
+    host: Option<Host>,
+    port: Option<u16>,
+    /// Host and port as spelled.
+    host_port: Span,
+    /// With the leading `;`.
+    params: Span,
+    /// Without the `?`.
+    headers: Option<Span>,
+}
+
+impl Uri {
+    /// `None` if `bytes` is not a URI: control characters, white space, quotes or angle brackets
+    /// in it, no scheme, or for `sip:` and `sips:` a host or port that cannot be.
+    pub fn parse(bytes: &[u8]) -> Option<Uri> {
+        let raw = std::str::from_utf8(bytes).ok()?;
+        if raw.bytes().any(never_in_uri) {
+            return None;
+        }
+        let colon = raw.find(':')?;
+        let (scheme, rest) = (&raw[..colon], colon + 1);
+        if rest == raw.len() || !is_scheme(scheme) {
+            return None;
+        }
+        if scheme.eq_ignore_ascii_case("sip") {
+            sip_uri(raw, Scheme::Sip, rest)
+        } else if scheme.eq_ignore_ascii_case("sips") {
+            sip_uri(raw, Scheme::Sips, rest)
+        } else if scheme.eq_ignore_ascii_case("tel") {
+            tel_uri(raw, rest)
+        } else {
+            Some(Uri::bare(raw.into(), Scheme::Other))
+        }
+    }
+
+    /// `sip:user@host:port`. Characters of `user` that may not stand there are escaped; existing
+    /// escapes stay.
+    pub fn sip(user: Option<&str>, host: &Host, port: Option<u16>) -> Uri {
+        let user = user.map(escape_user);
+        let mut raw = String::from("sip:");
+        let mut user_span = None;
+        if let Some(user) = user.as_deref().filter(|user| !user.is_empty()) {
+            user_span = Some(Span::new(raw.len()..raw.len() + user.len()));
+            raw.push_str(user);
+            raw.push('@');
+        }
+        let start = raw.len();
+        raw.push_str(&HostPort(host, port).to_string());
+        let end = raw.len();
+        Uri {
+            user: user_span,
+            host: Some(lower_case(host)),
+            port,
+            host_port: Span::new(start..end),
+            params: Span::new(end..end),
+            ..Uri::bare(raw.into(), Scheme::Sip)
+        }
+    }
+
+    /// A text that did not parse, kept for an answer that must not lose it.
+    pub(super) fn unparsed(bytes: &[u8]) -> Uri {
+        Uri::bare(String::from_utf8_lossy(bytes).into(), Scheme::Other)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.raw
+    }
+
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// `sip:` or `sips:`.
+    pub fn is_sip(&self) -> bool {
+        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+    }
+
+    /// The user as it came, escapes and user parameters in it; of a `tel:` URI the number.
+    pub fn user(&self) -> Option<&str> {
+        self.user.map(|span| span.of(&self.raw))
+    }
+
+    /// The user with its escapes decoded. Left as it came where the bytes would not be UTF-8.
+    pub fn user_unescaped(&self) -> Option<Cow<'_, str>> {
+        self.user().map(unescape)
+    }
+
+    pub fn password(&self) -> Option<&str> {
+        self.password.map(|span| span.of(&self.raw))
+    }
+
+    /// Always there for `sip:` and `sips:`, never for others. Names are in lower case.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Host and port as spelled.
+    pub fn host_port(&self) -> &str {
+        self.host_port.of(&self.raw)
+    }
+
+    /// URI parameters (RFC 3261 section 19.1.1), those of `tel:` too.
+    pub fn params(&self) -> Params<'_> {
+        Params::over(self.params.of(&self.raw))
+    }
+
+    /// The value of a parameter, `Some("")` without a value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params().get(name)
+    }
+
+    pub fn has_param(&self, name: &str) -> bool {
+        self.params().contains(name)
+    }
+
+    /// The transport parameter, if it is one that Trunkline speaks.
+    pub fn transport(&self) -> Option<Transport> {
+        Transport::from_token(self.param("transport")?)
+    }
+
+    /// The text after `?`: headers of a request to be made from the URI.
+    pub fn headers(&self) -> Option<&str> {
+        self.headers.map(|span| span.of(&self.raw))
+    }
+
+    /// With parameter `name` set: in its place if it is there, else at the end. For `sip:`,
+    /// `sips:` and `tel:`; other URIs stay as they are.
+    pub fn with_param(&self, name: &str, value: Option<&str>) -> Uri {
+        self.with_params(&self.params().with(name, value))
+    }
+
+    pub fn without_param(&self, name: &str) -> Uri {
+        self.with_params(&self.params().without(name))
+    }
+
+    /// Without the headers and the `method` parameter, which a Request-URI may not have
+    /// (RFC 3261 section 19.1.1, table 1).
+    pub fn as_request_uri(&self) -> Uri {
+        let mut uri = self.without_param("method");
+        if let Some(headers) = uri.headers.take() {
+            let end = headers.range().start - 1;
+            uri.raw = uri.raw[..end].into();
+        }
+        uri
+    }
+
+    /// The same URI as `sip:` or `sips:`; others stay as they are.
+    pub fn with_sips(&self, secure: bool) -> Uri {
+        let wanted = if secure { Scheme::Sips } else { Scheme::Sip };
+        if !self.is_sip() || self.scheme == wanted {
+            return self.clone();
+        }
+        let scheme = if secure { "sips" } else { "sip" };
+        let rest = self.raw.find(':').map_or("", |colon| &self.raw[colon..]);
+        let raw = format!("{scheme}{rest}");
+        Uri::parse(raw.as_bytes()).unwrap_or_else(|| self.clone())
+    }
+
+    fn with_params(&self, params: &str) -> Uri {
+        if self.scheme == Scheme::Other {
+            return self.clone();
+        }
+        let old = self.params.range();
+        let raw = format!("{}{params}{}", &self.raw[..old.start], &self.raw[old.end..]);
+        let moved = |span: Span| {
+            let length = span.range().len();
+            let start = raw.len() - length;
+            Span::new(start..raw.len())
+        };
+        Uri {
+            params: Span::new(old.start..old.start + params.len()),
+            headers: self.headers.map(moved),
+            raw: raw.into(),
+            host: self.host.clone(),
+            ..*self
+        }
+    }
+
+    fn bare(raw: Box<str>, scheme: Scheme) -> Uri {
+        Uri {
+            raw,
+            scheme,
+            user: None,
+            password: None,
+            host: None,
+            port: None,
+            host_port: Span::default(),
+            params: Span::default(),
+            headers: None,
+        }
+    }
+}
+
+fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Uri> {
+    let mut uri = Uri::bare(raw.into(), scheme);
+    let mut at = start;
+    // An `@` can only end the user part: hosts, parameters and headers have it escaped. The user
+    // may hold `;`, `?` and `/`, so it must be found before those.
+    if let Some(length) = raw[start..].find('@') {
+        let end = start + length;
+        let user_end = raw[start..end].find(':').map_or(end, |colon| start + colon);
+        if user_end == start {
+            return None;
+        }
+        uri.user = Some(Span::new(start..user_end));
+        uri.password = (user_end < end).then(|| Span::new(user_end + 1..end));
+        at = end + 1;
+    }
+    let host_end = raw[at..].find([';', '?']).map_or(raw.len(), |end| at + end);
+    let (host, port) = host_port(&raw[at..host_end])?;
+    uri.host = Some(host);
+    uri.port = port;
+    uri.host_port = Span::new(at..host_end);
+    let params_end = raw[host_end..]
+        .find('?')
+        .map_or(raw.len(), |end| host_end + end);
+    uri.params = Span::new(host_end..params_end);
+    uri.headers = (params_end < raw.len()).then(|| Span::new(params_end + 1..raw.len()));
+    Some(uri)
+}
+
+fn tel_uri(raw: &str, start: usize) -> Option<Uri> {
+    let end = raw[start..].find(';').map_or(raw.len(), |end| start + end);
+    if end == start {
+        return None;
+    }
+    Some(Uri {
+        user: Some(Span::new(start..end)),
+        params: Span::new(end..raw.len()),
+        ..Uri::bare(raw.into(), Scheme::Tel)
+    })
+}
+
+/// `hostport` (RFC 3261 section 25.1); names come in lower case.
+pub(super) fn host_port(text: &str) -> Option<(Host, Option<u16>)> {
+    let host_end = match text.strip_prefix('[') {
+        Some(address) => address.find(']')? + 2,
+        None => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, port) = text.split_at(host_end);
+    let port = match port.strip_prefix(':') {
+        Some(digits) => Some(u16::try_from(number(digits.as_bytes())?).ok()?),
+        None if port.is_empty() => None,
+        None => return None,
+    };
+    Some((parse_host(host)?, port))
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn parse_host(text: &str) -> Option<Host> {
+    if let Some(address) = text.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        return Some(Host::Address(IpAddr::V6(address)));
+    }
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Some(Host::Address(IpAddr::V4(address)));
+    }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (!text.is_empty() && text.bytes().all(letter)).then(|| Host::Name(text.to_ascii_lowercase()))
+}
+
+fn lower_case(host: &Host) -> Host {
+    match host {
+        Host::Name(name) => Host::Name(name.to_ascii_lowercase()),
+        Host::Address(address) => Host::Address(*address),
+    }
+}
+
+/// `host[:port]`, IPv6 in brackets.
+pub(super) struct HostPort<'a>(pub(super) &'a Host, pub(super) Option<u16>);
+
+impl fmt::Display for HostPort<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Host::Name(name) => f.write_str(name)?,
+            Host::Address(IpAddr::V4(address)) => write!(f, "{address}")?,
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+        }
+        match self.1 {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn never_in_uri(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f || matches!(byte, b'"' | b'<' | b'>')
+}
+
+fn is_scheme(text: &str) -> bool {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(rest)
+}
+
+/// RFC 3261 section 25.1, `user`: unreserved, user-unreserved, escapes.
+fn escape_user(user: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    let bytes = user.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        let is_escape = byte == b'%' && hex_pair(bytes, at + 1).is_some();
+        if byte.is_ascii_alphanumeric() || is_escape || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match hex_pair(bytes, at + 1).filter(|_| byte == b'%') {
+            Some(value) => {
+                decoded.push(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// The byte that two hexadecimal digits at `at` stand for.
+pub(super) fn hex_pair(bytes: &[u8], at: usize) -> Option<u8> {
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
+}
+
+impl PartialEq for Uri {
+    fn eq(&self, other: &Uri) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Uri {}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.raw)
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uri({})", self.raw)
+    }
+}

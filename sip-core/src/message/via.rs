@@ -1,0 +1,232 @@
+//! Via (RFC 3261 sections 18.2 and 20.42, RFC 3581).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use super::lexer::{Span, find_separator, is_token, number, trim_str};
+use super::params::Params;
+use super::uri::{HostPort, host_port};
+use crate::transport::{Host, Transport};
+
+/// The branch prefix of RFC 3261 section 8.1.1.7.
+pub const MAGIC_COOKIE: &str = "z9hG4bK";
+
+/// One Via element, kept as it came. `==` compares the text.
+#[derive(Clone)]
+pub struct Via {
+    /// Protocol, transport, sent-by, parameters.
+    raw: String,
+    transport: Span,
+    host: Host,
+    port: Option<u16>,
+    /// With the leading `;`.
+    params: Span,
+}
+
+impl Via {
+    /// `None` if `element` is not `SIP/2.0/transport sent-by *( ; parameter )`; white space may
+    /// stand around the slashes and the colon of the port.
+    pub fn parse(element: &[u8]) -> Option<Via> {
+        let raw = trim_str(std::str::from_utf8(element).ok()?);
+        let head_end = find_separator(raw.as_bytes(), b';').unwrap_or(raw.len());
+        let (head, params) = raw.split_at(head_end);
+        Params::parse(params)?;
+        let mut parts = head.splitn(3, '/');
+        let (protocol, version) = (trim_str(parts.next()?), trim_str(parts.next()?));
+        if !protocol.eq_ignore_ascii_case("SIP") || version != "2.0" {
+            return None;
+        }
+        let rest = parts.next()?;
+        let start = head_end - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+        let length = raw[start..head_end].find([' ', '\t', '\r', '\n'])?;
+        let transport = &raw[start..start + length];
+        if !is_token(transport.as_bytes()) {
+            return None;
+        }
+        let (host, port) = sent_by(&raw[start + length..head_end])?;
+        Some(Via {
+            transport: Span::new(start..start + length),
+            host,
+            port,
+            params: Span::new(head_end..raw.len()),
+            raw: raw.to_owned(),
+        })
+    }
+
+    /// `SIP/2.0/{transport} {host}:{port};branch={branch};rport` (the last for UDP, RFC 3581
+    /// section 3). `branch` starts with [`MAGIC_COOKIE`].
+    pub fn new(transport: Transport, host: &Host, port: Option<u16>, branch: &str) -> Via {
+        let token = transport.via_token();
+        let rport = if transport == Transport::Udp {
+            ";rport"
+        } else {
+            ""
+        };
+        let mut raw = format!("SIP/2.0/{token} {}", HostPort(host, port));
+        let params = raw.len();
+        raw.push_str(&format!(";branch={branch}{rport}"));
+        Via {
+            transport: Span::new(8..8 + token.len()),
+            host: host.clone(),
+            port,
+            params: Span::new(params..raw.len()),
+            raw,
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.raw
+    }
+
+    /// The transport as spelled, such as `UDP`, `tls` or `SCTP`.
+    pub fn transport_token(&self) -> &str {
+        self.transport.of(&self.raw)
+    }
+
+    /// The transport, if it is one that Trunkline speaks.
+    pub fn transport(&self) -> Option<Transport> {
+        Transport::from_token(self.transport_token())
+    }
+
+    /// Host of sent-by; names are in lower case.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Port of sent-by, if it is given.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Port of sent-by, or the transport's default one (RFC 3261 section 18.2.2).
+    pub fn port_or_default(&self) -> u16 {
+        let default = self.transport().map_or(5060, Transport::default_port);
+        self.port.unwrap_or(default)
+    }
+
+    pub fn params(&self) -> Params<'_> {
+        Params::over(self.params.of(&self.raw))
+    }
+
+    /// The value of a parameter, `Some("")` without a value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params().get(name)
+    }
+
+    /// An empty branch is none.
+    pub fn branch(&self) -> Option<&str> {
+        self.param("branch").filter(|branch| !branch.is_empty())
+    }
+
+    /// Whether the branch identifies the transaction (RFC 3261 section 17.2.3).
+    pub fn has_magic_cookie(&self) -> bool {
+        let cookie = MAGIC_COOKIE.len();
+        self.branch()
+            .and_then(|branch| branch.get(..cookie))
+            .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
+    }
+
+    /// Where the request came from, if that differs from sent-by (RFC 3261 section 18.2.1).
+    pub fn received(&self) -> Option<IpAddr> {
+        let value = self.param("received")?;
+        let bare = value
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        bare.unwrap_or(value).parse().ok()
+    }
+
+    /// RFC 3581: `None` without the parameter, `Some(None)` where the client asks for it,
+    /// `Some(Some(port))` where the server has filled it in.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        let value = self.param("rport")?;
+        Some(number(value.as_bytes()).and_then(|port| u16::try_from(port).ok()))
+    }
+
+    pub fn maddr(&self) -> Option<&str> {
+        self.param("maddr").filter(|maddr| !maddr.is_empty())
+    }
+
+    pub fn set_received(&mut self, address: IpAddr) {
+        self.set_param("received", Some(&address.to_string()));
+    }
+
+    pub fn set_rport(&mut self, port: u16) {
+        self.set_param("rport", Some(&port.to_string()));
+    }
+
+    /// Sets a parameter, in its place or at the end; the rest stays as it came.
+    pub fn set_param(&mut self, name: &str, value: Option<&str>) {
+        let params = self.params().with(name, value);
+        let start = self.params.range().start;
+        self.raw.truncate(start);
+        self.raw.push_str(&params);
+        self.params = Span::new(start..self.raw.len());
+    }
+
+    /// What a server notes on the topmost Via of a request from `source`: `received` where sent-by
+    /// is not that address or `rport` is asked for (RFC 3261 section 18.2.1, RFC 3581 section 4),
+    /// and `rport`'s value. What the client itself wrote as `received` is overwritten.
+    pub fn note_source(&mut self, source: SocketAddr) {
+        let asked = self.rport().is_some();
+        if asked {
+            self.set_rport(source.port());
+        }
+        let is_sent_by = self.host == Host::Address(source.ip().to_canonical());
+        if asked || !is_sent_by || self.param("received").is_some() {
+            self.set_received(source.ip().to_canonical());
+        }
+    }
+
+    /// Where a response goes over an unreliable transport, or over a reliable one whose connection
+    /// is gone (RFC 3261 section 18.2.2, RFC 3581 section 4): `maddr`, else `received` with
+    /// `rport`, else `received` with sent-by's port, else sent-by.
+    ///
+    /// A request of ours that came back with a forged Via could make `maddr` point anywhere, so
+    /// callers who know the source of the request prefer [`Via::note_source`] and no `maddr`.
+    pub fn response_address(&self) -> (Host, u16) {
+        if let Some(maddr) = self.maddr() {
+            if let Some((host, _)) = host_port(maddr) {
+                return (host, self.port_or_default());
+            }
+        }
+        match self.received() {
+            Some(address) => {
+                let port = self.rport().flatten();
+                let port = port.unwrap_or_else(|| self.port_or_default());
+                (Host::Address(address), port)
+            }
+            None => (self.host.clone(), self.port_or_default()),
+        }
+    }
+}
+
+/// `host [COLON port]`, with white space around the colon.
+fn sent_by(text: &str) -> Option<(Host, Option<u16>)> {
+    let text = trim_str(text);
+    if !text.contains([' ', '\t', '\r', '\n']) {
+        return host_port(text);
+    }
+    let colon = text.rfind(':')?;
+    let (host, port) = (trim_str(&text[..colon]), trim_str(&text[colon + 1..]));
+    host_port(&format!("{host}:{port}"))
+}
+
+impl PartialEq for Via {
+    fn eq(&self, other: &Via) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Via {}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.raw)
+    }
+}
+
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Via({})", self.raw)
+    }
+}
