@@ -1,10 +1,10 @@
 //! A planned flow and its entry in the kernel's table.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use media_common::flow::{
     ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RTCP, FLAG_RTCP_MUX,
-    FlowEntry, NO_TELEPHONE_EVENT,
+    FlowEntry, NO_TELEPHONE_EVENT, ip_to_mapped,
 };
 
 use crate::relay::{Carries, FlowConfig, Route, Source, Transform};
@@ -48,30 +48,52 @@ impl PlannedFlow {
     ///
     /// `local_address` is the index of [`PlannedFlow::exit`]'s own address in the media
     /// addresses, `next_hop` that of the way to its peer; neither is used for a flow of the
-    /// worker, whose entry says nothing but that.
+    /// worker, whose entry says what the kernel checks before it hands packets over.
     pub fn entry(&self, local_address: u8, next_hop: u16) -> FlowEntry {
         match (self.action, Forwarding::of(&self.config)) {
             (Action::Forward, Some(forwarding)) => {
                 self.forward_entry(forwarding, local_address, next_hop)
             }
-            (Action::Forward, None) | (Action::Worker, _) => FlowEntry {
-                action: ACTION_WORKER,
-                dscp: DSCP_KEEP,
-                telephone_event: NO_TELEPHONE_EVENT,
-                ..FlowEntry::default()
-            },
+            (Action::Forward, None) | (Action::Worker, _) => self.worker_entry(),
+        }
+    }
+
+    /// Source, form and payload type are checked in the kernel for the worker's flows too:
+    /// what the worker would drop without keys does not reach it.
+    fn worker_entry(&self) -> FlowEntry {
+        let expected = match &self.config.source {
+            Source::Exactly(peer) => Some(*peer),
+            Source::Latch { latched, .. } => *latched,
+            Source::Unknown => None,
+        };
+        let mut entry = FlowEntry {
+            action: ACTION_WORKER,
+            flags: self.kind(),
+            dscp: DSCP_KEEP,
+            telephone_event: NO_TELEPHONE_EVENT,
+            payload_types: words(self.config.payload_types),
+            ..FlowEntry::default()
+        };
+        if let Some(expected) = expected {
+            entry.flags |= FLAG_CHECK_SOURCE;
+            entry.expected_port = expected.port().to_be_bytes();
+            entry.expected_address = ip_to_mapped(expected.ip());
+        }
+        entry
+    }
+
+    fn kind(&self) -> u8 {
+        match self.config.carries {
+            Carries::Rtp(_) => 0,
+            Carries::Rtcp(_) => FLAG_RTCP,
+            Carries::Both { .. } => FLAG_RTCP_MUX,
         }
     }
 
     fn forward_entry(&self, forwarding: Forwarding, local_address: u8, next_hop: u16) -> FlowEntry {
-        let kind = match self.config.carries {
-            Carries::Rtp(_) => 0,
-            Carries::Rtcp(_) => FLAG_RTCP,
-            Carries::Both { .. } => FLAG_RTCP_MUX,
-        };
         FlowEntry {
             action: ACTION_FORWARD,
-            flags: FLAG_CHECK_SOURCE | kind,
+            flags: FLAG_CHECK_SOURCE | self.kind(),
             local_address,
             dscp: self.config.dscp.unwrap_or(DSCP_KEEP),
             telephone_event: self.config.telephone_event.unwrap_or(NO_TELEPHONE_EVENT),
@@ -79,8 +101,8 @@ impl PlannedFlow {
             expected_port: forwarding.expected.port().to_be_bytes(),
             local_port: forwarding.from.port().to_be_bytes(),
             remote_port: forwarding.to.port().to_be_bytes(),
-            expected_address: mapped(forwarding.expected.ip()),
-            remote_address: mapped(forwarding.to.ip()),
+            expected_address: ip_to_mapped(forwarding.expected.ip()),
+            remote_address: ip_to_mapped(forwarding.to.ip()),
             payload_types: words(self.config.payload_types),
             ..FlowEntry::default()
         }
@@ -118,14 +140,6 @@ impl Forwarding {
 
 fn is_v4(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_ipv4()
-}
-
-/// As the flow table has addresses: IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2).
-pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
-    }
 }
 
 fn words(payload_types: u128) -> [u32; 4] {

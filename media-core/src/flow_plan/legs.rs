@@ -268,7 +268,11 @@ impl ComponentState {
     }
 
     fn settle_home(&mut self, key: &MasterKey, local: SocketAddr) {
-        if self.home.as_ref().is_none_or(|home| home.key != *key) {
+        if self
+            .home
+            .as_ref()
+            .is_none_or(|home| !home.key.is_same_key(key))
+        {
             self.home = Some(Home {
                 key: key.clone(),
                 local,

@@ -10,7 +10,6 @@ mod legs;
 
 use std::net::SocketAddr;
 
-pub(crate) use entry::mapped as mapped_address;
 pub use entry::{Action, PlannedFlow};
 use legs::StreamState;
 

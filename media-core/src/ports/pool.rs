@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use media_common::flow::{MAX_MEDIA_ADDRESSES, MediaAddress};
+use media_common::flow::{MAX_MEDIA_ADDRESSES, MediaAddress, ip_to_mapped};
 use rand_core::RngCore;
 
 use super::{MediaPorts, NoPorts, RealmId};
-use crate::flow_plan::mapped_address;
 use crate::session::LocalMedia;
 
 /// The media addresses and ports of a realm.
@@ -121,7 +120,7 @@ impl<R: RngCore> PortPool<R> {
             .iter()
             .map(|range| {
                 let entry = MediaAddress {
-                    address: mapped_address(range.address),
+                    address: ip_to_mapped(range.address),
                     first_index,
                     port_low: range.low,
                     port_high: range.high,

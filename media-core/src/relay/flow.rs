@@ -40,9 +40,6 @@ impl Flow {
     /// replay window (RFC 3711 section 3.3.1); a new key starts at 0. A latch stays while
     /// the generation does.
     pub fn update(&mut self, config: FlowConfig) {
-        if config == self.config {
-            return;
-        }
         let kept = self
             .gate
             .latched()

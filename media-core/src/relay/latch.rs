@@ -17,7 +17,7 @@ impl Admitted {
     }
 
     /// A leg without keys of ours: version, form, payload type and network had to do.
-    pub(super) fn by_form(_: &WellFormed) -> Admitted {
+    pub(super) fn by_form(_: WellFormed) -> Admitted {
         Admitted(())
     }
 }
@@ -33,7 +33,7 @@ pub(super) enum Gate {
     Unknown,
     Exactly(SocketAddr),
     Open(Vec<(IpAddr, u8)>),
-    /// Latched: like `Exactly`, but the networks are kept for the next generation.
+    /// Was open; the first packet that was sent on came from there.
     Latched(SocketAddr),
 }
 

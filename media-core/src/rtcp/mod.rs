@@ -12,10 +12,10 @@ pub struct RtcpHeader {
 pub const HEADER_LEN: usize = 8;
 
 impl RtcpHeader {
-    /// `None` unless `packet` is of version 2 and names its sender.
+    /// `None` unless `packet` is of version 2, of a packet type of RTCP and names its sender.
     pub fn parse(packet: &[u8]) -> Option<RtcpHeader> {
         let header: &[u8; HEADER_LEN] = packet.first_chunk()?;
-        if header[0] >> 6 != 2 {
+        if header[0] >> 6 != 2 || !is_rtcp(packet) {
             return None;
         }
         Some(RtcpHeader {
@@ -25,7 +25,7 @@ impl RtcpHeader {
     }
 }
 
-/// Whether a packet on a port that carries both is RTCP (RFC 5761 section 4).
+/// Tells RTCP from RTP by the packet type (RFC 5761 section 4).
 pub fn is_rtcp(packet: &[u8]) -> bool {
     packet
         .get(1)
@@ -47,7 +47,12 @@ mod tests {
             })
         );
         assert_eq!(RtcpHeader::parse(&report[..7]), None);
-        assert_eq!(RtcpHeader::parse(&[0x40, 200, 0, 6, 0, 0, 0, 0]), None);
+        assert_eq!(
+            RtcpHeader::parse(&[0x40, 200, 0, 6, 0, 0, 0, 0]),
+            None,
+            "version 1"
+        );
+        assert_eq!(RtcpHeader::parse(&[0x80, 0, 0, 6, 0, 0, 0, 0]), None, "RTP");
     }
 
     #[test]

@@ -4,7 +4,11 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::error::SrtpError;
 use super::profile::Suite;
+
+/// Longest MKI, bytes (RFC 4568 section 6.1).
+pub const MAX_MKI_LEN: usize = 128;
 
 const MAX_KEY_LEN: usize = 32;
 const MAX_SALT_LEN: usize = 14;
@@ -92,14 +96,29 @@ impl MasterKey {
     pub fn mki(&self) -> &[u8] {
         &self.mki
     }
+
+    /// Whether both are the same key, whatever else is said of them: packets under one must
+    /// not repeat an index used under the other.
+    pub fn is_same_key(&self, other: &MasterKey) -> bool {
+        self.suite == other.suite
+            && bool::from(self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt))
+    }
+
+    /// Whether `bytes`, from a packet, name this key.
+    pub(super) fn check_mki(&self, bytes: &[u8]) -> Result<(), SrtpError> {
+        if bytes == &*self.mki {
+            Ok(())
+        } else {
+            Err(SrtpError::Authentication)
+        }
+    }
 }
 
 /// Compares suite, key and salt in constant time, and the identifier; the lifetime is not part
 /// of the identity.
 impl PartialEq for MasterKey {
     fn eq(&self, other: &MasterKey) -> bool {
-        self.suite == other.suite
-            && bool::from(self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt))
+        self.is_same_key(other) && self.mki == other.mki
     }
 }
 

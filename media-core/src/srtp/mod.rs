@@ -1,11 +1,29 @@
-//! SRTP and SRTCP (RFC 3711).
+//! SRTP and SRTCP (RFC 3711) with AES in counter mode and HMAC-SHA1.
+//!
+//! A context belongs to one master key and one direction: [`SrtpSender`], [`SrtpReceiver`],
+//! [`SrtcpSender`], [`SrtcpReceiver`]. Session keys are derived and expanded once, the keyed
+//! states are kept; a packet costs no allocation. The key derivation rate is 0 (section
+//! 4.3.1), the session parameters are those of RFC 4568: encrypted and authenticated both.
 
+mod auth;
+mod cipher;
+mod error;
+mod kdf;
 pub mod key;
 pub mod profile;
+mod replay;
+mod rtcp;
+mod rtp;
+mod sources;
 
-/// What protection adds to a packet at most: SRTCP index, MKI, tag (RFC 3711 section 3.4).
-pub const MAX_TRAILER: usize = 4 + 128 + 10;
+pub use auth::Authenticated;
+pub use error::SrtpError;
+pub use rtcp::{SrtcpReceiver, SrtcpSender};
+pub use rtp::{SrtpReceiver, SrtpSender};
+pub use sources::MAX_SOURCES;
 
-/// Proof that a packet's tag was right. Only authentication makes one, and only it
-/// moves a rollover counter, a replay window or a latch.
-pub struct Authenticated(());
+/// What protection adds to a packet at most, bytes: SRTCP index, MKI, tag (RFC 3711 section 3.4).
+pub const MAX_TRAILER: usize = 4 + key::MAX_MKI_LEN + 10;
+
+#[cfg(test)]
+mod tests;

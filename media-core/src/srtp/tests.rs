@@ -1,0 +1,515 @@
+//! Whole packets: published vectors and properties.
+
+use proptest::prelude::*;
+
+use super::key::MasterKey;
+use super::profile::Suite;
+use super::*;
+
+pub(super) fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
+}
+
+fn key(suite: Suite) -> MasterKey {
+    // The master key and salt of RFC 3711 appendix B.3.
+    let key_salt = hex("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6");
+    MasterKey::from_key_salt(suite, &key_salt).unwrap()
+}
+
+fn rtp(ssrc: u32, sequence: u16, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend([0, 0, 0, 160]);
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(payload);
+    packet
+}
+
+fn rtcp(ssrc: u32, rest: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x81, 200, 0, 6];
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(rest);
+    packet
+}
+
+fn protect(sender: &mut SrtpSender, packet: &[u8]) -> Result<Vec<u8>, SrtpError> {
+    let mut out = vec![0; packet.len() + MAX_TRAILER];
+    let len = sender.protect(packet, &mut out)?;
+    out.truncate(len);
+    Ok(out)
+}
+
+fn unprotect(receiver: &mut SrtpReceiver, packet: &[u8]) -> Result<Vec<u8>, SrtpError> {
+    let mut out = vec![0; packet.len()];
+    let (len, _) = receiver.unprotect(packet, &mut out)?;
+    out.truncate(len);
+    Ok(out)
+}
+
+fn protect_rtcp(sender: &mut SrtcpSender, packet: &[u8]) -> Result<Vec<u8>, SrtpError> {
+    let mut out = vec![0; packet.len() + MAX_TRAILER];
+    let len = sender.protect(packet, &mut out)?;
+    out.truncate(len);
+    Ok(out)
+}
+
+fn unprotect_rtcp(receiver: &mut SrtcpReceiver, packet: &[u8]) -> Result<Vec<u8>, SrtpError> {
+    let mut out = vec![0; packet.len()];
+    let (len, _) = receiver.unprotect(packet, &mut out)?;
+    out.truncate(len);
+    Ok(out)
+}
+
+/// The reference packet of libsrtp's `srtp_validate` (test/srtp_driver.c).
+#[test]
+fn an_srtp_packet_is_that_of_libsrtp() {
+    let plain = hex("800f1234decafbadcafebabeabababababababababababababababab");
+    let protected =
+        hex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb");
+    let suite = Suite::AesCm128HmacSha1_80;
+    assert_eq!(
+        protect(&mut SrtpSender::new(key(suite)), &plain).unwrap(),
+        protected
+    );
+    assert_eq!(
+        unprotect(&mut SrtpReceiver::new(key(suite)), &protected).unwrap(),
+        plain
+    );
+
+    // The short tag is the long one, cut.
+    let short = protected[..protected.len() - 6].to_vec();
+    let suite = Suite::AesCm128HmacSha1_32;
+    assert_eq!(
+        protect(&mut SrtpSender::new(key(suite)), &plain).unwrap(),
+        short
+    );
+    assert_eq!(
+        unprotect(&mut SrtpReceiver::new(key(suite)), &short).unwrap(),
+        plain
+    );
+}
+
+/// The same for SRTCP; libsrtp counts from 1 where RFC 3711 section 3.4 counts from 0, so it
+/// is our second packet. The tag has 80 bits with both suites (RFC 4568 section 6.2).
+#[test]
+fn an_srtcp_packet_is_that_of_libsrtp() {
+    let plain = hex("81c8000bcafebabeabababababababababababababababab");
+    let protected =
+        hex("81c8000bcafebabe7128035be487b9bdbef89041f977a5a880000001993e08cd54d6c1230798");
+    for suite in Suite::ALL {
+        let mut sender = SrtcpSender::new(key(*suite));
+        let first = protect_rtcp(&mut sender, &plain).unwrap();
+        assert_eq!(first[plain.len()..plain.len() + 4], [0x80, 0, 0, 0]);
+        assert_eq!(protect_rtcp(&mut sender, &plain).unwrap(), protected);
+        let mut receiver = SrtcpReceiver::new(key(*suite));
+        assert_eq!(unprotect_rtcp(&mut receiver, &protected).unwrap(), plain);
+        assert_eq!(
+            unprotect_rtcp(&mut receiver, &first).unwrap(),
+            plain,
+            "late, but not too late"
+        );
+        assert_eq!(
+            unprotect_rtcp(&mut receiver, &protected),
+            Err(SrtpError::Replay)
+        );
+    }
+}
+
+#[test]
+fn header_csrc_and_extension_stay_readable_and_are_authenticated() {
+    let mut packet = rtp(7, 1, &[]);
+    packet[0] = 0x92;
+    packet.extend([0xaa; 8]);
+    packet.extend([0xbe, 0xde, 0, 1, 1, 2, 3, 4]);
+    packet.extend([0x55; 20]);
+    let protected = protect(
+        &mut SrtpSender::new(key(Suite::AesCm128HmacSha1_80)),
+        &packet,
+    )
+    .unwrap();
+    assert_eq!(protected[..28], packet[..28]);
+    assert_ne!(protected[28..48], packet[28..]);
+    let mut receiver = SrtpReceiver::new(key(Suite::AesCm128HmacSha1_80));
+    let mut moved = protected.clone();
+    moved[25] ^= 1;
+    assert_eq!(
+        unprotect(&mut receiver, &moved),
+        Err(SrtpError::Authentication)
+    );
+    assert_eq!(unprotect(&mut receiver, &protected), Ok(packet));
+}
+
+#[test]
+fn what_is_not_whole_is_malformed() {
+    let suite = Suite::AesCm128HmacSha1_80;
+    let mut sender = SrtpSender::new(key(suite));
+    let mut receiver = SrtpReceiver::new(key(suite));
+    let protected = protect(&mut sender, &rtp(7, 1, &[])).unwrap();
+    for len in 0..protected.len() {
+        let expected = if len < 22 {
+            SrtpError::Malformed
+        } else {
+            SrtpError::Authentication
+        };
+        assert_eq!(
+            unprotect(&mut receiver, &protected[..len]),
+            Err(expected),
+            "{len} bytes"
+        );
+    }
+    assert_eq!(unprotect(&mut receiver, &protected), Ok(rtp(7, 1, &[])));
+    assert_eq!(
+        protect(&mut sender, &rtp(7, 2, &[])[..11]),
+        Err(SrtpError::Malformed)
+    );
+    let mut wrong_version = rtp(7, 2, &[0; 40]);
+    wrong_version[0] = 0x40;
+    assert_eq!(
+        protect(&mut sender, &wrong_version),
+        Err(SrtpError::Malformed)
+    );
+    assert_eq!(
+        unprotect(&mut receiver, &wrong_version),
+        Err(SrtpError::Malformed)
+    );
+    // An extension that reaches into the trailer.
+    let mut extension = rtp(7, 2, &[0xbe, 0xde, 0, 2, 0, 0, 0, 0, 0, 0]);
+    extension[0] |= 0x10;
+    extension.extend([0; 9]);
+    assert_eq!(
+        unprotect(&mut receiver, &extension),
+        Err(SrtpError::Malformed)
+    );
+
+    let mut receiver = SrtcpReceiver::new(key(suite));
+    let protected = protect_rtcp(&mut SrtcpSender::new(key(suite)), &rtcp(7, &[])).unwrap();
+    assert_eq!(protected.len(), 22);
+    for len in 0..22 {
+        assert_eq!(
+            unprotect_rtcp(&mut receiver, &protected[..len]),
+            Err(SrtpError::Malformed),
+            "{len}"
+        );
+    }
+    let mut clear = protected.clone();
+    clear[8] &= 0x7f;
+    assert_eq!(
+        unprotect_rtcp(&mut receiver, &clear),
+        Err(SrtpError::Malformed),
+        "E flag"
+    );
+    assert_eq!(unprotect_rtcp(&mut receiver, &protected), Ok(rtcp(7, &[])));
+}
+
+#[test]
+fn without_room_nothing_is_written_and_nothing_moves() {
+    let suite = Suite::AesCm128HmacSha1_32;
+    let packet = rtp(7, 1, &[1; 20]);
+    let mut sender = SrtpSender::new(key(suite));
+    assert_eq!(sender.trailer_len(), 4);
+    assert_eq!(
+        sender.protect(&packet, &mut [0; 35]),
+        Err(SrtpError::TooLong)
+    );
+    let mut buffer = packet.clone();
+    assert_eq!(
+        sender.protect_in_place(&mut buffer, 32),
+        Err(SrtpError::TooLong)
+    );
+    assert_eq!(
+        sender.protect_in_place(&mut buffer, 33),
+        Err(SrtpError::TooLong)
+    );
+    assert_eq!(buffer, packet);
+    let protected = protect(&mut sender, &packet).unwrap();
+    let mut receiver = SrtpReceiver::new(key(suite));
+    assert_eq!(
+        receiver.unprotect(&protected, &mut [0; 31]).unwrap_err(),
+        SrtpError::TooLong
+    );
+    assert_eq!(unprotect(&mut receiver, &protected), Ok(packet));
+}
+
+#[test]
+fn in_place_equals_frame_to_frame() {
+    for suite in Suite::ALL {
+        let (mut one, mut other) = (SrtpSender::new(key(*suite)), SrtpSender::new(key(*suite)));
+        let (mut receiver, mut rtcp_receiver) = (
+            SrtpReceiver::new(key(*suite)),
+            SrtcpReceiver::new(key(*suite)),
+        );
+        let (mut rtcp_one, mut rtcp_other) =
+            (SrtcpSender::new(key(*suite)), SrtcpSender::new(key(*suite)));
+        for (sequence, len) in [0, 1, 15, 16, 17, 160, 1400].into_iter().enumerate() {
+            let packet = rtp(7, sequence as u16, &vec![9; len]);
+            let mut buffer = packet.clone();
+            buffer.resize(packet.len() + MAX_TRAILER, 0);
+            let protected_len = one.protect_in_place(&mut buffer, packet.len()).unwrap();
+            assert_eq!(
+                buffer[..protected_len],
+                protect(&mut other, &packet).unwrap()
+            );
+            let (plain_len, _) = receiver
+                .unprotect_in_place(&mut buffer[..protected_len])
+                .unwrap();
+            assert_eq!(buffer[..plain_len], packet);
+
+            let packet = rtcp(7, &vec![9; len]);
+            let mut buffer = packet.clone();
+            buffer.resize(packet.len() + MAX_TRAILER, 0);
+            let protected_len = rtcp_one
+                .protect_in_place(&mut buffer, packet.len())
+                .unwrap();
+            assert_eq!(
+                buffer[..protected_len],
+                protect_rtcp(&mut rtcp_other, &packet).unwrap()
+            );
+            let (plain_len, _) = rtcp_receiver
+                .unprotect_in_place(&mut buffer[..protected_len])
+                .unwrap();
+            assert_eq!(buffer[..plain_len], packet);
+        }
+    }
+}
+
+#[test]
+fn a_key_identifier_is_written_expected_and_taken_off() {
+    let with = |mki: &[u8]| key(Suite::AesCm128HmacSha1_80).with_mki(mki);
+    let packet = rtp(7, 1, &[3; 20]);
+    let bare = protect(&mut SrtpSender::new(with(&[])), &packet).unwrap();
+    let protected = protect(&mut SrtpSender::new(with(&[0, 0, 1])), &packet).unwrap();
+    let (authenticated, tag) = bare.split_at(bare.len() - 10);
+    assert_eq!(
+        protected,
+        [authenticated, &[0, 0, 1], tag].concat(),
+        "it is not authenticated"
+    );
+    let mut receiver = SrtpReceiver::new(with(&[0, 0, 1]));
+    assert_eq!(
+        unprotect(&mut receiver, &bare),
+        Err(SrtpError::Authentication)
+    );
+    assert_eq!(
+        unprotect(&mut SrtpReceiver::new(with(&[0, 0, 2])), &protected),
+        Err(SrtpError::Authentication)
+    );
+    assert_eq!(unprotect(&mut receiver, &protected), Ok(packet));
+
+    let packet = rtcp(7, &[3; 20]);
+    let protected = protect_rtcp(&mut SrtcpSender::new(with(&[5; 128])), &packet).unwrap();
+    assert_eq!(protected.len(), packet.len() + MAX_TRAILER);
+    assert_eq!(protected[packet.len() + 4..][..128], [5; 128]);
+    assert_eq!(
+        unprotect_rtcp(&mut SrtcpReceiver::new(with(&[5; 128])), &protected),
+        Ok(packet)
+    );
+}
+
+#[test]
+fn a_key_ends_with_its_lifetime() {
+    let key = key(Suite::AesCm128HmacSha1_80).with_lifetime(3);
+    let (mut sender, mut receiver) = (SrtpSender::new(key.clone()), SrtpReceiver::new(key.clone()));
+    let (mut rtcp_sender, mut rtcp_receiver) =
+        (SrtcpSender::new(key.clone()), SrtcpReceiver::new(key));
+    let mut outlived = SrtpSender::new(receiver.master().clone().with_lifetime(10));
+    for sequence in 0..3 {
+        let protected = protect(&mut sender, &rtp(7, sequence, &[1; 20])).unwrap();
+        protect(&mut outlived, &rtp(7, sequence, &[1; 20])).unwrap();
+        unprotect(&mut receiver, &protected).unwrap();
+        assert_eq!(
+            unprotect(&mut receiver, &protected),
+            Err(if sequence < 2 {
+                SrtpError::Replay
+            } else {
+                SrtpError::KeyExpired
+            })
+        );
+        let protected = protect_rtcp(&mut rtcp_sender, &rtcp(7, &[])).unwrap();
+        unprotect_rtcp(&mut rtcp_receiver, &protected).unwrap();
+    }
+    assert_eq!(
+        protect(&mut sender, &rtp(7, 3, &[1; 20])),
+        Err(SrtpError::KeyExpired)
+    );
+    let fourth = protect(&mut outlived, &rtp(7, 3, &[1; 20])).unwrap();
+    assert_eq!(
+        unprotect(&mut receiver, &fourth),
+        Err(SrtpError::KeyExpired)
+    );
+    assert_eq!(
+        protect_rtcp(&mut rtcp_sender, &rtcp(7, &[])),
+        Err(SrtpError::KeyExpired)
+    );
+    let longer = receiver.master().clone().with_lifetime(4);
+    receiver.update_terms(&longer);
+    assert!(
+        unprotect(&mut receiver, &fourth).is_ok(),
+        "the same key, described anew"
+    );
+}
+
+#[test]
+fn a_sender_never_uses_a_keystream_twice() {
+    let mut sender = SrtpSender::new(key(Suite::AesCm128HmacSha1_80));
+    protect(&mut sender, &rtp(7, 100, b"one")).unwrap();
+    assert_eq!(
+        protect(&mut sender, &rtp(7, 100, b"two")),
+        Err(SrtpError::Replay)
+    );
+    assert!(
+        protect(&mut sender, &rtp(8, 100, b"two")).is_ok(),
+        "another source has its own"
+    );
+}
+
+#[test]
+fn a_packet_before_the_first_of_all_is_refused() {
+    let suite = Suite::AesCm128HmacSha1_80;
+    let mut sender = SrtpSender::new(key(suite));
+    protect(&mut sender, &rtp(7, 2, &[])).unwrap();
+    assert_eq!(
+        protect(&mut sender, &rtp(7, 0xffff, &[])),
+        Err(SrtpError::Replay)
+    );
+}
+
+#[test]
+fn the_rollover_counter_goes_on_past_two_wraps() {
+    let suite = Suite::AesCm128HmacSha1_32;
+    let (mut sender, mut receiver) = (SrtpSender::new(key(suite)), SrtpReceiver::new(key(suite)));
+    let mut first_of_roc = Vec::new();
+    for index in 0..3 * 0x1_0000_u32 {
+        let packet = rtp(7, index as u16, &index.to_be_bytes());
+        let protected = protect(&mut sender, &packet).unwrap();
+        if index % 0x1_0000 == 0 {
+            first_of_roc.push(protected.clone());
+        }
+        if index % 7 != 0 {
+            assert_eq!(
+                unprotect(&mut receiver, &protected),
+                Ok(packet),
+                "index {index:#x}"
+            );
+        }
+    }
+    // Not received back then, and of an older rollover counter now.
+    for old in first_of_roc {
+        assert!(unprotect(&mut receiver, &old).is_err());
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Arrives,
+    Lost,
+    Twice,
+    /// After so many others.
+    Late(usize),
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => Just(Fate::Arrives),
+        1 => Just(Fate::Lost),
+        1 => Just(Fate::Twice),
+        2 => (1_usize..20).prop_map(Fate::Late),
+    ]
+}
+
+proptest! {
+    /// Over the end of the sequence numbers, with loss, duplicates and reordering: every
+    /// packet that arrives is read once and as it was sent.
+    #[test]
+    fn what_arrives_is_what_was_sent(
+        first in 0xff80_u16..=0xffff,
+        suite in proptest::sample::select(Suite::ALL),
+        packets in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..40), fate()), 1..300),
+    ) {
+        let (mut sender, mut receiver) = (SrtpSender::new(key(suite)), SrtpReceiver::new(key(suite)));
+        let mut wire: Vec<(usize, Vec<u8>, Vec<u8>)> = Vec::new();
+        for (at, (payload, fate)) in packets.iter().enumerate() {
+            let packet = rtp(7, first.wrapping_add(at as u16), payload);
+            let protected = protect(&mut sender, &packet).unwrap();
+            match fate {
+                // The first one is not lost or late: with rollover counter 0 unknown to
+                // the receiver, RFC 3711 section 3.3.1 has it begin with the first packet.
+                _ if at == 0 => wire.push((at, packet, protected)),
+                Fate::Lost => {}
+                Fate::Arrives => wire.push((at, packet, protected)),
+                Fate::Twice => {
+                    wire.push((at, packet.clone(), protected.clone()));
+                    wire.push((at + 1, packet, protected));
+                }
+                Fate::Late(by) => wire.push((at + by, packet, protected)),
+            }
+        }
+        wire.sort_by_key(|(at, ..)| *at);
+        let mut read = std::collections::HashSet::new();
+        for (_, packet, protected) in wire {
+            let expected = if read.insert(protected.clone()) { Ok(packet) } else { Err(SrtpError::Replay) };
+            prop_assert_eq!(unprotect(&mut receiver, &protected), expected);
+        }
+    }
+
+    /// Any changed byte: refused, and the true packet is still read afterwards.
+    #[test]
+    fn a_changed_packet_is_refused_and_changes_nothing(
+        at in any::<proptest::sample::Index>(),
+        flip in 1_u8..=255,
+        mki in proptest::collection::vec(any::<u8>(), 0..3),
+        is_rtcp in any::<bool>(),
+    ) {
+        let key = key(Suite::AesCm128HmacSha1_80).with_mki(&mki);
+        if is_rtcp {
+            let (mut sender, mut receiver) = (SrtcpSender::new(key.clone()), SrtcpReceiver::new(key));
+            let first = protect_rtcp(&mut sender, &rtcp(7, &[1; 20])).unwrap();
+            unprotect_rtcp(&mut receiver, &first).unwrap();
+            let packet = rtcp(7, &[2; 20]);
+            let protected = protect_rtcp(&mut sender, &packet).unwrap();
+            let mut changed = protected.clone();
+            changed[at.index(protected.len())] ^= flip;
+            prop_assert!(unprotect_rtcp(&mut receiver, &changed).is_err());
+            prop_assert_eq!(unprotect_rtcp(&mut receiver, &protected), Ok(packet));
+        } else {
+            let (mut sender, mut receiver) = (SrtpSender::new(key.clone()), SrtpReceiver::new(key));
+            let first = protect(&mut sender, &rtp(7, 1000, &[1; 20])).unwrap();
+            unprotect(&mut receiver, &first).unwrap();
+            let packet = rtp(7, 1001, &[2; 20]);
+            let protected = protect(&mut sender, &packet).unwrap();
+            let mut changed = protected.clone();
+            let at = at.index(protected.len());
+            changed[at] ^= flip;
+            let refused = unprotect(&mut receiver, &changed).unwrap_err();
+            if at >= 4 {
+                // Beyond version, length and sequence number only the tag can tell.
+                prop_assert_eq!(refused, SrtpError::Authentication);
+            }
+            prop_assert_eq!(unprotect(&mut receiver, &protected), Ok(packet));
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200), v2 in any::<bool>()) {
+        let mut bytes = bytes;
+        if let (true, Some(first)) = (v2, bytes.first_mut()) {
+            *first = *first & 0x3f | 0x80;
+        }
+        let key = key(Suite::AesCm128HmacSha1_80);
+        prop_assert!(unprotect(&mut SrtpReceiver::new(key.clone()), &bytes).is_err());
+        prop_assert!(unprotect_rtcp(&mut SrtcpReceiver::new(key.clone()), &bytes).is_err());
+        if let Ok(protected) = protect(&mut SrtpSender::new(key.clone()), &bytes) {
+            prop_assert_eq!(unprotect(&mut SrtpReceiver::new(key.clone()), &protected), Ok(bytes.clone()));
+        }
+        if let Ok(protected) = protect_rtcp(&mut SrtcpSender::new(key.clone()), &bytes) {
+            prop_assert_eq!(unprotect_rtcp(&mut SrtcpReceiver::new(key), &protected), Ok(bytes));
+        }
+    }
+}
