@@ -1,1 +1,430 @@
-//! transaction
+//! Transactions: RFC 3261 section 17 with the Accepted state of RFC 6026.
+//!
+//! One table for client and server transactions, between the transport (messages in, [`Transmit`]s
+//! out) and the transaction user, which is the call layer ([`Event`]s out, requests and responses
+//! in). What the table does by itself, so that its user need not:
+//!
+//! - retransmits requests and final responses, absorbs what is retransmitted to us;
+//! - sends 100 Trying for an INVITE that its user leaves unanswered for 200 ms, or at the INVITE's
+//!   first retransmission (section 17.2.1);
+//! - acknowledges refusals of our INVITEs (section 17.1.1.3);
+//! - answers CANCEL (section 9.2): 200 if its INVITE is there, else 481;
+//! - holds a CANCEL of ours back until a provisional response came (section 9.1);
+//! - retransmits a 2xx to INVITE until its ACK comes (section 13.3.1.4), found by dialog and CSeq;
+//! - repeats the user's ACK for each retransmitted 2xx (section 13.2.2.4).
+//!
+//! | timer | runs in | length | over TCP and TLS |
+//! |---|---|---|---|
+//! | A | client INVITE, Calling | T1, doubling | – |
+//! | B | client INVITE, Calling | 64*T1 | the same |
+//! | D | client INVITE, Completed | 32 s | 0 |
+//! | E | client non-INVITE, Trying, Proceeding | T1, doubling to T2; T2 in Proceeding | – |
+//! | F | client non-INVITE, Trying, Proceeding | 64*T1 | the same |
+//! | G | server INVITE, Completed, Accepted | T1, doubling to T2 | only in Accepted |
+//! | H | server INVITE, Completed | 64*T1 | the same |
+//! | I | server INVITE, Confirmed | T4 | 0 |
+//! | J | server non-INVITE, Completed | 64*T1 | 0 |
+//! | K | client non-INVITE, Completed | T4 | 0 |
+//! | L | server INVITE, Accepted | 64*T1 | the same |
+//! | M | client INVITE, Accepted | 64*T1 | the same |
+//!
+//! Timer C is a proxy's; how long a call may ring is the call layer's to say.
+
+mod client_invite;
+mod client_non_invite;
+mod clients;
+mod effects;
+mod event;
+mod hop;
+mod key;
+mod server_invite;
+mod server_non_invite;
+mod servers;
+mod timers;
+mod via;
+
+pub use self::event::{ClientKey, Counters, Event, ServerKey, TransactionKey, Transmit};
+pub use self::timers::Timers;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use rand_core::RngCore;
+
+use self::clients::Clients;
+use self::effects::Outputs;
+use self::key::{AckMatch, ClientMatch, MergeMatch, ServerMatch};
+use self::server_invite::AckUse;
+use self::servers::{Kind, Servers};
+use crate::message::{
+    HeaderError, HeaderName, Method, Request, Response, StatusCode, Via, response_to,
+};
+use crate::transport::{Listener, Origin, Target};
+
+/// What a table of transactions is started with.
+#[derive(Clone, Debug)]
+pub struct TransactionConfig {
+    pub timers: Timers,
+    /// Indexed by [`crate::transport::ListenerId`]: what our Via says.
+    pub listeners: Vec<Listener>,
+    /// Server transactions at once; above it a request is answered 503 and forgotten. One that is
+    /// over stays for up to 32 s to absorb retransmissions, so this bounds requests per 32 s too.
+    pub max_server_transactions: usize,
+}
+
+impl Default for TransactionConfig {
+    fn default() -> TransactionConfig {
+        TransactionConfig {
+            timers: Timers::default(),
+            listeners: Vec::new(),
+            max_server_transactions: 500_000,
+        }
+    }
+}
+
+/// Every transaction, client and server, INVITE and other.
+///
+/// No I/O. After each `handle_*` call, and after [`Transactions::request`],
+/// [`Transactions::respond`], [`Transactions::cancel`] and [`Transactions::send_ack`], take every
+/// [`Event`] and every [`Transmit`] with `poll_*`; call [`Transactions::handle_timeout`] when
+/// [`Transactions::poll_timeout`] has come. `now` never goes backwards.
+pub struct Transactions {
+    listeners: Vec<Listener>,
+    max_server_transactions: usize,
+    /// Makes the To tags of responses that the table sends by itself.
+    tag_seed: u64,
+    servers: Servers,
+    clients: Clients,
+    out: Outputs,
+}
+
+impl Transactions {
+    pub fn new(config: TransactionConfig, rng: &mut dyn RngCore) -> Transactions {
+        Transactions {
+            listeners: config.listeners,
+            max_server_transactions: config.max_server_transactions,
+            tag_seed: rng.next_u64(),
+            servers: Servers::default(),
+            clients: Clients::default(),
+            out: Outputs {
+                timers: config.timers,
+                ..Outputs::default()
+            },
+        }
+    }
+
+    /// A request came. One without what section 8.1.1 demands is answered 400 or dropped.
+    pub fn handle_request(&mut self, now: Instant, origin: Origin, request: Request) {
+        let Ok(via) = request.headers.top_via() else {
+            self.out.counters.malformed += 1;
+            return;
+        };
+        if self.dispatch_request(now, &origin, &via, request).is_err() {
+            self.out.counters.malformed += 1;
+        }
+    }
+
+    /// A response came.
+    pub fn handle_response(&mut self, now: Instant, origin: &Origin, response: Response) {
+        let Ok(Some(matching)) = ClientMatch::of(&response) else {
+            self.out.counters.stray_responses += 1;
+            return;
+        };
+        // Section 8.1.3.3: more than one Via means that it went astray.
+        if response.headers.list(HeaderName::Via).nth(1).is_some() {
+            self.out.counters.stray_responses += 1;
+            return;
+        }
+        if let Some(key) = self.clients.find(&matching) {
+            self.clients
+                .handle_response(now, key, origin, response, &mut self.out);
+            return;
+        }
+        self.out.counters.stray_responses += 1;
+        if response.status.is_success() && matching.is_invite() {
+            self.out.events.push_back(Event::StrayResponse {
+                origin: origin.clone(),
+                response,
+            });
+        }
+    }
+
+    /// The message with [`Transmit::transaction`] `key` could not be sent.
+    pub fn handle_transport_error(&mut self, now: Instant, key: TransactionKey) {
+        self.out.counters.transport_errors += 1;
+        match key {
+            TransactionKey::Client(key) => {
+                self.clients.handle_transport_error(now, key, &mut self.out);
+            }
+            TransactionKey::Server(key) => {
+                self.servers.handle_transport_error(now, key, &mut self.out);
+            }
+        }
+    }
+
+    /// The time of [`Transactions::poll_timeout`] has come. A call too early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((owner, timer)) = self.out.queue.pop(now) {
+            match owner {
+                TransactionKey::Client(key) => {
+                    self.clients.handle_timer(now, key, timer, &mut self.out);
+                }
+                TransactionKey::Server(key) => {
+                    self.servers.handle_timer(now, key, timer, &mut self.out);
+                }
+            }
+        }
+    }
+
+    /// When [`Transactions::handle_timeout`] wants to be called; `None`: nothing is pending.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.out.queue.first()
+    }
+
+    /// Sends a request other than ACK and CANCEL, which needs From, To, Call-ID, CSeq and
+    /// Max-Forwards and has no Via of ours: that is put on top, with the advertised address of
+    /// `target.listener`.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        mut request: Request,
+        target: Target,
+        rng: &mut dyn RngCore,
+    ) -> ClientKey {
+        let branch = self.stamp(&mut request, &target, rng);
+        self.clients
+            .start(now, &request, &branch, target, &mut self.out)
+    }
+
+    /// Answers. Whether it was sent: not if a final response was already, or the transaction is
+    /// gone (it timed out, or an earlier response could not be sent).
+    pub fn respond(&mut self, now: Instant, key: ServerKey, response: &Response) -> bool {
+        self.servers.respond(now, key, response, &mut self.out)
+    }
+
+    /// Cancels an INVITE of ours (section 9.1): at once if a provisional response came, else as
+    /// soon as one comes; never, if the final response is there first. That response comes as an
+    /// event in any case, after at most 64*T1 from the CANCEL as [`Event::TimedOut`]; it may well
+    /// be a 2xx, to be acknowledged and ended with BYE.
+    pub fn cancel(&mut self, now: Instant, key: ClientKey) {
+        self.clients.cancel(now, key, &mut self.out);
+    }
+
+    /// Sends the ACK to a 2xx (section 13.2.2.4), which [`crate::dialog::Dialog::ack`] builds. While the
+    /// transaction lives, each retransmission of that 2xx is answered with the same bytes.
+    pub fn send_ack(
+        &mut self,
+        invite: ClientKey,
+        mut ack: Request,
+        target: Target,
+        rng: &mut dyn RngCore,
+    ) {
+        self.stamp(&mut ack, &target, rng);
+        let bytes = ack.to_bytes();
+        let to_tag = key::to_tag(&ack.headers).unwrap_or_default();
+        self.clients
+            .acknowledge(invite, to_tag, target.clone(), bytes.clone());
+        self.out.transmits.push_back(Transmit {
+            target,
+            bytes,
+            transaction: None,
+        });
+    }
+
+    /// What the user has to know next.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// What is to be sent next, in this order.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.out.transmits.pop_front()
+    }
+
+    /// Transactions that exist, those included that only absorb retransmissions.
+    pub fn len(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Transactions in which something is still expected: a response, or an ACK. Looks at each.
+    pub fn active(&self) -> usize {
+        self.servers.active() + self.clients.active()
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.out.counters
+    }
+
+    fn dispatch_request(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        via: &Via,
+        mut request: Request,
+    ) -> Result<(), HeaderError> {
+        let matching = ServerMatch::of(&request, via)?;
+        if request.method == Method::Ack {
+            return self.handle_ack(now, origin, &matching, request);
+        }
+        if let Some(key) = self.servers.find(&matching) {
+            self.out.counters.request_retransmissions += 1;
+            self.servers.handle_retransmission(now, key, &mut self.out);
+            return Ok(());
+        }
+        let merge = MergeMatch::of(&request)?;
+        via::stamp_source(&mut request, via, origin);
+        let target = via::response_target(via, origin);
+        if self.servers.len() >= self.max_server_transactions {
+            self.overflow(target, &request);
+            return Ok(());
+        }
+        if request.method == Method::Cancel {
+            self.handle_cancel(now, origin, matching, target, request);
+        } else {
+            self.start_server(now, origin, matching, merge, target, request);
+        }
+        Ok(())
+    }
+
+    fn start_server(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        matching: ServerMatch,
+        merge: Option<MergeMatch>,
+        target: Target,
+        request: Request,
+    ) {
+        let kind = if request.method == Method::Invite {
+            Kind::Invite {
+                trying: response_to(&request, StatusCode::TRYING, None).to_bytes(),
+            }
+        } else {
+            Kind::NonInvite
+        };
+        let merged = merge
+            .as_ref()
+            .is_some_and(|merge| self.servers.is_merged(merge));
+        let key = self
+            .servers
+            .start(now, matching, merge, target, kind, &mut self.out);
+        let origin = origin.clone();
+        self.out.events.push_back(if merged {
+            Event::Merged {
+                key,
+                origin,
+                request,
+            }
+        } else {
+            Event::Request {
+                key,
+                origin,
+                request,
+            }
+        });
+    }
+
+    /// Of an INVITE that was refused: the same branch. Of one that was accepted: the same dialog;
+    /// some clients use the same branch there, too.
+    fn handle_ack(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        matching: &ServerMatch,
+        request: Request,
+    ) -> Result<(), HeaderError> {
+        let dialog = AckMatch::of(&request.headers)?;
+        let found = self
+            .servers
+            .find(matching)
+            .or_else(|| self.servers.find_accepted(&dialog));
+        let Some(invite) = found else {
+            self.out.counters.stray_acks += 1;
+            return Ok(());
+        };
+        if self.servers.handle_ack(now, invite, &mut self.out) == AckUse::ForUser {
+            let origin = origin.clone();
+            self.out.events.push_back(Event::Ack {
+                invite,
+                origin,
+                request,
+            });
+        }
+        Ok(())
+    }
+
+    /// Section 9.2.
+    fn handle_cancel(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        matching: ServerMatch,
+        target: Target,
+        request: Request,
+    ) {
+        let invite = self.servers.find(&matching.cancelled());
+        let status = match invite {
+            Some(_) => StatusCode::OK,
+            None => {
+                self.out.counters.stray_cancels += 1;
+                StatusCode::CALL_DOES_NOT_EXIST
+            }
+        };
+        let tag = match invite.and_then(|invite| self.servers.to_tag(invite)) {
+            Some(tag) => String::from_utf8_lossy(tag).into_owned(),
+            None => self.to_tag(&matching),
+        };
+        let response = response_to(&request, status, Some(&tag));
+        let key = self
+            .servers
+            .start(now, matching, None, target, Kind::Cancel, &mut self.out);
+        self.servers.respond(now, key, &response, &mut self.out);
+        if let Some(invite) = invite.filter(|&invite| self.servers.is_open(invite)) {
+            let origin = origin.clone();
+            self.out.events.push_back(Event::Cancel {
+                invite,
+                origin,
+                request,
+            });
+        }
+    }
+
+    /// Answers without a transaction, so that nothing is kept.
+    fn overflow(&mut self, target: Target, request: &Request) {
+        self.out.counters.overflowed += 1;
+        let tag = self.to_tag(&request.headers.value(HeaderName::CallId));
+        let mut response = response_to(request, StatusCode::SERVICE_UNAVAILABLE, Some(&tag));
+        response
+            .headers
+            .push(HeaderName::RetryAfter, OVERFLOW_RETRY_AFTER);
+        let bytes = response.to_bytes();
+        self.out.transmits.push_back(Transmit {
+            target,
+            bytes,
+            transaction: None,
+        });
+    }
+
+    /// A To tag that comes out the same each time (section 8.2.7).
+    fn to_tag(&self, of: &impl Hash) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.tag_seed.hash(&mut hasher);
+        of.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    fn stamp(&self, request: &mut Request, target: &Target, rng: &mut dyn RngCore) -> String {
+        let listener = self
+            .listeners
+            .get(usize::from(target.listener.0))
+            .expect("a target's listener is one of the configuration's");
+        via::stamp_ours(request, target, listener, rng)
+    }
+}
+
+/// Seconds, in the 503 of a full table: what it holds is gone by then.
+const OVERFLOW_RETRY_AFTER: &str = "32";

@@ -1,0 +1,148 @@
+//! Where the requests of a dialog go: RFC 3261 sections 12.2.1.1 and 18.1.1, RFC 5923, and the rule
+//! that nothing falls back to a weaker transport.
+
+use crate::message::{HeaderError, Headers, Scheme, Uri};
+use crate::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
+use crate::trunk::TrunkId;
+
+/// The way to the peer, as far as it does not follow from the dialog's URIs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Whose address our requests leave from.
+    pub listener: ListenerId,
+    /// Whose TLS settings a new connection uses.
+    pub trunk: Option<TrunkId>,
+    /// Overrides what URIs say: TLS on a secure trunk (SEC-2).
+    pub force: Option<Transport>,
+    /// Of the message that made the dialog; for URIs that name no transport.
+    transport: Transport,
+    /// Where that message came from or went to; for URIs that name no host, such as `tel:`.
+    peer: (Host, u16),
+    connection: Option<Connection>,
+}
+
+/// A connection that stays in use while it lives (RFC 5923, SIG-3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Connection {
+    id: ConnectionId,
+    transport: Transport,
+    /// Names and addresses of who is at its other end.
+    peers: Vec<Host>,
+    /// Who is at its other end is the dialog's next hop, whatever that is called: it gave us a
+    /// Contact or a Record-Route, and often a private address in it.
+    is_next_hop: bool,
+}
+
+impl Path {
+    /// To the sender of `request`, which came by `origin`.
+    pub fn to_sender(
+        request: &Headers,
+        origin: &Origin,
+        trunk: Option<TrunkId>,
+        force: Option<Transport>,
+    ) -> Result<Path, HeaderError> {
+        let via = request.top_via()?;
+        Ok(Path {
+            listener: origin.listener,
+            trunk,
+            force,
+            transport: origin.transport,
+            peer: (Host::Address(origin.remote.ip()), origin.remote.port()),
+            connection: Connection::of_request(request, origin, via.host().clone())?,
+        })
+    }
+
+    /// To whoever answered a request to `target` with a message that came by `origin`.
+    pub fn to_target(target: &Target, origin: &Origin, force: Option<Transport>) -> Path {
+        let source = Host::Address(origin.remote.ip());
+        let connection = origin.connection.map(|id| Connection {
+            id,
+            transport: origin.transport,
+            peers: vec![target.host.clone(), source],
+            is_next_hop: false,
+        });
+        Path {
+            listener: target.listener,
+            trunk: target.trunk,
+            force,
+            transport: target.transport,
+            peer: (target.host.clone(), target.port),
+            connection,
+        }
+    }
+
+    /// A later request of the dialog came: if by another connection, that one is the live one.
+    pub fn refresh(&mut self, request: &Headers, origin: &Origin) -> Result<(), HeaderError> {
+        if origin.connection.is_some() && origin.transport == self.transport {
+            let via = request.top_via()?;
+            let fresh = Connection::of_request(request, origin, via.host().clone())?;
+            if fresh.as_ref().map(|fresh| fresh.id) != self.connection.as_ref().map(|old| old.id) {
+                self.connection = fresh;
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is closed: it is not used again.
+    pub fn forget_connection(&mut self, closed: ConnectionId) {
+        self.connection = self
+            .connection
+            .take()
+            .filter(|connection| connection.id != closed);
+    }
+
+    /// Where a request with that next hop goes.
+    pub fn target(&self, next_hop: &Uri) -> Target {
+        let transport = self.force.unwrap_or_else(|| self.transport_of(next_hop));
+        let (host, port) = match next_hop.host() {
+            Some(host) => (
+                host.clone(),
+                next_hop.port().unwrap_or(transport.default_port()),
+            ),
+            None => self.peer.clone(),
+        };
+        let connection = self.connection.as_ref().filter(|connection| {
+            connection.transport == transport
+                && (connection.is_next_hop || connection.peers.contains(&host))
+        });
+        Target {
+            transport,
+            listener: self.listener,
+            connection: connection.map(|connection| connection.id),
+            host,
+            port,
+            trunk: self.trunk,
+        }
+    }
+
+    /// `sips:` is TLS on this hop (SEC-5). A URI that names no transport keeps the dialog's:
+    /// RFC 3263 section 4.1 would say UDP, which a peer that came by TLS does not mean.
+    fn transport_of(&self, uri: &Uri) -> Transport {
+        if uri.scheme() == Scheme::Sips {
+            return Transport::Tls;
+        }
+        uri.transport().unwrap_or(self.transport)
+    }
+}
+
+impl Connection {
+    fn of_request(
+        request: &Headers,
+        origin: &Origin,
+        sent_by: Host,
+    ) -> Result<Option<Connection>, HeaderError> {
+        let Some(id) = origin.connection else {
+            return Ok(None);
+        };
+        // One Via per element on the way: with none between, or if each recorded its route, the
+        // next hop is who sent us this.
+        let hops = request.vias()?.len();
+        let recorded = request.record_routes()?.len();
+        Ok(Some(Connection {
+            id,
+            transport: origin.transport,
+            peers: vec![Host::Address(origin.remote.ip()), sent_by],
+            is_next_hop: recorded + 1 >= hops,
+        }))
+    }
+}

@@ -1,0 +1,221 @@
+//! The client half of the table: requests leave by a transaction, responses find it.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::client_invite::{CancelDue, ClientInvite};
+use super::client_non_invite::ClientNonInvite;
+use super::effects::{Effects, Outputs};
+use super::event::{ClientKey, Event};
+use super::hop::Hop;
+use super::key::ClientMatch;
+use super::timers::Timer;
+use crate::message::{Method, Request, Response};
+use crate::transport::{Origin, Target};
+
+/// Every client transaction, and the way to find one.
+#[derive(Default)]
+pub(super) struct Clients {
+    next: u64,
+    table: HashMap<ClientKey, Client>,
+    by_match: HashMap<ClientMatch, ClientKey>,
+}
+
+/// One client transaction.
+struct Client {
+    matching: ClientMatch,
+    /// Has no user: a CANCEL.
+    quiet: bool,
+    machine: Machine,
+}
+
+enum Machine {
+    Invite(ClientInvite),
+    NonInvite(ClientNonInvite),
+}
+
+impl Clients {
+    pub(super) fn find(&self, matching: &ClientMatch) -> Option<ClientKey> {
+        self.by_match.get(matching).copied()
+    }
+
+    /// Sends a request that has its Via, with that branch.
+    pub(super) fn start(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        branch: &str,
+        target: Target,
+        out: &mut Outputs,
+    ) -> ClientKey {
+        let key = self.next_key();
+        let matching = ClientMatch::new(branch, request.method.clone());
+        let bytes = request.to_bytes();
+        let fx = &mut out.of(key, now, false);
+        let machine = if request.method == Method::Invite {
+            Machine::Invite(ClientInvite::start(
+                Hop::of(request, branch, target),
+                bytes,
+                fx,
+            ))
+        } else {
+            Machine::NonInvite(ClientNonInvite::start(target, bytes, fx))
+        };
+        self.insert(
+            key,
+            Client {
+                matching,
+                quiet: false,
+                machine,
+            },
+        );
+        key
+    }
+
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        origin: &Origin,
+        response: Response,
+        out: &mut Outputs,
+    ) {
+        let mut due = CancelDue::No;
+        self.step(now, key, out, |machine, fx| match machine {
+            Machine::Invite(machine) => {
+                let (machine, cancel) = machine.handle_response(origin, response, fx);
+                due = cancel;
+                machine.map(Machine::Invite)
+            }
+            Machine::NonInvite(machine) => machine
+                .handle_response(origin, response, fx)
+                .map(Machine::NonInvite),
+        });
+        self.send_cancel(now, due, out);
+    }
+
+    pub(super) fn cancel(&mut self, now: Instant, key: ClientKey, out: &mut Outputs) {
+        let mut due = CancelDue::No;
+        self.step(now, key, out, |machine, fx| match machine {
+            Machine::Invite(machine) => {
+                let (machine, cancel) = machine.cancel(fx);
+                due = cancel;
+                Some(Machine::Invite(machine))
+            }
+            other => Some(other),
+        });
+        self.send_cancel(now, due, out);
+    }
+
+    /// The CANCEL is a transaction of its own, with the INVITE's branch (section 9.1).
+    fn send_cancel(&mut self, now: Instant, due: CancelDue, out: &mut Outputs) {
+        let CancelDue::Now(hop) = due else {
+            return;
+        };
+        let key = self.next_key();
+        let matching = ClientMatch::new(&hop.branch, Method::Cancel);
+        let bytes = hop.cancel().to_bytes();
+        let fx = &mut out.of(key, now, true);
+        let machine = Machine::NonInvite(ClientNonInvite::start(hop.target, bytes, fx));
+        self.insert(
+            key,
+            Client {
+                matching,
+                quiet: true,
+                machine,
+            },
+        );
+    }
+
+    /// The ACK to the 2xx with `to_tag` was sent.
+    pub(super) fn acknowledge(
+        &mut self,
+        key: ClientKey,
+        to_tag: Box<[u8]>,
+        target: Target,
+        ack: Vec<u8>,
+    ) {
+        if let Some(Client {
+            machine: Machine::Invite(machine),
+            ..
+        }) = self.table.get_mut(&key)
+        {
+            machine.acknowledge(to_tag, target, ack);
+        }
+    }
+
+    pub(super) fn handle_timer(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        timer: Timer,
+        out: &mut Outputs,
+    ) {
+        self.step(now, key, out, |machine, fx| match machine {
+            Machine::Invite(machine) => machine.handle_timer(timer, fx).map(Machine::Invite),
+            Machine::NonInvite(machine) => machine.handle_timer(timer, fx).map(Machine::NonInvite),
+        });
+    }
+
+    pub(super) fn handle_transport_error(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        out: &mut Outputs,
+    ) {
+        self.step(now, key, out, |machine, fx| match machine {
+            Machine::Invite(machine) => machine.handle_transport_error(fx).map(Machine::Invite),
+            Machine::NonInvite(machine) => {
+                machine.handle_transport_error(fx).map(Machine::NonInvite)
+            }
+        });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Transactions that do more than absorb retransmissions.
+    pub(super) fn active(&self) -> usize {
+        let active = |client: &&Client| match &client.machine {
+            Machine::Invite(machine) => machine.is_active(),
+            Machine::NonInvite(machine) => machine.is_active(),
+        };
+        self.table.values().filter(active).count()
+    }
+
+    fn next_key(&mut self) -> ClientKey {
+        let key = ClientKey(self.next);
+        self.next += 1;
+        key
+    }
+
+    fn insert(&mut self, key: ClientKey, client: Client) {
+        self.by_match.insert(client.matching.clone(), key);
+        self.table.insert(key, client);
+    }
+
+    /// Lets the machine make its transition; a machine that is gone takes its entries along.
+    fn step(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        out: &mut Outputs,
+        transition: impl FnOnce(Machine, &mut Effects<'_, ClientKey>) -> Option<Machine>,
+    ) {
+        let Some(client) = self.table.remove(&key) else {
+            return;
+        };
+        let mut fx = out.of(key, now, client.quiet);
+        match transition(client.machine, &mut fx) {
+            Some(machine) => {
+                self.table.insert(key, Client { machine, ..client });
+            }
+            None => {
+                fx.stop_all();
+                fx.tell(Event::Ended { key: key.into() });
+                self.by_match.remove(&client.matching);
+            }
+        }
+    }
+}
