@@ -1,1 +1,20 @@
-//! placeholder
+//! The XDP program's arithmetic: everything that it does to a packet, without the kernel.
+//!
+//! ```text
+//! frame ─ parse ─ classify ─ relay (source, payload, hops, rewrite) ─ redirect ─ verdict
+//! ```
+//!
+//! All of it compiles for the host as well, where [`relay::decide`] runs over tables
+//! that are plain arrays; the maps and the helpers are in the modules that only exist for
+//! the kernel. Every packet access goes through [`frame`], the one module here that may be
+//! unsafe on the host.
+//!
+//! What is decided, and in which order, is written in [`media_common`].
+#![cfg_attr(not(test), no_std)]
+
+pub mod classify;
+pub mod frame;
+pub mod parse;
+pub mod relay;
+pub mod rewrite;
+pub mod verdict;

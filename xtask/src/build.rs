@@ -15,6 +15,9 @@ pub(crate) struct Arguments {
     /// Without the XDP program: the daemon then has the socket backend only.
     #[arg(long)]
     no_ebpf: bool,
+    /// The XDP program's object alone; prints its path.
+    #[arg(long, conflicts_with_all = ["no_ebpf", "debug"])]
+    only_ebpf: bool,
     /// With the tracing variant of the XDP program.
     #[arg(long, conflicts_with = "no_ebpf")]
     trace: bool,
@@ -27,6 +30,10 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
         setup::ensure(Group::Build)?;
         Some(ebpf::build(arguments.trace)?)
     };
+    if let (true, Some(object)) = (arguments.only_ebpf, &object) {
+        println!("{}", object.display());
+        return Ok(());
+    }
     let daemon = daemon(&Daemon {
         object,
         trace: arguments.trace,
