@@ -7,7 +7,7 @@ use media_common::flow::{
     FlowEntry, NO_TELEPHONE_EVENT, ip_to_mapped,
 };
 
-use crate::relay::{Carries, FlowConfig, Route, Source, Transform};
+use crate::relay::{Carries, FlowConfig, Route, Transform};
 use crate::session::Side;
 
 /// Who runs a flow.
@@ -40,7 +40,7 @@ impl PlannedFlow {
         if self.action == Action::Worker {
             return None;
         }
-        let Forwarding { from, to, .. } = Forwarding::of(&self.config)?;
+        let Forwarding { from, to } = Forwarding::of(&self.config)?;
         Some((from, to))
     }
 
@@ -48,70 +48,56 @@ impl PlannedFlow {
     ///
     /// `local_address` is the index of [`PlannedFlow::exit`]'s own address in the media
     /// addresses, `next_hop` that of the way to its peer; neither is used for a flow of the
-    /// worker, whose entry says what the kernel checks before it hands packets over.
+    /// worker, whose entry holds what the kernel checks before it hands a packet over, and
+    /// not where the packet goes.
     pub fn entry(&self, local_address: u8, next_hop: u16) -> FlowEntry {
+        let admission = self.admission();
         match (self.action, Forwarding::of(&self.config)) {
-            (Action::Forward, Some(forwarding)) => {
-                self.forward_entry(forwarding, local_address, next_hop)
-            }
-            (Action::Forward, None) | (Action::Worker, _) => self.worker_entry(),
+            (Action::Forward, Some(Forwarding { from, to })) => FlowEntry {
+                action: ACTION_FORWARD,
+                local_address,
+                dscp: self.config.dscp.unwrap_or(DSCP_KEEP),
+                next_hop,
+                local_port: from.port().to_be_bytes(),
+                remote_port: to.port().to_be_bytes(),
+                remote_address: ip_to_mapped(to.ip()),
+                ..admission
+            },
+            (Action::Forward, None) | (Action::Worker, _) => FlowEntry {
+                action: ACTION_WORKER,
+                dscp: DSCP_KEEP,
+                ..admission
+            },
         }
     }
 
-    /// Source, form and payload type are checked in the kernel for the worker's flows too:
-    /// what the worker would drop without keys does not reach it.
-    fn worker_entry(&self) -> FlowEntry {
-        let expected = match &self.config.source {
-            Source::Exactly(peer) => Some(*peer),
-            Source::Latch { latched, .. } => *latched,
-            Source::Unknown => None,
-        };
-        let mut entry = FlowEntry {
-            action: ACTION_WORKER,
-            flags: self.kind(),
-            dscp: DSCP_KEEP,
-            telephone_event: NO_TELEPHONE_EVENT,
-            payload_types: words(self.config.payload_types),
-            ..FlowEntry::default()
-        };
-        if let Some(expected) = expected {
-            entry.flags |= FLAG_CHECK_SOURCE;
-            entry.expected_port = expected.port().to_be_bytes();
-            entry.expected_address = ip_to_mapped(expected.ip());
-        }
-        entry
-    }
-
-    fn kind(&self) -> u8 {
-        match self.config.carries {
+    /// What a packet must be before anything is done with it: source, kind, payload type.
+    fn admission(&self) -> FlowEntry {
+        let kind = match self.config.carries {
             Carries::Rtp(_) => 0,
             Carries::Rtcp(_) => FLAG_RTCP,
             Carries::Both { .. } => FLAG_RTCP_MUX,
-        }
-    }
-
-    fn forward_entry(&self, forwarding: Forwarding, local_address: u8, next_hop: u16) -> FlowEntry {
-        FlowEntry {
-            action: ACTION_FORWARD,
-            flags: FLAG_CHECK_SOURCE | self.kind(),
-            local_address,
-            dscp: self.config.dscp.unwrap_or(DSCP_KEEP),
+        };
+        let entry = FlowEntry {
+            flags: kind,
             telephone_event: self.config.telephone_event.unwrap_or(NO_TELEPHONE_EVENT),
-            next_hop,
-            expected_port: forwarding.expected.port().to_be_bytes(),
-            local_port: forwarding.from.port().to_be_bytes(),
-            remote_port: forwarding.to.port().to_be_bytes(),
-            expected_address: ip_to_mapped(forwarding.expected.ip()),
-            remote_address: ip_to_mapped(forwarding.to.ip()),
             payload_types: words(self.config.payload_types),
             ..FlowEntry::default()
+        };
+        match self.config.source.settled() {
+            None => entry,
+            Some(peer) => FlowEntry {
+                flags: kind | FLAG_CHECK_SOURCE,
+                expected_port: peer.port().to_be_bytes(),
+                expected_address: ip_to_mapped(peer.ip()),
+                ..entry
+            },
         }
     }
 }
 
 /// What the kernel needs to forward a flow: exists only for flows that it may forward.
 pub(super) struct Forwarding {
-    expected: SocketAddr,
     from: SocketAddr,
     to: SocketAddr,
 }
@@ -122,19 +108,15 @@ impl Forwarding {
         if config.transform != Transform::Copy {
             return None;
         }
-        let expected = match &config.source {
-            Source::Exactly(peer) => *peer,
-            Source::Latch { latched, .. } => (*latched)?,
-            Source::Unknown => return None,
-        };
+        let peer = config.source.settled()?;
         let Route { from, to } = match &config.carries {
             Carries::Rtp(route) | Carries::Rtcp(route) => *route,
             Carries::Both { rtp, rtcp } if rtp == rtcp => *rtp,
             Carries::Both { .. } => return None,
         };
         let to = to?;
-        let same_family = is_v4(expected) == is_v4(to) && is_v4(from) == is_v4(to);
-        same_family.then_some(Forwarding { expected, from, to })
+        let same_family = is_v4(peer) == is_v4(to) && is_v4(from) == is_v4(to);
+        same_family.then_some(Forwarding { from, to })
     }
 }
 

@@ -76,6 +76,17 @@ pub enum Transform {
     Reencrypt { receive: MasterKey, send: MasterKey },
 }
 
+impl Source {
+    /// The one address and port that packets may come from, if that is decided.
+    pub fn settled(&self) -> Option<SocketAddr> {
+        match self {
+            Source::Unknown => None,
+            Source::Exactly(peer) => Some(*peer),
+            Source::Latch { latched, .. } => *latched,
+        }
+    }
+}
+
 impl Transform {
     /// The key that arriving packets are under.
     pub fn receive(&self) -> Option<&MasterKey> {

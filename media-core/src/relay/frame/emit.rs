@@ -6,9 +6,9 @@ use std::ops::Range;
 use media_common::counters::DropReason;
 use media_common::flow::NextHop;
 
-use super::parse::{
-    Carried, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, PROTOCOL_UDP, UdpFrame,
-};
+use super::checksum::{fold, sum};
+use super::ethernet::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use super::parse::{Carried, PROTOCOL_UDP, UdpFrame};
 
 /// Room that the longest headers take: Ethernet, VLAN tag, IPv6, UDP; bytes.
 pub const MAX_HEADERS: usize = 14 + 4 + 40 + 8;
@@ -22,8 +22,8 @@ pub const MAX_HEADERS: usize = 14 + 4 + 40 + 8;
 ///
 /// # Errors
 /// `HopLimit` if it is used up; `NextHop` if the next hop is not resolved; `TooLong` if
-/// the datagram exceeds what its length fields hold or `payload` leaves no room for the
-/// headers; `BadEntry` if `from` and `to` are of different families.
+/// the packet exceeds the next hop's MTU or what its length fields hold, or `payload` leaves
+/// no room for the headers; `BadEntry` if `from` and `to` are of different families.
 pub fn emit(
     out: &mut [u8],
     payload: Range<usize>,
@@ -68,6 +68,9 @@ pub fn emit(
         .get_mut(udp_at..payload.end)
         .ok_or(DropReason::TooLong)?;
     write_udp(datagram, from, to)?;
+    if next_hop.mtu != 0 && payload.end - ip_at > usize::from(next_hop.mtu) {
+        return Err(DropReason::TooLong);
+    }
     let start = write_ethernet(out, ip_at, ethertype, next_hop)?;
     Ok(start..payload.end)
 }
@@ -149,29 +152,18 @@ fn write_udp(datagram: &mut [u8], from: SocketAddr, to: SocketAddr) -> Result<()
     Ok(())
 }
 
-/// Writes the Ethernet header, and the VLAN tag of the next hop, before `ip_at`.
+/// Writes the Ethernet header before `ip_at`; answers where it begins.
 fn write_ethernet(
     out: &mut [u8],
     ip_at: usize,
     ethertype: u16,
     next_hop: &NextHop,
 ) -> Result<usize, DropReason> {
-    let mut header = [0; 18];
-    header[0..6].copy_from_slice(&next_hop.destination_mac);
-    header[6..12].copy_from_slice(&next_hop.source_mac);
-    let len = if next_hop.vlan == 0 {
-        header[12..14].copy_from_slice(&ethertype.to_be_bytes());
-        14
-    } else {
-        header[12..14].copy_from_slice(&ETHERTYPE_VLAN.to_be_bytes());
-        header[14..16].copy_from_slice(&next_hop.vlan.to_be_bytes());
-        header[16..18].copy_from_slice(&ethertype.to_be_bytes());
-        18
-    };
-    let start = ip_at.checked_sub(len).ok_or(DropReason::TooLong)?;
+    let header = ethernet::header(ethertype, next_hop);
+    let start = ip_at.checked_sub(header.len()).ok_or(DropReason::TooLong)?;
     out.get_mut(start..ip_at)
         .ok_or(DropReason::TooLong)?
-        .copy_from_slice(&header[..len]);
+        .copy_from_slice(&header);
     Ok(start)
 }
 
@@ -180,23 +172,6 @@ fn address_sum(address: IpAddr) -> u64 {
         IpAddr::V4(address) => sum(&address.octets()),
         IpAddr::V6(address) => sum(&address.octets()),
     }
-}
-
-/// One's complement sum of big-endian words, not yet folded (RFC 1071).
-pub(super) fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<2>();
-    let words: u64 = words
-        .iter()
-        .map(|word| u64::from(u16::from_be_bytes(*word)))
-        .sum();
-    words + rest.first().map_or(0, |last| u64::from(*last) << 8)
-}
-
-pub(super) fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }
 
 const ECN_MASK: u8 = 0x03;

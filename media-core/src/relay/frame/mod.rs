@@ -1,9 +1,15 @@
 //! From Ethernet frame to Ethernet frame.
 //!
-//! [`parse`()] and [`emit`()] put the headers around what a worker's [`super::Flow`] relays.
+//! [`decide`] answers with the tables of the XDP program what the program must answer, byte
+//! for byte; it shares no code with it. [`parse`()] and [`emit`()] put the headers around what
+//! a worker's [`super::Flow`] relays.
 
+mod checksum;
 mod emit;
+mod ethernet;
 mod parse;
+mod verdict;
 
 pub use emit::{MAX_HEADERS, emit};
-pub use parse::{PassReason, UdpFrame, parse};
+pub use parse::{Carried, PassReason, UdpFrame, parse};
+pub use verdict::{FrameTables, FrameVerdict, decide};

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
+use super::ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_SERVICE_VLAN, ETHERTYPE_VLAN};
+
 /// Why a frame is none of ours: the `pass_*` counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassReason {
@@ -26,12 +28,28 @@ pub struct UdpFrame {
     pub traffic_class: u8,
     /// IPv4: identification and the DF bit. IPv6: the flow label.
     pub carried: Carried,
+    /// Length of the IP packet by its header, bytes.
+    pub ip_len: usize,
     /// Where the IP header begins.
     pub ip_at: usize,
     /// Where the UDP header begins.
     pub udp_at: usize,
     /// The UDP payload, without padding of the frame.
     pub payload: Range<usize>,
+}
+
+impl UdpFrame {
+    /// The UDP checksum of the `frame` that this was read from.
+    pub(super) fn udp_checksum(&self, frame: &[u8]) -> u16 {
+        u16::from_be_bytes([frame[self.udp_at + 6], frame[self.udp_at + 7]])
+    }
+
+    pub(super) fn ethertype(&self) -> u16 {
+        match self.carried {
+            Carried::V4 { .. } => ETHERTYPE_IPV4,
+            Carried::V6 { .. } => ETHERTYPE_IPV6,
+        }
+    }
 }
 
 /// What a header of the same family keeps.
@@ -50,7 +68,7 @@ pub enum Carried {
 pub fn parse(frame: &[u8]) -> Result<UdpFrame, PassReason> {
     let ethertype = u16_at(frame, 12)?;
     let (ethertype, ip_at) = match ethertype {
-        ETHERTYPE_VLAN => (u16_at(frame, 16)?, 18),
+        ETHERTYPE_VLAN | ETHERTYPE_SERVICE_VLAN => (u16_at(frame, 16)?, 18),
         other => (other, 14),
     };
     match ethertype {
@@ -77,11 +95,8 @@ fn parse_v4(frame: &[u8], ip_at: usize) -> Result<UdpFrame, PassReason> {
         return Err(PassReason::NotUdp);
     }
     let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    let udp = parse_udp(
-        frame,
-        ip_at + 20,
-        total.checked_sub(20).ok_or(PassReason::Truncated)?,
-    )?;
+    let ip_payload = total.checked_sub(20).ok_or(PassReason::Truncated)?;
+    let udp = parse_udp(frame, ip_at + 20, ip_payload)?;
     let address = |at: usize| {
         IpAddr::V4(Ipv4Addr::new(
             header[at],
@@ -99,6 +114,7 @@ fn parse_v4(frame: &[u8], ip_at: usize) -> Result<UdpFrame, PassReason> {
             identification: u16::from_be_bytes([header[4], header[5]]),
             dont_fragment: fragment & 0x4000 != 0,
         },
+        ip_len: total,
         ip_at,
         udp_at: ip_at + 20,
         payload: udp.payload,
@@ -120,11 +136,8 @@ fn parse_v6(frame: &[u8], ip_at: usize) -> Result<UdpFrame, PassReason> {
         }
         _ => return Err(PassReason::NotUdp),
     }
-    let udp = parse_udp(
-        frame,
-        ip_at + 40,
-        usize::from(u16::from_be_bytes([header[4], header[5]])),
-    )?;
+    let ip_payload = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    let udp = parse_udp(frame, ip_at + 40, ip_payload)?;
     let address = |at: usize| {
         let mut octets = [0; 16];
         octets.copy_from_slice(&header[at..at + 16]);
@@ -138,6 +151,7 @@ fn parse_v6(frame: &[u8], ip_at: usize) -> Result<UdpFrame, PassReason> {
         carried: Carried::V6 {
             flow_label: first & 0x000f_ffff,
         },
+        ip_len: ip_payload + 40,
         ip_at,
         udp_at: ip_at + 40,
         payload: udp.payload,
@@ -175,10 +189,6 @@ fn chunk_at<const N: usize>(frame: &[u8], at: usize) -> Result<&[u8; N], PassRea
         .ok_or(PassReason::Truncated)
 }
 
-pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
-pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
-/// IEEE 802.1Q.
-pub(super) const ETHERTYPE_VLAN: u16 = 0x8100;
 pub(super) const PROTOCOL_UDP: u8 = 17;
 
 // Extension headers (RFC 8200 section 4, RFC 4302, RFC 4303).
