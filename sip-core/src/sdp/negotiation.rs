@@ -5,20 +5,36 @@ use media_core::session::{CallId, LocalMedia, Session, Side};
 use media_core::srtp::profile::Suite;
 use rand_core::CryptoRng;
 
+use super::answering::Answering;
+use super::document::Document;
+use super::exchange::{Agreed, Exchange};
+use super::fields::Profile;
+use super::leg::Leg;
+use super::offering::Offering;
 use super::policy::LegPolicy;
+use super::rewrite::{MediaEdit, rewrite};
 use crate::refusal::Refusal;
 
 /// The offers and answers of one call, both legs (RFC 3264, RFC 4568).
 ///
 /// An offer goes in by [`offer`](Self::offer), its answer by [`answer`](Self::answer); each
-/// returns the SDP for the other leg. After an answer [`session`](Self::session) says what the
-/// media plane must do. An answer may come again (183, then 200): the latest one wins until
-/// [`confirm`](Self::confirm) or the next offer settles the exchange.
-/// [`reject`](Self::reject) goes back to what was agreed before the offer.
+/// returns the SDP for the other leg. It does not matter which messages carry them: with a late
+/// offer the callee's 2xx is the offer and the caller's ACK the answer.
+///
+/// After an answer [`session`](Self::session) says what the media plane must do. An answer may
+/// come again (183, then 200): the latest one wins, until [`confirm`](Self::confirm) or the next
+/// offer settles the exchange. [`reject`](Self::reject) goes back to what was agreed before the
+/// offer. A method that returns an error has changed nothing but, perhaps, allocated ports.
+///
+/// Audio is relayed. Every other m-line is passed on and answered with port 0, so that the
+/// positions match on both legs (RFC 3264 section 6).
 #[derive(Debug)]
 pub struct Negotiation {
     call: CallId,
-    policies: [LegPolicy; 2],
+    /// Indexed by [`Side::index`].
+    legs: [Leg; 2],
+    agreed: Option<Agreed>,
+    exchange: Option<Exchange>,
 }
 
 /// What the call record says of a leg's media.
@@ -36,13 +52,22 @@ impl Negotiation {
     pub fn new(call: CallId, caller: LegPolicy, callee: LegPolicy) -> Negotiation {
         Negotiation {
             call,
-            policies: [caller, callee],
+            legs: [Leg::new(caller), Leg::new(callee)],
+            agreed: None,
+            exchange: None,
         }
     }
 
     /// `from` made an offer: returns the SDP to offer to the other side.
     ///
-    /// Allocates our ports on first use. On a refusal nothing has changed.
+    /// Allocates our ports on first use, on both legs. An offer that is still unanswered is
+    /// replaced by this one.
+    ///
+    /// # Errors
+    /// [`Refusal::MALFORMED`]; and if no m-line can be relayed, the reason why the first audio
+    /// m-line cannot: [`Refusal::SRTP_REQUIRED`], [`Refusal::SRTP_UNUSABLE`] (also for SRTP on a
+    /// trunk without it), [`Refusal::NO_COMMON_CODEC`], [`Refusal::UNUSABLE_ADDRESS`]; or
+    /// [`Refusal::NO_MEDIA_PORT`].
     pub fn offer(
         &mut self,
         from: Side,
@@ -50,11 +75,39 @@ impl Negotiation {
         ports: &mut dyn MediaPorts,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, Refusal> {
-        let _ = (from, sdp, ports, rng);
-        Err(Refusal::MALFORMED)
+        let mut document = Document::parse(sdp)?;
+        let current = self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.outcome.as_ref());
+        let current = current.or(self.agreed.as_ref());
+        let lines = Offering {
+            from,
+            legs: &mut self.legs,
+            current,
+            ports,
+            rng,
+        }
+        .read(&document)?;
+        let edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(from.other())).collect();
+        let body = self.send(from.other(), &mut document, &edits, ports)?;
+        self.confirm();
+        self.exchange = Some(Exchange {
+            offerer: from,
+            lines,
+            outcome: None,
+        });
+        Ok(body)
     }
 
     /// `from` answered the pending offer: returns the SDP to answer the offerer with.
+    ///
+    /// # Errors
+    /// [`Refusal::MALFORMED`] also if no offer of the other side is pending;
+    /// [`Refusal::SRTP_REQUIRED`] or [`Refusal::SRTP_UNUSABLE`] for an answer that does not take
+    /// up the keys offered (RFC 4568 section 5.1.3); [`Refusal::NO_COMMON_CODEC`];
+    /// [`Refusal::UNUSABLE_ADDRESS`]. Whoever answered cannot be told: the caller of this ends
+    /// the call, or rejects the re-INVITE that it came from.
     pub fn answer(
         &mut self,
         from: Side,
@@ -62,39 +115,126 @@ impl Negotiation {
         ports: &mut dyn MediaPorts,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, Refusal> {
-        let _ = (from, sdp, ports, rng);
-        Err(Refusal::MALFORMED)
+        let exchange = self
+            .exchange
+            .as_ref()
+            .filter(|exchange| exchange.offerer != from);
+        let exchange = exchange.ok_or(Refusal::MALFORMED)?;
+        let mut document = Document::parse(sdp)?;
+        let answering = Answering {
+            from,
+            legs: &mut self.legs,
+            lines: &exchange.lines,
+            rng,
+        };
+        let (outcome, edits) = answering.read(&document)?;
+        let body = self.send(from.other(), &mut document, &edits, ports)?;
+        self.replace_outcome(outcome);
+        Ok(body)
     }
 
     /// The answer was final (it came in a 2xx or an ACK): it can no longer be rejected.
-    pub fn confirm(&mut self) {}
+    pub fn confirm(&mut self) {
+        if let Some(outcome) = self
+            .exchange
+            .as_mut()
+            .and_then(|exchange| exchange.outcome.take())
+        {
+            self.agreed = Some(outcome);
+            self.exchange = None;
+        }
+    }
 
     /// The pending offer was refused: back to the last agreed state.
-    pub fn reject(&mut self) {}
+    pub fn reject(&mut self) {
+        self.exchange = None;
+    }
 
     /// What the media plane must do now, also during early media; `None` before any answer.
     pub fn session(&self) -> Option<Session> {
-        let _ = self.call;
-        None
+        let streams = self
+            .current()?
+            .streams
+            .iter()
+            .map(|agreed| agreed.stream.clone())
+            .collect();
+        Some(Session {
+            call: self.call,
+            streams,
+        })
     }
 
     /// Every port pair that this call holds, to be released when its flows are gone.
     pub fn local_media(&self) -> impl Iterator<Item = (RealmId, LocalMedia)> + '_ {
-        std::iter::empty()
+        self.legs
+            .iter()
+            .flat_map(|leg| leg.locals().map(|local| (leg.policy.realm, local)))
     }
 
-    /// The media of a leg, for the call record.
+    /// The media of a leg, for the call record: of its first stream in use.
     pub fn leg(&self, side: Side) -> LegMedia {
-        let secure = self.policies[side.index()].secure;
+        let first = self.current().and_then(|agreed| agreed.streams.first());
+        let profile = first.map_or(
+            Profile::offered(self.legs[side.index()].policy.secure),
+            |agreed| agreed.profiles[side.index()],
+        );
         LegMedia {
-            profile: if secure { "RTP/SAVP" } else { "RTP/AVP" },
-            suite: None,
-            codec: None,
+            profile: profile.name(),
+            suite: first.and_then(|agreed| agreed.suite(side)),
+            codec: first.map(|agreed| agreed.codec.clone()),
         }
     }
 
     /// A side has put the other on hold, in every stream.
     pub fn on_hold(&self) -> bool {
-        false
+        self.current().is_some_and(|agreed| {
+            !agreed.streams.is_empty() && agreed.streams.iter().all(|agreed| agreed.stream.on_hold)
+        })
+    }
+
+    /// The latest answer, or what was agreed before the pending offer.
+    fn current(&self) -> Option<&Agreed> {
+        let answered = self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.outcome.as_ref());
+        answered.or(self.agreed.as_ref())
+    }
+
+    /// Rewrites a description for a side.
+    fn send(
+        &mut self,
+        to: Side,
+        document: &mut Document,
+        edits: &[MediaEdit],
+        ports: &mut dyn MediaPorts,
+    ) -> Result<Vec<u8>, Refusal> {
+        let leg = &mut self.legs[to.index()];
+        let relayed = edits.iter().find_map(|edit| match edit {
+            MediaEdit::Relay(edit) => Some(edit.address),
+            MediaEdit::Disable(_) => None,
+        });
+        let address = match relayed {
+            Some(address) => address,
+            None => leg.any_address(ports)?,
+        };
+        rewrite(document, address, edits);
+        leg.seal(document, address)
+    }
+
+    /// Takes an answer's outcome, and forgets the keys that it puts out of use.
+    fn replace_outcome(&mut self, outcome: Agreed) {
+        let Some(exchange) = self.exchange.as_mut() else {
+            return;
+        };
+        let before = exchange.outcome.take();
+        let before = before.as_ref().or(self.agreed.as_ref());
+        for side in [Side::Caller, Side::Callee] {
+            self.legs[side.index()].retire(
+                |slot, key| before.is_some_and(|before| before.sends_under(side, slot, key)),
+                |slot, key| outcome.sends_under(side, slot, key),
+            );
+        }
+        exchange.outcome = Some(outcome);
     }
 }

@@ -1,0 +1,125 @@
+//! Which formats of an m-line stay (SIG-8): a codec passes if both trunks allow its name.
+
+use super::document::{Block, Line};
+use super::fields::MediaLine;
+use super::policy::LegPolicy;
+use crate::refusal::Refusal;
+
+/// Payload types whose meaning needs no `a=rtpmap` (RFC 3551 section 6, audio).
+const STATIC_TYPES: &[(u8, &str)] = &[
+    (0, "PCMU"),
+    (3, "GSM"),
+    (4, "G723"),
+    (5, "DVI4"),
+    (6, "DVI4"),
+    (7, "LPC"),
+    (8, "PCMA"),
+    (9, "G722"),
+    (10, "L16"),
+    (11, "L16"),
+    (12, "QCELP"),
+    (13, "CN"),
+    (14, "MPA"),
+    (15, "G728"),
+    (16, "DVI4"),
+    (17, "DVI4"),
+    (18, "G729"),
+];
+
+const TELEPHONE_EVENT: &str = "telephone-event";
+
+/// Formats that accompany speech but carry none: alone they make no call.
+const COMPANIONS: &[&str] = &[TELEPHONE_EVENT, "CN", "tone", "red", "ulpfec", "rtx"];
+
+/// The formats of an m-line that both trunks allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Formats {
+    /// As written, in the order of the m-line.
+    pub(super) kept: Vec<String>,
+    /// Bit `n` for payload type `n`.
+    pub(super) payload_types: u128,
+    /// The first telephone-event (RFC 4733).
+    pub(super) telephone_event: Option<u8>,
+    /// Encoding name of the first codec.
+    pub(super) codec: String,
+}
+
+impl Formats {
+    /// # Errors
+    /// [`Refusal::NO_COMMON_CODEC`] if no codec stays.
+    pub(super) fn of(
+        line: &MediaLine,
+        block: &Block,
+        legs: [&LegPolicy; 2],
+    ) -> Result<Formats, Refusal> {
+        let mut kept = Vec::new();
+        let mut payload_types = 0u128;
+        let mut telephone_event = None;
+        let mut codec = None;
+        for format in &line.formats {
+            let Some((number, name)) = payload_type(format)
+                .and_then(|number| Some((number, encoding_name(number, block)?)))
+            else {
+                continue;
+            };
+            if !legs.iter().all(|leg| allows(leg, name)) {
+                continue;
+            }
+            kept.push(format.clone());
+            payload_types |= 1 << number;
+            if name.eq_ignore_ascii_case(TELEPHONE_EVENT) {
+                telephone_event = telephone_event.or(Some(number));
+            }
+            if codec.is_none()
+                && !COMPANIONS
+                    .iter()
+                    .any(|companion| companion.eq_ignore_ascii_case(name))
+            {
+                codec = Some(name.to_owned());
+            }
+        }
+        let codec = codec.ok_or(Refusal::NO_COMMON_CODEC)?;
+        Ok(Formats {
+            kept,
+            payload_types,
+            telephone_event,
+            codec,
+        })
+    }
+}
+
+fn allows(leg: &LegPolicy, name: &str) -> bool {
+    leg.codecs
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(name))
+}
+
+/// A payload type has seven bits (RFC 3550 section 5.1).
+fn payload_type(format: &str) -> Option<u8> {
+    format.parse().ok().filter(|&number| number < 128)
+}
+
+/// The encoding name of a payload type (RFC 8866 section 6.6).
+fn encoding_name(number: u8, block: &Block) -> Option<&str> {
+    let mapped = block.attributes("rtpmap").find_map(|map| {
+        let (format, encoding) = map.split_once([' ', '\t'])?;
+        (payload_type(format) == Some(number)).then(|| encoding.trim_start().split('/').next())?
+    });
+    mapped.or_else(|| {
+        STATIC_TYPES
+            .iter()
+            .find(|(known, _)| *known == number)
+            .map(|(_, name)| *name)
+    })
+}
+
+/// Whether a line describes one of these formats: `a=rtpmap`, `a=fmtp`, `a=rtcp-fb`.
+pub(super) fn describes(line: &Line, formats: &[String]) -> bool {
+    let about_format = ["rtpmap", "fmtp", "rtcp-fb"]
+        .iter()
+        .any(|name| line.attribute_name().eq_ignore_ascii_case(name));
+    let format = line
+        .attribute_value()
+        .and_then(|value| value.split_ascii_whitespace().next());
+    about_format && format.is_some_and(|format| formats.iter().any(|known| known == format))
+}

@@ -1,0 +1,182 @@
+//! What is ours on one leg, for the life of the call: ports, keys, and the `o=` line.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use media_core::ports::{MediaPorts, NoPorts};
+use media_core::session::LocalMedia;
+use media_core::srtp::key::MasterKey;
+use media_core::srtp::profile::Suite;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::crypto::with_our_mki;
+use super::document::Document;
+use super::fields::Origin;
+use super::policy::LegPolicy;
+use crate::refusal::Refusal;
+
+/// One leg's half of a negotiation.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) policy: LegPolicy,
+    /// By place of the m-line, the IPv4 and the IPv6 pair.
+    slots: Vec<[Option<LocalMedia>; 2]>,
+    /// Our keys, by place of the m-line; one per suite.
+    keys: Vec<(usize, MasterKey)>,
+    sent: Option<Sent>,
+}
+
+/// The last description that the peer had from us.
+struct Sent {
+    origin: Origin,
+    body: Zeroizing<Vec<u8>>,
+}
+
+/// The body holds keys.
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sent({:?}, redacted)", self.origin)
+    }
+}
+
+/// Which address family a pair of ports must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// The peer's own.
+    Must { ipv6: bool },
+    /// The peer's is not known.
+    Try { ipv6: bool },
+}
+
+impl Leg {
+    pub(super) fn new(policy: LegPolicy) -> Leg {
+        Leg {
+            policy,
+            slots: Vec::new(),
+            keys: Vec::new(),
+            sent: None,
+        }
+    }
+
+    /// Our ports for an m-line, allocated on first use.
+    ///
+    /// # Errors
+    /// [`Refusal::NO_MEDIA_PORT`], or [`Refusal::UNUSABLE_ADDRESS`] if the realm has no address of
+    /// the peer's family.
+    pub(super) fn local(
+        &mut self,
+        slot: usize,
+        family: Family,
+        ports: &mut dyn MediaPorts,
+    ) -> Result<LocalMedia, Refusal> {
+        match family {
+            Family::Must { ipv6 } => self.pair(slot, ipv6, ports),
+            Family::Try { ipv6 } => match self.pair(slot, ipv6, ports) {
+                Err(NoPorts::NoAddress) => self.pair(slot, !ipv6, ports),
+                other => other,
+            },
+        }
+        .map_err(|reason| match reason {
+            NoPorts::Exhausted => Refusal::NO_MEDIA_PORT,
+            NoPorts::NoAddress => Refusal::UNUSABLE_ADDRESS,
+        })
+    }
+
+    fn pair(
+        &mut self,
+        slot: usize,
+        ipv6: bool,
+        ports: &mut dyn MediaPorts,
+    ) -> Result<LocalMedia, NoPorts> {
+        if self.slots.len() <= slot {
+            self.slots.resize(slot + 1, [None; 2]);
+        }
+        let pair = &mut self.slots[slot][usize::from(ipv6)];
+        match *pair {
+            Some(local) => Ok(local),
+            None => Ok(*pair.insert(ports.allocate(self.policy.realm, ipv6)?)),
+        }
+    }
+
+    /// An address of ours for a description that has no stream.
+    pub(super) fn any_address(&mut self, ports: &mut dyn MediaPorts) -> Result<IpAddr, Refusal> {
+        let known = self.locals().next();
+        let local = match known {
+            Some(local) => local,
+            None => self.local(
+                0,
+                Family::Try {
+                    ipv6: self.policy.ipv6_first,
+                },
+                ports,
+            )?,
+        };
+        Ok(local.address)
+    }
+
+    /// Every pair that was allocated.
+    pub(super) fn locals(&self) -> impl Iterator<Item = LocalMedia> + '_ {
+        self.slots.iter().flatten().flatten().copied()
+    }
+
+    /// Our key for an m-line under a suite: the same for the life of the leg, so that a new offer
+    /// from either side, a late one among them, changes no key (SEC-8).
+    pub(super) fn key(&mut self, slot: usize, suite: Suite, rng: &mut dyn CryptoRng) -> MasterKey {
+        let known = self
+            .keys
+            .iter()
+            .find(|(of, key)| *of == slot && key.suite() == suite);
+        if let Some((_, key)) = known {
+            return key.clone();
+        }
+        let mut key = MasterKey::generate(suite, rng);
+        if self.policy.mki {
+            key = with_our_mki(key);
+        }
+        self.keys.push((slot, key.clone()));
+        key
+    }
+
+    /// Whether a key that the peer claims as its own is one of ours: both directions under one
+    /// key would share a keystream (RFC 4568 section 7.1.2, RFC 3711 section 9.1).
+    pub(super) fn owns(&self, key: &MasterKey) -> bool {
+        self.keys.iter().any(|(_, own)| own.is_same_key(key))
+    }
+
+    /// Forgets keys that have protected packets and no longer do: their rollover counters are
+    /// gone, so that a second use could repeat a keystream.
+    pub(super) fn retire(
+        &mut self,
+        was_used: impl Fn(usize, &MasterKey) -> bool,
+        is_used: impl Fn(usize, &MasterKey) -> bool,
+    ) {
+        self.keys
+            .retain(|(slot, key)| !was_used(*slot, key) || is_used(*slot, key));
+    }
+
+    /// Puts our `o=` into a description for the peer and gives its bytes.
+    ///
+    /// User name and session id are those of the first description, whoever stands behind later
+    /// ones; the version grows by one with every change and only then (RFC 3264 section 8).
+    pub(super) fn seal(
+        &mut self,
+        document: &mut Document,
+        address: IpAddr,
+    ) -> Result<Vec<u8>, Refusal> {
+        let came = Origin::parse(document.session.value(b'o').ok_or(Refusal::MALFORMED)?)?;
+        let mut origin = self.sent.as_ref().map_or(came, |sent| sent.origin.clone());
+        document.session.replace(b'o', &origin.to_value(address));
+        let mut body = document.to_bytes();
+        if self.sent.as_ref().is_some_and(|sent| *sent.body != body) {
+            origin.version += 1;
+            document.session.replace(b'o', &origin.to_value(address));
+            body = document.to_bytes();
+        }
+        self.sent = Some(Sent {
+            origin,
+            body: Zeroizing::new(body.clone()),
+        });
+        Ok(body)
+    }
+}
