@@ -1,1 +1,7 @@
-//! placeholder
+//! The daemon: everything that has a socket, a clock or a file. Signalling itself is
+//! [`sip_core`], media arithmetic is [`media_core`].
+
+pub mod config;
+pub mod media;
+mod ports;
+pub mod transport;

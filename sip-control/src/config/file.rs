@@ -1,0 +1,130 @@
+//! The shape of `trunkline.toml`, before it means anything: what serde reads.
+
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) realms: Vec<RealmSection>,
+    #[serde(default)]
+    pub(super) listeners: Vec<ListenerSection>,
+    #[serde(default)]
+    pub(super) tls: TlsSection,
+    #[serde(default)]
+    pub(super) media: MediaSection,
+    #[serde(default)]
+    pub(super) limits: LimitsSection,
+    #[serde(default)]
+    pub(super) cdr: CdrSection,
+    #[serde(default)]
+    pub(super) control: ControlSection,
+    #[serde(default)]
+    pub(super) trunks: Vec<TrunkSection>,
+    #[serde(default)]
+    pub(super) routes: Vec<RouteSection>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RealmSection {
+    pub(super) name: String,
+    pub(super) media_addresses: Vec<String>,
+    pub(super) ports: String,
+    #[serde(default)]
+    pub(super) interfaces: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenerSection {
+    pub(super) name: String,
+    pub(super) transport: String,
+    pub(super) address: String,
+    pub(super) realm: String,
+    pub(super) advertised: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) client_ca: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsSection {
+    pub(super) ca: Option<String>,
+    pub(super) min_version: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MediaSection {
+    pub(super) backend: Option<String>,
+    pub(super) attach: Option<String>,
+    #[serde(default)]
+    pub(super) interfaces: Vec<String>,
+    #[serde(default)]
+    pub(super) cpus: Vec<usize>,
+    pub(super) timeout: Option<String>,
+    pub(super) port_cooldown: Option<String>,
+    pub(super) pin_dir: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsSection {
+    pub(super) max_calls: Option<usize>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) max_handshakes: Option<usize>,
+    pub(super) max_message_bytes: Option<usize>,
+    pub(super) handshake_timeout: Option<String>,
+    pub(super) idle_timeout: Option<String>,
+    pub(super) ring_timeout: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CdrSection {
+    pub(super) path: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ControlSection {
+    pub(super) socket: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrunkSection {
+    pub(super) name: String,
+    pub(super) secure: Option<String>,
+    #[serde(default)]
+    pub(super) domains: Vec<String>,
+    #[serde(default)]
+    pub(super) acl: Vec<String>,
+    pub(super) destination: Option<String>,
+    pub(super) listener: Option<String>,
+    pub(super) realm: Option<String>,
+    pub(super) suites: Option<Vec<String>>,
+    pub(super) source: Option<String>,
+    #[serde(default)]
+    pub(super) media_acl: Vec<String>,
+    pub(super) srtp_passthrough: Option<String>,
+    pub(super) sips: Option<String>,
+    #[serde(default)]
+    pub(super) mki: bool,
+    pub(super) dscp: Option<u64>,
+    pub(super) codecs: Option<Vec<String>>,
+    pub(super) verify: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) server_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteSection {
+    pub(super) from: Option<String>,
+    #[serde(default)]
+    pub(super) prefix: String,
+    pub(super) to: String,
+}

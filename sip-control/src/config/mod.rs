@@ -1,0 +1,225 @@
+//! `trunkline.toml`: read, checked as a whole, and turned into what each part of the daemon is
+//! started with. What comes out needs no further checks.
+//!
+//! Fixed at start: listeners, realms, media, limits, records, control socket. Trunks, routes and
+//! certificates are read again on SIGHUP ([`Config::reload`]).
+
+mod certificates;
+mod error;
+mod file;
+mod listener;
+mod realm;
+mod settings;
+mod trunk;
+mod value;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use sip_core::stack::StackConfig;
+use sip_core::transport::Listener;
+use sip_core::trunk::{Route, Trunk};
+
+pub use self::error::ConfigError;
+use self::error::Fault;
+use self::file::File;
+pub use self::realm::Realm;
+pub use self::settings::{Limits, RecordSink};
+use crate::media::MediaConfig;
+use crate::transport::tls::Verify;
+
+/// Where the configuration is looked for unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/trunkline/trunkline.toml";
+
+/// A whole configuration that makes sense.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// Indexed by [`media_core::ports::RealmId`].
+    pub realms: Vec<Realm>,
+    /// Indexed by [`sip_core::transport::ListenerId`].
+    pub listeners: Vec<ListenerConfig>,
+    pub media: MediaConfig,
+    /// How long a pair of media ports rests before it is used again.
+    pub port_cooldown: Duration,
+    pub limits: Limits,
+    /// Where call records go; `None`: nowhere.
+    pub records: Option<RecordSink>,
+    /// A Unix socket that tells status.
+    pub control_socket: Option<PathBuf>,
+    /// Indexed by [`sip_core::trunk::TrunkId`].
+    pub trunks: Vec<TrunkConfig>,
+    /// In order of the file.
+    pub routes: Vec<Route>,
+    /// What works, but deserves a look: one line each, with the key.
+    pub warnings: Vec<String>,
+    file: File,
+}
+
+/// A listener and, for TLS, what it proves itself with.
+#[derive(Clone, Debug)]
+pub struct ListenerConfig {
+    pub name: String,
+    pub listener: Listener,
+    /// For TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// A trunk and how its TLS peers are checked.
+#[derive(Clone, Debug)]
+pub struct TrunkConfig {
+    pub trunk: Trunk,
+    /// For trunks whose destination is reached by TLS.
+    pub tls: Option<PeerTls>,
+}
+
+/// How we check the peer when we connect to it by TLS (SEC-4).
+#[derive(Clone, Debug)]
+pub struct PeerTls {
+    pub verify: Verify,
+    /// Trust anchors; empty with [`Verify::Off`].
+    pub roots: Arc<RootCertStore>,
+    /// The name that the certificate must be for, instead of the destination's host.
+    pub server_name: Option<String>,
+    /// Oldest version is TLS 1.3 instead of 1.2.
+    pub only_tls13: bool,
+}
+
+impl Config {
+    /// Reads and checks the file, and every certificate that it names.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        Config::parse(path, &text)
+    }
+
+    /// Like [`Config::load`] with the text at hand; `path` is for messages.
+    pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let file: File =
+            toml::from_str(text).map_err(|error| ConfigError::syntax(path, text, &error))?;
+        resolve(path, file).map_err(|fault| ConfigError::fault(path, text, fault))
+    }
+
+    /// Reads the file again. What is fixed at start must not have changed; trunks keep their
+    /// ids, those that are gone keep their place without a way in or out.
+    pub fn reload(&self) -> Result<Config, ConfigError> {
+        let path = &self.path;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        let mut new = Config::parse(path, &text)?;
+        if let Some(section) = fixed_difference(&self.file, &new.file) {
+            let fault = Fault::new(
+                section,
+                "has changed, which needs a restart; nothing was reloaded",
+            );
+            return Err(ConfigError::fault(path, &text, fault));
+        }
+        trunk::keep_ids(&self.trunks, &mut new.trunks, &mut new.routes);
+        Ok(new)
+    }
+
+    /// What signalling is started with.
+    pub fn stack(&self) -> StackConfig {
+        StackConfig {
+            trunks: self
+                .trunks
+                .iter()
+                .map(|trunk| trunk.trunk.clone())
+                .collect(),
+            routes: self.routes.clone(),
+            listeners: self
+                .listeners
+                .iter()
+                .map(|listener| listener.listener.clone())
+                .collect(),
+            ring_timeout: self.limits.ring_timeout,
+            max_calls: self.limits.max_calls,
+            ..StackConfig::default()
+        }
+    }
+}
+
+fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
+    let mut warnings = Vec::new();
+    let realms = realm::resolve(&file)?;
+    let tls = settings::tls(&file)?;
+    let listeners = listener::resolve(&file, &realms, &tls)?;
+    let trunks = trunk::resolve(&file, &realms, &listeners, &tls, &mut warnings)?;
+    let routes = trunk::resolve_routes(&file, &trunks)?;
+    Ok(Config {
+        path: path.to_owned(),
+        media: settings::media(&file, &realms)?,
+        port_cooldown: settings::port_cooldown(&file)?,
+        limits: settings::limits(&file)?,
+        records: settings::records(&file),
+        control_socket: settings::control_socket(&file),
+        realms,
+        listeners,
+        trunks,
+        routes,
+        warnings,
+        file,
+    })
+}
+
+fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
+    [
+        ("realms", old.realms != new.realms),
+        ("listeners", old.listeners != new.listeners),
+        ("media", old.media != new.media),
+        ("limits", old.limits != new.limits),
+        ("cdr", old.cdr != new.cdr),
+        ("control", old.control != new.control),
+    ]
+    .into_iter()
+    .find_map(|(section, differs)| differs.then_some(section))
+}
+
+/// Refuses a name that is empty or was used before; `section` is for the message.
+fn check_names<'a>(section: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, name) in names.enumerate() {
+        let key = format!("{section}[{index}].name");
+        if name.is_empty() {
+            return Err(Fault::new(key, "is empty; expected a name"));
+        }
+        if seen.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            return Err(Fault::new(
+                key,
+                format!("{name:?} is used twice; expected a name of its own"),
+            ));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// The place of `name` among `names`, or a message that lists them.
+fn find_name<'a>(
+    key: String,
+    kind: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<usize, Fault> {
+    names
+        .clone()
+        .position(|other| other.eq_ignore_ascii_case(name))
+        .ok_or_else(|| {
+            let known: Vec<&str> = names.collect();
+            Fault::new(
+                key,
+                format!(
+                    "unknown {kind} {name:?}; expected one of: {}",
+                    known.join(", ")
+                ),
+            )
+        })
+}
+
+/// More entries than an id can name are a mistake long before.
+fn id(section: &str, index: usize) -> Result<u16, Fault> {
+    u16::try_from(index).map_err(|_| Fault::new(section, "has more than 65536 entries"))
+}

@@ -1,0 +1,217 @@
+//! The small sections: `[tls]`, `[media]`, `[limits]`, `[cdr]`, `[control]`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+
+use super::certificates;
+use super::error::Fault;
+use super::file::File;
+use super::realm::Realm;
+use super::value::{choice, duration};
+use crate::media::{Attach, Backend, MediaConfig};
+use crate::ports;
+
+/// A message on a stream may not be longer (requirement on framing); a datagram cannot.
+const LARGEST_MESSAGE_BYTES: usize = 65_536;
+const DEFAULT_PORT_COOLDOWN: Duration = Duration::from_secs(10);
+/// Where Debian and most others keep the roots that browsers trust.
+const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// What one process may hold at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub max_calls: usize,
+    /// TCP and TLS connections, accepted ones.
+    pub max_connections: usize,
+    /// TLS handshakes under way.
+    pub max_handshakes: usize,
+    /// Of a message on a stream.
+    pub max_message_bytes: usize,
+    pub handshake_timeout: Duration,
+    /// A connection without a byte for that long is closed.
+    pub idle_timeout: Duration,
+    pub ring_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_calls: 20_000,
+            max_connections: 10_000,
+            max_handshakes: 256,
+            max_message_bytes: LARGEST_MESSAGE_BYTES,
+            handshake_timeout: Duration::from_secs(10),
+            // Longer than the quiet middle of a long call: its BYE wants the same connection.
+            idle_timeout: Duration::from_secs(2 * 3600),
+            ring_timeout: Duration::from_secs(180),
+        }
+    }
+}
+
+/// Where call records are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordSink {
+    Stdout,
+    /// Appended to.
+    File(PathBuf),
+}
+
+/// `[tls]`, and the roots that trunks without their own use.
+pub(super) struct TlsSettings {
+    pub(super) only_tls13: bool,
+    /// The bundle that the file names, or the system's; `None` if there is none.
+    pub(super) roots: Option<Arc<RootCertStore>>,
+}
+
+pub(super) fn tls(file: &File) -> Result<TlsSettings, Fault> {
+    let only_tls13 = match &file.tls.min_version {
+        None => false,
+        Some(text) => {
+            choice(text, &[("1.2", false), ("1.3", true)]).map_err(at("tls.min_version"))?
+        }
+    };
+    let roots = match &file.tls.ca {
+        Some(path) => Some(certificates::roots("tls.ca", Path::new(path))?),
+        None => certificates::roots("tls.ca", Path::new(SYSTEM_CA)).ok(),
+    };
+    Ok(TlsSettings { only_tls13, roots })
+}
+
+pub(super) fn media(file: &File, realms: &[Realm]) -> Result<MediaConfig, Fault> {
+    let section = &file.media;
+    let backends = [
+        ("auto", Backend::Auto),
+        ("xdp", Backend::Xdp),
+        ("socket", Backend::Socket),
+    ];
+    let backend =
+        optional(&section.backend, |text| choice(text, &backends)).map_err(at("media.backend"))?;
+    let attaches = [
+        ("auto", Attach::Auto),
+        ("native", Attach::Native),
+        ("generic", Attach::Generic),
+    ];
+    let attach =
+        optional(&section.attach, |text| choice(text, &attaches)).map_err(at("media.attach"))?;
+    let timeout = optional(&section.timeout, duration).map_err(at("media.timeout"))?;
+    let mut interfaces: Vec<String> = Vec::new();
+    for name in section
+        .interfaces
+        .iter()
+        .chain(file.realms.iter().flat_map(|realm| &realm.interfaces))
+    {
+        if !interfaces.contains(name) {
+            interfaces.push(name.clone());
+        }
+    }
+    let backend = backend.unwrap_or_default();
+    if backend == Backend::Xdp && interfaces.is_empty() {
+        let problem = "missing; backend \"xdp\" needs the interfaces that media arrives at";
+        return Err(Fault::new("media.interfaces", problem));
+    }
+    let layout = ports::pool(realms, port_cooldown(file)?)
+        .map_err(|error| Fault::new("realms", error.to_string()))?
+        .flow_table_layout();
+    Ok(MediaConfig {
+        backend,
+        interfaces,
+        attach: attach.unwrap_or_default(),
+        layout,
+        // Zero switches the timeout off.
+        timeout: Some(timeout.unwrap_or(MediaConfig::DEFAULT_TIMEOUT))
+            .filter(|timeout| !timeout.is_zero()),
+        pin_dir: section
+            .pin_dir
+            .as_deref()
+            .unwrap_or(MediaConfig::DEFAULT_PIN_DIR)
+            .into(),
+        cpus: section.cpus.clone(),
+    })
+}
+
+pub(super) fn port_cooldown(file: &File) -> Result<Duration, Fault> {
+    let configured =
+        optional(&file.media.port_cooldown, duration).map_err(at("media.port_cooldown"))?;
+    Ok(configured.unwrap_or(DEFAULT_PORT_COOLDOWN))
+}
+
+pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
+    let section = &file.limits;
+    let default = Limits::default();
+    let count = |name: &str, configured: Option<usize>, default: usize| match configured {
+        Some(0) => Err(Fault::new(
+            format!("limits.{name}"),
+            "is 0; expected at least 1",
+        )),
+        other => Ok(other.unwrap_or(default)),
+    };
+    let time = |name: &str, configured: &Option<String>, default: Duration| match optional(
+        configured, duration,
+    ) {
+        Ok(Some(time)) if time.is_zero() => Err(Fault::new(
+            format!("limits.{name}"),
+            "is 0; expected a time",
+        )),
+        Ok(time) => Ok(time.unwrap_or(default)),
+        Err(problem) => Err(Fault::new(format!("limits.{name}"), problem)),
+    };
+    let max_message_bytes = count(
+        "max_message_bytes",
+        section.max_message_bytes,
+        default.max_message_bytes,
+    )?;
+    if max_message_bytes > LARGEST_MESSAGE_BYTES {
+        let problem =
+            format!("{max_message_bytes} is too large; expected at most {LARGEST_MESSAGE_BYTES}");
+        return Err(Fault::new("limits.max_message_bytes", problem));
+    }
+    Ok(Limits {
+        max_calls: count("max_calls", section.max_calls, default.max_calls)?,
+        max_connections: count(
+            "max_connections",
+            section.max_connections,
+            default.max_connections,
+        )?,
+        max_handshakes: count(
+            "max_handshakes",
+            section.max_handshakes,
+            default.max_handshakes,
+        )?,
+        max_message_bytes,
+        handshake_timeout: time(
+            "handshake_timeout",
+            &section.handshake_timeout,
+            default.handshake_timeout,
+        )?,
+        idle_timeout: time("idle_timeout", &section.idle_timeout, default.idle_timeout)?,
+        ring_timeout: time("ring_timeout", &section.ring_timeout, default.ring_timeout)?,
+    })
+}
+
+pub(super) fn records(file: &File) -> Option<RecordSink> {
+    file.cdr.path.as_deref().map(|path| match path {
+        "-" => RecordSink::Stdout,
+        path => RecordSink::File(path.into()),
+    })
+}
+
+pub(super) fn control_socket(file: &File) -> Option<PathBuf> {
+    file.control.socket.as_ref().map(PathBuf::from)
+}
+
+/// Puts a problem at its key.
+pub(super) fn at(key: impl Into<String>) -> impl FnOnce(String) -> Fault {
+    let key = key.into();
+    move |problem| Fault::new(key, problem)
+}
+
+/// Reads a value if it is there.
+pub(super) fn optional<T>(
+    text: &Option<String>,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    text.as_deref().map(read).transpose()
+}

@@ -1,0 +1,469 @@
+//! `[[trunks]]` and `[[routes]]`: who may call, how they are secured, where calls go.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use media_core::ports::RealmId;
+use media_core::srtp::profile::Suite;
+use rustls::RootCertStore;
+use sip_core::transport::{Host, ListenerId, Transport};
+use sip_core::trunk::{
+    Destination, Network, Passthrough, Route, SecureMode, SourceMode, Trunk, TrunkId,
+};
+
+use super::error::Fault;
+use super::file::{File, TrunkSection};
+use super::realm::Realm;
+use super::settings::{TlsSettings, at, optional};
+use super::{
+    ListenerConfig, PeerTls, TrunkConfig, certificates, check_names, find_name, id, value,
+};
+use crate::transport::tls::Verify;
+
+const DEFAULT_CODECS: [&str; 3] = ["PCMU", "PCMA", "TELEPHONE-EVENT"];
+
+pub(super) fn resolve(
+    file: &File,
+    realms: &[Realm],
+    listeners: &[ListenerConfig],
+    tls: &TlsSettings,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<TrunkConfig>, Fault> {
+    check_names(
+        "trunks",
+        file.trunks.iter().map(|trunk| trunk.name.as_str()),
+    )?;
+    let mut trunks: Vec<TrunkConfig> = Vec::new();
+    for (index, section) in file.trunks.iter().enumerate() {
+        id("trunks", index)?;
+        let resolver = Resolver {
+            key: format!("trunks[{index}]"),
+            section,
+            realms,
+            listeners,
+            tls,
+        };
+        let trunk = resolver.resolve(warnings)?;
+        check_domains(&resolver.key, &trunk.trunk, &trunks)?;
+        trunks.push(trunk);
+    }
+    Ok(trunks)
+}
+
+/// A Request-URI must name one trunk (TRK-2).
+fn check_domains(key: &str, trunk: &Trunk, others: &[TrunkConfig]) -> Result<(), Fault> {
+    for (place, domain) in trunk.domains.iter().enumerate() {
+        if let Some(other) = others
+            .iter()
+            .find(|other| other.trunk.domains.contains(domain))
+        {
+            let problem = format!(
+                "{domain:?} is already a domain of trunk {:?}",
+                other.trunk.name
+            );
+            return Err(Fault::new(format!("{key}.domains[{place}]"), problem));
+        }
+    }
+    Ok(())
+}
+
+struct Resolver<'a> {
+    key: String,
+    section: &'a TrunkSection,
+    realms: &'a [Realm],
+    listeners: &'a [ListenerConfig],
+    tls: &'a TlsSettings,
+}
+
+impl Resolver<'_> {
+    fn resolve(&self, warnings: &mut Vec<String>) -> Result<TrunkConfig, Fault> {
+        let section = self.section;
+        let mode = self.choice(
+            "secure",
+            &section.secure,
+            &[
+                ("disabled", SecureMode::Disabled),
+                ("tls", SecureMode::Tls),
+                ("srtp", SecureMode::Srtp),
+            ],
+        )?;
+        let destination = self.destination(mode, warnings)?;
+        let (listener, realm) = self.listener(mode, destination.as_ref())?;
+        let trunk = Trunk {
+            name: section.name.clone(),
+            domains: self.each("domains", &section.domains, value::domain)?,
+            mode,
+            acl: self.networks("acl", &section.acl)?,
+            listener,
+            realm,
+            suites: self.suites(mode)?,
+            source: self.choice(
+                "source",
+                &section.source,
+                &[("strict", SourceMode::Strict), ("latch", SourceMode::Latch)],
+            )?,
+            media_acl: self.networks("media_acl", &section.media_acl)?,
+            passthrough: self.choice(
+                "srtp_passthrough",
+                &section.srtp_passthrough,
+                &[
+                    ("never", Passthrough::Never),
+                    ("prefer", Passthrough::Prefer),
+                ],
+            )?,
+            pass_sips: self.choice("sips", &section.sips, &[("tls", false), ("pass", true)])?,
+            mki: section.mki,
+            dscp: self.dscp()?,
+            codecs: self.codecs()?,
+            destination,
+        };
+        let tls = self.peer_tls(trunk.destination.as_ref())?;
+        Ok(TrunkConfig { trunk, tls })
+    }
+
+    fn at(&self, field: &str) -> String {
+        format!("{}.{field}", self.key)
+    }
+
+    /// The word's value, or the default of its type.
+    fn choice<T: Copy + Default>(
+        &self,
+        field: &str,
+        text: &Option<String>,
+        choices: &[(&str, T)],
+    ) -> Result<T, Fault> {
+        let chosen =
+            optional(text, |text| value::choice(text, choices)).map_err(at(self.at(field)))?;
+        Ok(chosen.unwrap_or_default())
+    }
+
+    fn each<T>(
+        &self,
+        field: &str,
+        texts: &[String],
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, Fault> {
+        let element = |(place, text): (usize, &String)| {
+            read(text)
+                .map_err(|problem| Fault::new(format!("{}[{place}]", self.at(field)), problem))
+        };
+        texts.iter().enumerate().map(element).collect()
+    }
+
+    fn networks(&self, field: &str, texts: &[String]) -> Result<Vec<Network>, Fault> {
+        self.each(field, texts, value::network)
+    }
+
+    /// Scheme, mode and transport settle together: a secure trunk is reached by TLS whatever its
+    /// URI says (SEC-2, SEC-5), and one that is not secure is not by accident.
+    fn destination(
+        &self,
+        mode: SecureMode,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Destination>, Fault> {
+        let Some(text) = &self.section.destination else {
+            return Ok(None);
+        };
+        let key = self.at("destination");
+        let uri = value::destination(text).map_err(at(key.as_str()))?;
+        let asked = if uri.sips {
+            Some(Transport::Tls)
+        } else {
+            uri.transport
+        };
+        let transport = match mode {
+            SecureMode::Disabled if asked == Some(Transport::Tls) => {
+                let problem = format!(
+                    "{text:?} is TLS, but the trunk is not secure; expected secure = \"tls\" or \"srtp\""
+                );
+                return Err(Fault::new(key, problem));
+            }
+            SecureMode::Disabled => asked.unwrap_or(Transport::Udp),
+            SecureMode::Tls | SecureMode::Srtp => Transport::Tls,
+        };
+        // `sips:h;transport=udp` contradicts itself as much as a secure trunk does.
+        if let Some(written) = uri.transport.filter(|written| *written != transport) {
+            warnings.push(format!(
+                "{key} ({}): transport={} is overridden by tls, as the trunk is secure",
+                self.section.name,
+                written.uri_token()
+            ));
+        }
+        let port = uri.port.unwrap_or(transport.default_port());
+        Ok(Some(Destination {
+            host: uri.host,
+            port,
+            transport,
+        }))
+    }
+
+    /// The listener that requests leave from: the one named, else the first that fits.
+    fn listener(
+        &self,
+        mode: SecureMode,
+        destination: Option<&Destination>,
+    ) -> Result<(ListenerId, RealmId), Fault> {
+        let realm = self.realm()?;
+        let needed = match (mode, destination) {
+            (_, Some(destination)) => Some(destination.transport),
+            (SecureMode::Tls | SecureMode::Srtp, None) => Some(Transport::Tls),
+            (SecureMode::Disabled, None) => None,
+        };
+        let listeners = self.listeners.iter().enumerate();
+        let (index, chosen) = match &self.section.listener {
+            Some(name) => {
+                let names = self.listeners.iter().map(|listener| listener.name.as_str());
+                let index = find_name(self.at("listener"), "listener", name, names)?;
+                (index, &self.listeners[index])
+            }
+            None => listeners
+                .filter(|(_, listener)| {
+                    needed.is_none_or(|transport| transport == listener.listener.transport)
+                })
+                .filter(|(_, listener)| realm.is_none_or(|realm| realm == listener.listener.realm))
+                .find(|(_, listener)| reaches(listener, destination))
+                .ok_or_else(|| self.no_listener(mode, needed, realm))?,
+        };
+        if let Some(transport) = needed.filter(|transport| *transport != chosen.listener.transport)
+        {
+            let problem = format!(
+                "listener {:?} is not {}",
+                chosen.name,
+                transport.uri_token()
+            );
+            return Err(Fault::new(
+                self.at("listener"),
+                format!("{problem}; expected one that fits the trunk"),
+            ));
+        }
+        if !reaches(chosen, destination) {
+            let problem = format!(
+                "listener {:?} is of another address family than the destination",
+                chosen.name
+            );
+            return Err(Fault::new(self.at("listener"), problem));
+        }
+        Ok((
+            ListenerId(id("listeners", index)?),
+            realm.unwrap_or(chosen.listener.realm),
+        ))
+    }
+
+    fn realm(&self) -> Result<Option<RealmId>, Fault> {
+        let Some(name) = &self.section.realm else {
+            return Ok(None);
+        };
+        let names = self.realms.iter().map(|realm| realm.name.as_str());
+        let index = find_name(self.at("realm"), "realm", name, names)?;
+        Ok(Some(RealmId(id("realms", index)?)))
+    }
+
+    fn no_listener(
+        &self,
+        mode: SecureMode,
+        needed: Option<Transport>,
+        realm: Option<RealmId>,
+    ) -> Fault {
+        let transport = needed.map_or("any", Transport::uri_token);
+        let realm = realm.and_then(|realm| self.realms.get(usize::from(realm.0)));
+        let place = realm
+            .map(|realm| format!(" in realm {:?}", realm.name))
+            .unwrap_or_default();
+        let problem = match mode {
+            SecureMode::Disabled => {
+                format!("no listener fits; expected one with transport = {transport:?}{place}")
+            }
+            _ => format!(
+                "a secure trunk needs a TLS listener; expected one with transport = \"tls\"{place}"
+            ),
+        };
+        let field = if mode == SecureMode::Disabled {
+            "destination"
+        } else {
+            "secure"
+        };
+        Fault::new(self.at(field), problem)
+    }
+
+    fn suites(&self, mode: SecureMode) -> Result<Vec<Suite>, Fault> {
+        let Some(names) = &self.section.suites else {
+            return Ok(default_suites());
+        };
+        if mode != SecureMode::Srtp {
+            return Err(Fault::new(
+                self.at("suites"),
+                "is only for secure = \"srtp\"",
+            ));
+        }
+        if names.is_empty() {
+            return Err(Fault::new(
+                self.at("suites"),
+                "is empty; expected at least one suite",
+            ));
+        }
+        self.each("suites", names, |name| {
+            Suite::from_name(name).ok_or_else(|| {
+                let known: Vec<&str> = Suite::ALL.iter().map(|suite| suite.name()).collect();
+                format!("unknown suite {name:?}; expected {}", known.join(" or "))
+            })
+        })
+    }
+
+    fn dscp(&self) -> Result<Option<u8>, Fault> {
+        let Some(dscp) = self.section.dscp else {
+            return Ok(None);
+        };
+        match u8::try_from(dscp) {
+            Ok(dscp) if dscp < 64 => Ok(Some(dscp)),
+            _ => Err(Fault::new(
+                self.at("dscp"),
+                format!("{dscp} is not a DSCP; expected 0-63"),
+            )),
+        }
+    }
+
+    fn codecs(&self) -> Result<Vec<String>, Fault> {
+        let Some(names) = &self.section.codecs else {
+            return Ok(DEFAULT_CODECS
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect());
+        };
+        if names.is_empty() {
+            return Err(Fault::new(
+                self.at("codecs"),
+                "is empty; expected encoding names, like \"PCMU\"",
+            ));
+        }
+        self.each("codecs", names, |name| {
+            match name
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'/')
+            {
+                true if !name.is_empty() => Ok(name.to_ascii_uppercase()),
+                _ => Err(format!(
+                    "{name:?} is not an encoding name; expected one like \"PCMU\""
+                )),
+            }
+        })
+    }
+
+    fn peer_tls(&self, destination: Option<&Destination>) -> Result<Option<PeerTls>, Fault> {
+        let section = self.section;
+        let verify = self.choice(
+            "verify",
+            &section.verify,
+            &[
+                ("strict", Verify::Strict),
+                ("wildcard", Verify::Wildcard),
+                ("off", Verify::Off),
+            ],
+        )?;
+        if !destination.is_some_and(|destination| destination.transport == Transport::Tls) {
+            let given = [
+                ("verify", &section.verify),
+                ("ca", &section.ca),
+                ("server_name", &section.server_name),
+            ];
+            return match given.iter().find(|(_, value)| value.is_some()) {
+                Some((field, _)) => Err(Fault::new(
+                    self.at(field),
+                    "is only for a destination reached by TLS",
+                )),
+                None => Ok(None),
+            };
+        }
+        let server_name =
+            optional(&section.server_name, value::domain).map_err(at(self.at("server_name")))?;
+        let roots: Arc<RootCertStore> = match (&section.ca, &self.tls.roots) {
+            (Some(path), _) => certificates::roots(&self.at("ca"), Path::new(path))?,
+            (None, Some(roots)) => Arc::clone(roots),
+            (None, None) if verify == Verify::Off => Arc::new(RootCertStore::empty()),
+            (None, None) => {
+                let problem = "missing; the peer's certificate cannot be checked without a CA bundle (here or in tls.ca)";
+                return Err(Fault::new(self.at("ca"), problem));
+            }
+        };
+        Ok(Some(PeerTls {
+            verify,
+            roots,
+            server_name,
+            only_tls13: self.tls.only_tls13,
+        }))
+    }
+}
+
+/// A socket of one address family cannot send to the other.
+fn reaches(listener: &ListenerConfig, destination: Option<&Destination>) -> bool {
+    match destination.map(|destination| &destination.host) {
+        Some(Host::Address(address)) => address.is_ipv4() == listener.listener.address.is_ipv4(),
+        _ => true,
+    }
+}
+
+fn default_suites() -> Vec<Suite> {
+    Suite::ALL.to_vec()
+}
+
+pub(super) fn resolve_routes(file: &File, trunks: &[TrunkConfig]) -> Result<Vec<Route>, Fault> {
+    let find = |key: String, name: &str| {
+        let names = trunks.iter().map(|trunk| trunk.trunk.name.as_str());
+        find_name(key, "trunk", name, names)
+    };
+    let one = |(index, section): (usize, &super::file::RouteSection)| {
+        let key = format!("routes[{index}]");
+        let from = match &section.from {
+            Some(name) => Some(TrunkId(id("trunks", find(format!("{key}.from"), name)?)?)),
+            None => None,
+        };
+        let to = find(format!("{key}.to"), &section.to)?;
+        if trunks[to].trunk.destination.is_none() {
+            let problem = format!(
+                "trunk {:?} has no destination; expected one that calls can go to",
+                section.to
+            );
+            return Err(Fault::new(format!("{key}.to"), problem));
+        }
+        Ok(Route {
+            from,
+            prefix: section.prefix.clone(),
+            to: TrunkId(id("trunks", to)?),
+        })
+    };
+    file.routes.iter().enumerate().map(one).collect()
+}
+
+/// Gives the trunks of `new` the places that those of the same name have in `old`.
+///
+/// A trunk that is gone keeps its place, so that no id changes its meaning, but nobody may
+/// call by it and it leads nowhere.
+pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: &mut [Route]) {
+    let mut ordered: Vec<TrunkConfig> = old.iter().map(retired).collect();
+    let mut places = Vec::with_capacity(new.len());
+    for trunk in new.drain(..) {
+        let same = |kept: &TrunkConfig| kept.trunk.name.eq_ignore_ascii_case(&trunk.trunk.name);
+        let place = ordered.iter().position(same).unwrap_or(ordered.len());
+        places.push(place);
+        match ordered.get_mut(place) {
+            Some(kept) => *kept = trunk,
+            None => ordered.push(trunk),
+        }
+    }
+    let moved = |id: TrunkId| {
+        let place = places.get(usize::from(id.0)).copied().unwrap_or_default();
+        TrunkId(u16::try_from(place).unwrap_or(u16::MAX))
+    };
+    for route in routes {
+        route.from = route.from.map(moved);
+        route.to = moved(route.to);
+    }
+    *new = ordered;
+}
+
+fn retired(trunk: &TrunkConfig) -> TrunkConfig {
+    let mut retired = trunk.clone();
+    retired.trunk.acl.clear();
+    retired.trunk.domains.clear();
+    retired.trunk.destination = None;
+    retired
+}

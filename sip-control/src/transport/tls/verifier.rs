@@ -1,0 +1,107 @@
+//! Checks the certificate of a peer that we connect to.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::{Verify, identity};
+use crate::config::PeerTls;
+
+/// Chain by webpki, name by RFC 5922.
+#[derive(Debug)]
+pub(super) struct PeerVerifier {
+    verify: Verify,
+    roots: Arc<RootCertStore>,
+    /// What the trunk is called, whatever host is connected to.
+    own_name: Option<ServerName<'static>>,
+    /// The operator named it: no other name will do.
+    only_own_name: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl PeerVerifier {
+    pub(super) fn new(
+        peer: &PeerTls,
+        own_name: Option<ServerName<'static>>,
+        provider: &CryptoProvider,
+    ) -> PeerVerifier {
+        PeerVerifier {
+            verify: peer.verify,
+            roots: Arc::clone(&peer.roots),
+            own_name,
+            only_own_name: peer.server_name.is_some(),
+            algorithms: provider.signature_verification_algorithms,
+        }
+    }
+
+    fn check_name(
+        &self,
+        certificate: &CertificateDer<'_>,
+        connected_to: &ServerName<'_>,
+    ) -> Result<(), Error> {
+        let connected_to = (!self.only_own_name).then_some(connected_to);
+        for name in connected_to.into_iter().chain(&self.own_name) {
+            let matches = identity::is_for(certificate, name, self.verify)
+                .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+            if matches {
+                return Ok(());
+            }
+        }
+        Err(Error::InvalidCertificate(CertificateError::NotValidForName))
+    }
+}
+
+impl ServerCertVerifier for PeerVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.verify == Verify::Off {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &self.roots,
+            intermediates,
+            now,
+            self.algorithms.all,
+        )?;
+        self.check_name(end_entity, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // The peer must own the key of its certificate in every mode.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
