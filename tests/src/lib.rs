@@ -1,6 +1,11 @@
 //! What the end-to-end tests and the demo are made of: network namespaces, small SIP user
 //! agents with SRTP, a wire tap, and the daemon as a child process.
 
+pub mod agent;
+pub mod call;
+pub mod edge;
 pub mod lab;
 pub mod privilege;
+pub mod stage;
 pub mod sys;
+pub mod tap;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::run;
+use crate::agent::Place;
 use crate::sys;
 
 /// A named network namespace that is deleted when dropped.
@@ -39,6 +40,11 @@ impl Namespace {
         let file = Arc::clone(&self.file);
         sys::in_child(&mut command, move || sys::enter_network_namespace(&file));
         command
+    }
+
+    /// The namespace as the place of an agent's sockets.
+    pub fn place(&self) -> Place {
+        Place::inside(Arc::clone(&self.file))
     }
 
     /// Runs `inside` on a thread of its own in the namespace: sockets made there stay there.

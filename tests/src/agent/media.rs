@@ -1,0 +1,244 @@
+//! The agent's media: 20 ms of PCMU at a time, every received byte checked.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use media_core::srtp::key::MasterKey;
+use rand_core::{OsRng, RngCore, TryRngCore};
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+
+use super::pattern::{MARKER, PAYLOAD_LEN, Pattern};
+use super::place::Place;
+use super::protection::Protection;
+
+/// Packet time of the stream (RFC 3551 section 4.2).
+pub(super) const PTIME: Duration = Duration::from_millis(20);
+/// A sender report goes out with every so many packets.
+const REPORT_EVERY: u32 = 50;
+
+/// What an agent saw so far.
+#[derive(Clone, Debug, Default)]
+pub struct MediaCounts {
+    pub sent: u32,
+    /// Numbers of the payloads that arrived intact.
+    pub received: BTreeSet<u32>,
+    /// Datagrams that were not an intact payload of the other side: wrong bytes, a bad tag, a replay.
+    pub payload_errors: u32,
+    /// Datagrams of a secure leg that carried plaintext.
+    pub plaintext: u32,
+    pub reports_sent: u32,
+    pub reports_received: u32,
+}
+
+struct State {
+    counts: MediaCounts,
+    pattern: Pattern,
+    ssrc: u32,
+    first_sequence: u16,
+    remote: Option<SocketAddr>,
+    keys: Option<(MasterKey, MasterKey)>,
+    protection: Option<Protection>,
+}
+
+/// RTP and RTCP of one agent; receives until it is dropped.
+pub struct Media {
+    state: Arc<Mutex<State>>,
+    rtp: Arc<UdpSocket>,
+    rtcp: Arc<UdpSocket>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Media {
+    /// Opens `local` for RTP and the port above for RTCP; sends `pattern`, expects the other side's.
+    pub fn open(place: &Place, local: SocketAddr, pattern: Pattern) -> Result<Media> {
+        let bind = |port| -> Result<Arc<UdpSocket>> {
+            let address = SocketAddr::new(local.ip(), port);
+            let socket = place
+                .open(|| std::net::UdpSocket::bind(address))
+                .with_context(|| format!("binding {address}"))?;
+            socket.set_nonblocking(true)?;
+            Ok(Arc::new(UdpSocket::from_std(socket)?))
+        };
+        let (rtp, rtcp) = (bind(local.port())?, bind(local.port() + 1)?);
+        let state = Arc::new(Mutex::new(State {
+            counts: MediaCounts::default(),
+            pattern,
+            ssrc: OsRng.unwrap_err().next_u32(),
+            first_sequence: OsRng.unwrap_err().next_u32() as u16,
+            remote: None,
+            keys: None,
+            protection: None,
+        }));
+        let tasks = [
+            tokio::spawn(receive(
+                Arc::clone(&rtp),
+                Arc::clone(&state),
+                State::receive_rtp,
+            )),
+            tokio::spawn(receive(
+                Arc::clone(&rtcp),
+                Arc::clone(&state),
+                State::receive_rtcp,
+            )),
+        ];
+        Ok(Media {
+            state,
+            rtp,
+            rtcp,
+            tasks,
+        })
+    }
+
+    /// Where to send, and the keys (ours, the edge's) of a secure leg. Keys that stay keep their counters.
+    pub(super) fn set_remote(&self, remote: SocketAddr, keys: Option<(MasterKey, MasterKey)>) {
+        let mut state = lock(&self.state);
+        state.remote = Some(remote);
+        if state.keys != keys {
+            state.protection = keys
+                .as_ref()
+                .map(|(send, receive)| Protection::new(send, receive));
+            state.keys = keys;
+        }
+    }
+
+    /// Sends `count` packets, one each 20 ms, with sender reports between them.
+    pub async fn send(&self, count: u32) -> Result<()> {
+        let mut ticks = tokio::time::interval(PTIME);
+        for _ in 0..count {
+            ticks.tick().await;
+            let (packet, report, remote) = lock(&self.state).next_packets()?;
+            self.rtp
+                .send_to(&packet, remote)
+                .await
+                .context("sending RTP")?;
+            if let Some(report) = report {
+                self.rtcp
+                    .send_to(&report, SocketAddr::new(remote.ip(), remote.port() + 1))
+                    .await
+                    .context("sending RTCP")?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn counts(&self) -> MediaCounts {
+        lock(&self.state).counts.clone()
+    }
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl State {
+    /// The next RTP packet, a sender report if one is due, and where they go.
+    fn next_packets(&mut self) -> Result<(Vec<u8>, Option<Vec<u8>>, SocketAddr)> {
+        let remote = self.remote.context("no call")?;
+        let index = self.counts.sent;
+        let mut packet = self.rtp_packet(index);
+        let mut report = (index % REPORT_EVERY == 0).then(|| self.sender_report(index));
+        if let Some(protection) = &mut self.protection {
+            packet = protection.protect_rtp(&packet)?;
+            report = report
+                .map(|report| protection.protect_rtcp(&report))
+                .transpose()?;
+        }
+        self.counts.sent += 1;
+        self.counts.reports_sent += u32::from(report.is_some());
+        Ok((packet, report, remote))
+    }
+
+    /// RFC 3550 section 5.1.
+    fn rtp_packet(&self, index: u32) -> Vec<u8> {
+        let marker = if index == 0 { 0x80 } else { 0 };
+        let mut packet = vec![0x80, marker];
+        packet.extend(self.first_sequence.wrapping_add(index as u16).to_be_bytes());
+        packet.extend(index.wrapping_mul(PAYLOAD_LEN as u32).to_be_bytes());
+        packet.extend(self.ssrc.to_be_bytes());
+        packet.extend(self.pattern.payload(index));
+        packet
+    }
+
+    /// RFC 3550 section 6.4.1, without report blocks; the times are the stream's own.
+    fn sender_report(&self, index: u32) -> Vec<u8> {
+        let mut report = vec![0x80, 200, 0, 6];
+        let seconds = 3_900_000_000_u32.wrapping_add(index / 50);
+        for word in [
+            self.ssrc,
+            seconds,
+            0,
+            index * PAYLOAD_LEN as u32,
+            index,
+            index * PAYLOAD_LEN as u32,
+        ] {
+            report.extend(word.to_be_bytes());
+        }
+        report
+    }
+
+    fn receive_rtp(&mut self, datagram: &[u8]) {
+        let Some(packet) = self.unprotect(datagram, Protection::unprotect_rtp) else {
+            return;
+        };
+        let other = Pattern {
+            side: 1 - self.pattern.side,
+            ..self.pattern
+        };
+        match packet.get(12..).and_then(|payload| other.check(payload)) {
+            Some(index) if packet[0] == 0x80 => drop(self.counts.received.insert(index)),
+            _ => self.counts.payload_errors += 1,
+        }
+    }
+
+    fn receive_rtcp(&mut self, datagram: &[u8]) {
+        let Some(packet) = self.unprotect(datagram, Protection::unprotect_rtcp) else {
+            return;
+        };
+        match packet.get(..4) {
+            Some([0x80, 200, 0, 6]) if packet.len() == 28 => self.counts.reports_received += 1,
+            _ => self.counts.payload_errors += 1,
+        }
+    }
+
+    /// The plain packet; `None`, and counted, if its protection is wrong.
+    fn unprotect(
+        &mut self,
+        datagram: &[u8],
+        unprotect: fn(&mut Protection, &[u8]) -> Option<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
+        let Some(protection) = &mut self.protection else {
+            return Some(datagram.to_vec());
+        };
+        if datagram
+            .windows(MARKER.len())
+            .any(|window| window == MARKER)
+        {
+            self.counts.plaintext += 1;
+        }
+        let packet = unprotect(protection, datagram);
+        self.counts.payload_errors += u32::from(packet.is_none());
+        packet
+    }
+}
+
+async fn receive(socket: Arc<UdpSocket>, state: Arc<Mutex<State>>, handle: fn(&mut State, &[u8])) {
+    let mut buffer = [0; 2048];
+    loop {
+        // An ICMP error of an earlier packet is not the end of the stream.
+        if let Ok((length, _)) = socket.recv_from(&mut buffer).await {
+            handle(&mut lock(&state), &buffer[..length]);
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

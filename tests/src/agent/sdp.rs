@@ -1,0 +1,111 @@
+//! The agent's SDP: one audio line, PCMU and telephone-event, SDES when it is secure.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use media_core::srtp::key::MasterKey;
+use media_core::srtp::profile::Suite;
+
+/// What an agent says in an offer or answer.
+pub struct LocalSdp<'a> {
+    pub address: IpAddr,
+    pub port: u16,
+    pub version: u32,
+    /// `sendrecv`, `sendonly`, `recvonly` or `inactive`.
+    pub direction: &'a str,
+    /// Tag and key of our crypto line.
+    pub crypto: Option<(u32, &'a MasterKey)>,
+}
+
+impl LocalSdp<'_> {
+    pub fn write(&self) -> String {
+        let LocalSdp {
+            address,
+            port,
+            version,
+            direction,
+            ..
+        } = self;
+        let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+        let profile = if self.crypto.is_some() {
+            "RTP/SAVP"
+        } else {
+            "RTP/AVP"
+        };
+        let crypto = self.crypto.map_or_else(String::new, |(tag, key)| {
+            let inline = STANDARD.encode([key.key(), key.salt()].concat());
+            format!("a=crypto:{tag} {} inline:{inline}\r\n", key.suite().name())
+        });
+        format!(
+            "v=0\r\no=- 4711 {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+             m=audio {port} {profile} 0 101\r\n{crypto}a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+             a=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n"
+        )
+    }
+}
+
+/// What an agent reads of the edge's SDP.
+#[derive(Clone, Debug)]
+pub struct RemoteSdp {
+    pub rtp: SocketAddr,
+    pub profile: String,
+    pub direction: String,
+    /// Tag and key of each crypto line of a suite that we know.
+    pub crypto: Vec<(u32, MasterKey)>,
+}
+
+impl RemoteSdp {
+    pub fn parse(sdp: &str) -> Result<RemoteSdp> {
+        let lines = || sdp.lines().filter_map(|line| line.split_once('='));
+        let media = lines()
+            .find(|(kind, value)| *kind == "m" && value.starts_with("audio"))
+            .context("no audio")?
+            .1;
+        let fields: Vec<&str> = media.split(' ').collect();
+        ensure!(
+            fields.len() > 3 && fields[3..].contains(&"0"),
+            "PCMU is not in m={media}"
+        );
+        let connection = lines()
+            .filter(|(kind, _)| *kind == "c")
+            .last()
+            .context("no c=")?
+            .1;
+        let address: IpAddr = connection
+            .split(' ')
+            .nth(2)
+            .context("no address in c=")?
+            .parse()?;
+        let attributes = || {
+            lines()
+                .filter(|(kind, _)| *kind == "a")
+                .map(|(_, value)| value)
+        };
+        let direction = attributes()
+            .find(|value| matches!(*value, "sendrecv" | "sendonly" | "recvonly" | "inactive"));
+        Ok(RemoteSdp {
+            rtp: SocketAddr::new(address, fields[1].parse()?),
+            profile: fields[2].to_owned(),
+            direction: direction.unwrap_or("sendrecv").to_owned(),
+            crypto: attributes()
+                .filter_map(|value| value.strip_prefix("crypto:"))
+                .filter_map(parse_crypto)
+                .collect(),
+        })
+    }
+}
+
+fn parse_crypto(value: &str) -> Option<(u32, MasterKey)> {
+    let mut fields = value.split_whitespace();
+    let (tag, suite) = (
+        fields.next()?.parse().ok()?,
+        Suite::from_name(fields.next()?)?,
+    );
+    let inline = fields.next()?.strip_prefix("inline:")?.split('|').next()?;
+    Some((
+        tag,
+        MasterKey::from_key_salt(suite, &STANDARD.decode(inline).ok()?)?,
+    ))
+}

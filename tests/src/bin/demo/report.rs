@@ -1,0 +1,258 @@
+//! What the calls were, for people and as JSON.
+
+use serde_json::{Value, json};
+use trunkline_tests::call::{CallResult, Script};
+
+/// Packets that latching may cost per direction.
+const LATCHING: u32 = 3;
+
+/// One call: what its endpoints saw, and the daemon's record of it.
+pub(crate) struct Call {
+    name: &'static str,
+    script: Script,
+    result: CallResult,
+    /// Frames and plaintext frames that each tap saw.
+    taps: Vec<(u64, u64)>,
+    record: Value,
+}
+
+/// All of it.
+pub(crate) struct Report {
+    /// The daemon's status after the last call.
+    pub(crate) status: Value,
+    pub(crate) calls: Vec<Call>,
+    /// A flow entry as `bpftool map dump` printed it during a call.
+    pub(crate) flow: Option<Value>,
+    pub(crate) expects_xdp: bool,
+}
+
+impl Call {
+    pub(crate) fn new(
+        name: &'static str,
+        script: Script,
+        result: &CallResult,
+        taps: &[(u64, u64)],
+        record: Value,
+    ) -> Call {
+        Call {
+            name,
+            script,
+            result: result.clone(),
+            taps: taps.to_vec(),
+            record,
+        }
+    }
+
+    /// The path of both directions, if they agree.
+    fn path(&self) -> &str {
+        let directions = self.record["media"]["directions"].as_array();
+        let mut paths = directions
+            .into_iter()
+            .flatten()
+            .filter_map(|direction| direction["path"].as_str());
+        let first = paths.next().unwrap_or("none");
+        if paths.all(|path| path == first) {
+            first
+        } else {
+            "mixed"
+        }
+    }
+
+    fn expected_path(&self, xdp: bool) -> &'static str {
+        match (
+            xdp,
+            self.script.caller.is_secure() || self.script.callee.is_secure(),
+        ) {
+            (false, _) => "socket",
+            (true, true) => "af_xdp",
+            (true, false) => "xdp",
+        }
+    }
+
+    /// Plaintext seen on secure legs: by the endpoints in what arrived, by the taps on the wire.
+    fn plaintext(&self) -> u64 {
+        let endpoints: u64 = self
+            .result
+            .counts
+            .iter()
+            .map(|counts| u64::from(counts.plaintext))
+            .sum();
+        endpoints
+            + self
+                .taps
+                .iter()
+                .map(|(_, plaintext)| plaintext)
+                .sum::<u64>()
+    }
+
+    /// What is wrong with the call; empty if nothing.
+    fn faults(&self, xdp: bool) -> Vec<String> {
+        let mut faults = Vec::new();
+        if !self.result.is_complete(LATCHING) {
+            faults.push("packets were lost or changed".to_owned());
+        }
+        if self.path() != self.expected_path(xdp) {
+            faults.push(format!(
+                "path {} instead of {}",
+                self.path(),
+                self.expected_path(xdp)
+            ));
+        }
+        if self.plaintext() > 0 {
+            faults.push(format!(
+                "{} plaintext packets on a secure leg",
+                self.plaintext()
+            ));
+        }
+        // A tap that saw nothing has proven nothing.
+        let sent: u64 = self
+            .result
+            .counts
+            .iter()
+            .map(|counts| u64::from(counts.sent))
+            .sum();
+        if self.taps.iter().any(|(frames, _)| *frames < sent) {
+            faults.push("a tap did not see the call's packets".to_owned());
+        }
+        if self
+            .result
+            .counts
+            .iter()
+            .any(|counts| counts.reports_received == 0)
+        {
+            faults.push("no RTCP arrived".to_owned());
+        }
+        faults
+    }
+
+    fn setup_ms(&self) -> f64 {
+        (self.result.setup.as_secs_f64() * 10_000.0).round() / 10.0
+    }
+
+    fn leg(&self, name: &str) -> Value {
+        let leg = &self.record[name];
+        json!({"transport": leg["transport"], "profile": leg["profile"], "suite": leg["suite"]})
+    }
+
+    fn to_json(&self) -> Value {
+        let counts = &self.result.counts;
+        // sent[0] and received[0] are the caller's way to the callee.
+        json!({
+            "name": self.name,
+            "legs": [self.leg("caller"), self.leg("callee")],
+            "path": self.path(),
+            "sent": [counts[0].sent, counts[1].sent],
+            "received": [self.result.received(1), self.result.received(0)],
+            "payload_errors": counts[0].payload_errors + counts[1].payload_errors,
+            "setup_ms": self.setup_ms(),
+        })
+    }
+}
+
+impl Report {
+    pub(crate) fn is_ok(&self) -> bool {
+        self.calls.len() == 4
+            && self.faults().is_empty()
+            && (self.flow.is_some() || !self.expects_xdp)
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let of_call = |call: &Call| {
+            call.faults(self.expects_xdp)
+                .into_iter()
+                .map(|fault| format!("{}: {fault}", call.name))
+                .collect::<Vec<_>>()
+        };
+        self.calls.iter().flat_map(of_call).collect()
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut report = json!({
+            "ok": self.is_ok(),
+            "backend": self.status["backend"],
+            "attach_mode": self.status["attach_mode"],
+            "calls": self.calls.iter().map(Call::to_json).collect::<Vec<_>>(),
+            "plaintext_on_secure_leg": self.calls.iter().map(Call::plaintext).sum::<u64>(),
+            "verdicts": self.status["verdicts"],
+            "flow": self.flow,
+        });
+        let faults = self.faults();
+        if !faults.is_empty() {
+            report["faults"] = faults.into();
+        }
+        report
+    }
+
+    pub(crate) fn print(&self) {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        println!(
+            "\nBackend {}, attached {}\n",
+            text(&self.status["backend"]),
+            text(&self.status["attach_mode"])
+        );
+        println!(
+            "  {:<22} {:<38} {:<7} {:>11} {:>11} {:>5} {:>9}",
+            "call", "legs", "path", "→ sent/rcvd", "← sent/rcvd", "lost", "set-up ms"
+        );
+        for call in &self.calls {
+            let counts = &call.result.counts;
+            let ways = [0, 1].map(|side| (counts[side].sent, call.result.received(1 - side)));
+            let lost: u32 = ways
+                .iter()
+                .map(|(sent, received)| sent.saturating_sub(*received))
+                .sum();
+            let legs = ["caller", "callee"].map(|leg| {
+                let (transport, suite) = (
+                    text(&call.record[leg]["transport"]),
+                    &call.record[leg]["suite"],
+                );
+                format!(
+                    "{transport} {}",
+                    suite
+                        .as_str()
+                        .map_or("RTP", |suite| suite.trim_start_matches("AES_CM_128_HMAC_"))
+                )
+            });
+            println!(
+                "  {:<22} {:<38} {:<7} {:>11} {:>11} {lost:>5} {:>9.1}",
+                call.name,
+                legs.join(" → "),
+                call.path(),
+                format!("{}/{}", ways[0].0, ways[0].1),
+                format!("{}/{}", ways[1].0, ways[1].1),
+                call.setup_ms(),
+            );
+        }
+        self.print_verdicts();
+        if let Some(flow) = &self.flow {
+            println!("\nA flow during a call (bpftool map dump):\n{flow:#}");
+        }
+        for fault in self.faults() {
+            println!("\nFAULT {fault}");
+        }
+        println!(
+            "\n{}",
+            if self.is_ok() {
+                "Every payload byte arrived; no plaintext on a secure leg."
+            } else {
+                "The demo failed."
+            }
+        );
+    }
+
+    fn print_verdicts(&self) {
+        println!("\nVerdicts");
+        let Some(verdicts) = self.status["verdicts"].as_object() else {
+            return;
+        };
+        for (name, count) in verdicts {
+            match count.as_object() {
+                Some(drops) if drops.is_empty() => println!("  {name:<24} 0"),
+                Some(drops) => drops.iter().for_each(|(reason, count)| {
+                    println!("  {:<24} {count}", format!("{name} {reason}"))
+                }),
+                None => println!("  {name:<24} {count}"),
+            }
+        }
+    }
+}

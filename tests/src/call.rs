@@ -1,0 +1,143 @@
+//! One call between two parties through the edge, from INVITE to BYE.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use media_core::srtp::profile::Suite;
+
+use crate::agent::{Agent, AgentConfig, Authority, Credentials, MediaCounts, Pattern};
+use crate::stage::{Party, Stage};
+
+/// What the call does.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    pub caller: Party,
+    pub callee: Party,
+    /// Packets that each side sends.
+    pub packets: u32,
+    /// Hold and resume by the caller, half way.
+    pub hold: bool,
+    /// The caller hangs up, else the callee.
+    pub caller_hangs_up: bool,
+    /// The suite of secure legs.
+    pub suite: Suite,
+}
+
+/// What the endpoints saw, caller first.
+#[derive(Clone, Debug)]
+pub struct CallResult {
+    pub setup: Duration,
+    pub counts: [MediaCounts; 2],
+}
+
+/// Counters of a call that is up, for a live table.
+pub type Progress = Arc<Mutex<[MediaCounts; 2]>>;
+
+impl CallResult {
+    /// Payloads of the other side that arrived at `side`.
+    pub fn received(&self, side: usize) -> u32 {
+        self.counts[side].received.len() as u32
+    }
+
+    /// Every payload after the first `latching` of each direction arrived intact.
+    pub fn is_complete(&self, latching: u32) -> bool {
+        [0, 1].into_iter().all(|side| {
+            let sent = self.counts[1 - side].sent;
+            let counts = &self.counts[side];
+            counts.payload_errors == 0
+                && sent > latching
+                && (latching..sent).all(|index| counts.received.contains(&index))
+        })
+    }
+}
+
+/// Places the call and plays the script; `number` keeps its payloads apart from other calls'.
+pub async fn place(
+    stage: &Stage,
+    authority: &Authority,
+    script: Script,
+    number: u32,
+    progress: &Progress,
+) -> Result<CallResult> {
+    let rtp_port = 20_000 + (number as u16 % 1000) * 4;
+    let config = |party: Party, side: u8| -> Result<AgentConfig> {
+        let address = stage.address(party);
+        Ok(AgentConfig {
+            place: stage.place(party.side()),
+            user: party.number().to_owned(),
+            address,
+            sip_port: party.transport().default_port(),
+            rtp_port: rtp_port + 2 * u16::from(side),
+            transport: party.transport(),
+            suite: party.is_secure().then_some(script.suite),
+            credentials: party
+                .is_secure()
+                .then(|| authority.credentials(&[address]))
+                .transpose()? as Option<Arc<Credentials>>,
+            edge: stage.edge_listener(party),
+            pattern: Pattern { call: number, side },
+        })
+    };
+    let mut caller = Agent::start(config(script.caller, 0)?)
+        .await
+        .context("starting the caller")?;
+    let mut callee = Agent::start(config(script.callee, 1)?)
+        .await
+        .context("starting the callee")?;
+    let (setup, ()) = tokio::try_join!(caller.call(script.callee.number()), callee.answer())
+        .context("setting up the call")?;
+
+    if script.hold {
+        talk(&caller, &callee, script.packets / 2, progress).await?;
+        hold_and_resume(&mut caller, &mut callee).await?;
+        talk(
+            &caller,
+            &callee,
+            script.packets - script.packets / 2,
+            progress,
+        )
+        .await?;
+    } else {
+        talk(&caller, &callee, script.packets, progress).await?;
+    }
+    // The last packets are still on their way.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (first, second) = if script.caller_hangs_up {
+        (&mut caller, &mut callee)
+    } else {
+        (&mut callee, &mut caller)
+    };
+    tokio::try_join!(first.hang_up(), second.await_hang_up()).context("ending the call")?;
+    Ok(CallResult {
+        setup,
+        counts: [caller.media().counts(), callee.media().counts()],
+    })
+}
+
+/// Both sides send `packets`, at the pace of speech.
+async fn talk(caller: &Agent, callee: &Agent, packets: u32, progress: &Progress) -> Result<()> {
+    let watch = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let counts = [caller.media().counts(), callee.media().counts()];
+            *progress.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        }
+    };
+    tokio::select! {
+        sent = async { tokio::try_join!(caller.media().send(packets), callee.media().send(packets)) } => sent.map(drop),
+        () = watch => Ok(()),
+    }
+}
+
+async fn hold_and_resume(caller: &mut Agent, callee: &mut Agent) -> Result<()> {
+    for (offered, answered) in [("sendonly", "recvonly"), ("sendrecv", "sendrecv")] {
+        let (answer, offer) = tokio::try_join!(caller.reinvite(offered), callee.accept_reinvite())
+            .with_context(|| format!("re-INVITE {offered}"))?;
+        ensure!(
+            offer == offered && answer == answered,
+            "offered {offered}: the callee saw {offer}, the caller {answer}"
+        );
+    }
+    Ok(())
+}

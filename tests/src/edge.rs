@@ -1,0 +1,291 @@
+//! The daemon under test: its configuration, its process, what it reports.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::agent::Authority;
+use crate::lab::Host;
+use crate::stage::{Party, Stage};
+use crate::sys;
+
+/// How long the daemon may take to be ready, and to stop.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a test changes of the standard configuration.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeOptions {
+    /// `media.backend`; by default what the stage has.
+    pub backend: Option<&'static str>,
+    /// Settings for a party's trunk, TOML lines.
+    pub trunk_lines: Vec<(Party, String)>,
+    /// Sections to add at the end, TOML.
+    pub extra: String,
+}
+
+/// A running daemon; stopped when dropped.
+pub struct Edge {
+    daemon: PathBuf,
+    child: Child,
+    directory: PathBuf,
+}
+
+/// The daemon of this build: `TRUNKLINE_DAEMON`, else beside the running test.
+pub fn daemon_path() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("TRUNKLINE_DAEMON") {
+        return Ok(path.into());
+    }
+    let test = std::env::current_exe()?;
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|directory| directory.join("trunkline"))
+        .find(|path| path.is_file());
+    found.context("no daemon beside this test: cargo xtask test builds it")
+}
+
+impl Edge {
+    /// Starts the daemon on the edge host, with a trunk for each [`Party`], and waits until it is ready.
+    pub fn start(
+        daemon: &Path,
+        stage: &Stage,
+        authority: &Authority,
+        options: &EdgeOptions,
+    ) -> Result<Edge> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "trunkline-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory)?;
+        let config = write_configuration(&directory, stage, authority, options)?;
+        let mut command = match stage.namespaces() {
+            Some(lab) => lab.namespace(Host::Edge).command(daemon),
+            None => Command::new(daemon),
+        };
+        sys::in_child(&mut command, sys::die_with_parent);
+        let log = std::fs::File::create(directory.join("trunkline.log"))?;
+        let child = command
+            .args(["run", "--config"])
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", daemon.display()))?;
+        let mut edge = Edge {
+            daemon: daemon.to_owned(),
+            child,
+            directory,
+        };
+        edge.wait_until_ready()?;
+        Ok(edge)
+    }
+
+    /// What `trunkline status --json` says.
+    pub fn status(&self) -> Result<Value> {
+        let output = Command::new(&self.daemon)
+            .args(["status", "--json", "--socket"])
+            .arg(self.control_socket())
+            .output()
+            .context("asking the daemon for its status")?;
+        ensure!(
+            output.status.success(),
+            "trunkline status: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// The call records written so far.
+    pub fn records(&self) -> Result<Vec<Value>> {
+        let text = std::fs::read_to_string(self.directory.join("calls.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("a call record is not JSON: {line}"))
+            })
+            .collect()
+    }
+
+    /// Waits until `count` call records are written.
+    pub fn wait_for_records(&self, count: usize) -> Result<Vec<Value>> {
+        let started = Instant::now();
+        loop {
+            let records = self.records()?;
+            if records.len() >= count {
+                return Ok(records);
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "{} of {count} call records after {PATIENCE:?}",
+                records.len()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The daemon's log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("trunkline.log")).unwrap_or_default()
+    }
+
+    pub fn control_socket(&self) -> PathBuf {
+        self.directory.join("control.sock")
+    }
+
+    /// The files of this run: configuration, certificates, log, call records.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks the daemon to stop and waits for it; an error if it does not end well.
+    pub fn stop(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            sys::signal(self.child.id(), libc::SIGTERM)?;
+        }
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(
+                    status.success(),
+                    "the daemon ended with {status}:\n{}",
+                    self.log()
+                );
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "the daemon does not stop:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let started = Instant::now();
+        while self.status().is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the daemon ended with {status}:\n{}", self.log());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "the daemon is not ready:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        if self.stop().is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Certificates and `trunkline.toml`; returns the latter's path.
+fn write_configuration(
+    directory: &Path,
+    stage: &Stage,
+    authority: &Authority,
+    options: &EdgeOptions,
+) -> Result<PathBuf> {
+    let addresses = [Host::Carrier, Host::Pbx].map(|side| stage.edge_address(side));
+    authority
+        .issue(&["edge.example.com"], &addresses)?
+        .write(directory, "edge")?;
+    std::fs::write(directory.join("ca.crt"), authority.certificate())?;
+    let path = directory.join("trunkline.toml");
+    std::fs::write(&path, configuration(directory, stage, options))?;
+    Ok(path)
+}
+
+fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> String {
+    let dir = directory.display();
+    let default_backend = if stage.namespaces().is_some() {
+        "xdp"
+    } else {
+        "socket"
+    };
+    let backend = options.backend.unwrap_or(default_backend);
+    let mut text = format!("[media]\nbackend = \"{backend}\"\nport_cooldown = \"1s\"\n");
+    if let Some(bpffs) = stage.bpffs() {
+        text += &format!("pin_dir = \"{}/trunkline\"\n", bpffs.display());
+    }
+    text += &format!(
+        "[tls]\nca = \"{dir}/ca.crt\"\n[cdr]\npath = \"{dir}/calls.jsonl\"\n[control]\nsocket = \"{dir}/control.sock\"\n"
+    );
+    for (realm, side, ports) in [
+        ("carrier", Host::Carrier, "30000-30199"),
+        ("pbx", Host::Pbx, "40000-40199"),
+    ] {
+        text += &realm_section(realm, side, ports, stage, directory);
+    }
+    for party in Party::ALL {
+        let (name, address) = (party.trunk(), stage.address(party));
+        let side = if party.side() == Host::Pbx {
+            "pbx"
+        } else {
+            "carrier"
+        };
+        let (mode, token) = if party.is_secure() {
+            ("srtp", "tls")
+        } else {
+            ("disabled", "udp")
+        };
+        text += &format!(
+            "[[trunks]]\nname = \"{name}\"\nsecure = \"{mode}\"\nacl = [\"{address}\"]\nrealm = \"{side}\"\n\
+             listener = \"{side}-{token}\"\ndestination = \"sip:{address}:{};transport={token}\"\n",
+            party.transport().default_port()
+        );
+        for (_, lines) in options.trunk_lines.iter().filter(|(of, _)| *of == party) {
+            text += &format!("{lines}\n");
+        }
+    }
+    for party in Party::ALL {
+        text += &format!(
+            "[[routes]]\nprefix = \"{}\"\nto = \"{}\"\n",
+            party.number(),
+            party.trunk()
+        );
+    }
+    text + &options.extra
+}
+
+fn realm_section(realm: &str, side: Host, ports: &str, stage: &Stage, directory: &Path) -> String {
+    let (address, dir) = (stage.edge_address(side), directory.display());
+    let interfaces = stage
+        .edge_interface(side)
+        .map_or_else(String::new, |name| format!("interfaces = [\"{name}\"]\n"));
+    let mut text = format!(
+        "[[realms]]\nname = \"{realm}\"\nmedia_addresses = [\"{address}\"]\nports = \"{ports}\"\n{interfaces}"
+    );
+    for transport in ["udp", "tcp", "tls"] {
+        let port = if transport == "tls" { 5061 } else { 5060 };
+        text += &format!(
+            "[[listeners]]\nname = \"{realm}-{transport}\"\ntransport = \"{transport}\"\naddress = \"{address}:{port}\"\nrealm = \"{realm}\"\n"
+        );
+        if transport == "tls" {
+            text += &format!("certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n");
+        }
+    }
+    text
+}

@@ -1,0 +1,154 @@
+//! Where the parties of a test call stand: in the lab's namespaces, or all on loopback.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use sip_core::transport::Transport;
+
+use crate::agent::Place;
+use crate::lab::{self, Host, Lab};
+
+/// The four parties that the edge has a trunk for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// A carrier on TLS and SRTP.
+    CarrierSecure,
+    /// A carrier on UDP and RTP.
+    CarrierPlain,
+    /// A PBX on UDP and RTP.
+    PbxPlain,
+    /// A PBX on TLS and SRTP.
+    PbxSecure,
+}
+
+impl Party {
+    pub const ALL: [Party; 4] = [
+        Party::CarrierSecure,
+        Party::CarrierPlain,
+        Party::PbxPlain,
+        Party::PbxSecure,
+    ];
+
+    pub fn side(self) -> Host {
+        match self {
+            Party::CarrierSecure | Party::CarrierPlain => Host::Carrier,
+            Party::PbxPlain | Party::PbxSecure => Host::Pbx,
+        }
+    }
+
+    pub fn is_secure(self) -> bool {
+        matches!(self, Party::CarrierSecure | Party::PbxSecure)
+    }
+
+    pub fn transport(self) -> Transport {
+        if self.is_secure() {
+            Transport::Tls
+        } else {
+            Transport::Udp
+        }
+    }
+
+    /// Name of its trunk.
+    pub fn trunk(self) -> &'static str {
+        match self {
+            Party::CarrierSecure => "carrier-secure",
+            Party::CarrierPlain => "carrier-plain",
+            Party::PbxPlain => "pbx-plain",
+            Party::PbxSecure => "pbx-secure",
+        }
+    }
+
+    /// The number that routes to it.
+    pub fn number(self) -> &'static str {
+        match self {
+            Party::PbxPlain => "1000",
+            Party::CarrierSecure => "2000",
+            Party::CarrierPlain => "3000",
+            Party::PbxSecure => "4000",
+        }
+    }
+
+    /// Host part of its address.
+    fn host(self) -> u8 {
+        match self {
+            Party::CarrierSecure | Party::PbxPlain => 2,
+            Party::CarrierPlain | Party::PbxSecure => 3,
+        }
+    }
+}
+
+/// The network that the parties and the edge share.
+pub enum Stage {
+    /// Three namespaces and real XDP.
+    Lab(Box<Lab>),
+    /// One network of 127.0.0.0/8 for each side: no privilege needed.
+    Loopback {
+        /// Second octet of every address: runs of the same moment do not meet.
+        octet: u8,
+    },
+}
+
+impl Stage {
+    /// A stage on loopback of this process's own.
+    pub fn loopback() -> Stage {
+        Stage::Loopback {
+            octet: 64 + (std::process::id() % 128) as u8,
+        }
+    }
+
+    pub fn lab(options: lab::LabOptions) -> Result<Stage> {
+        Ok(Stage::Lab(Box::new(Lab::new(options)?)))
+    }
+
+    /// The namespaces, if there are any.
+    pub fn namespaces(&self) -> Option<&Lab> {
+        match self {
+            Stage::Lab(lab) => Some(lab),
+            Stage::Loopback { .. } => None,
+        }
+    }
+
+    pub fn place(&self, host: Host) -> Place {
+        self.namespaces()
+            .map_or_else(Place::here, |lab| lab.namespace(host).place())
+    }
+
+    pub fn address(&self, party: Party) -> IpAddr {
+        self.address_at(party.side(), party.host())
+    }
+
+    /// The edge's address towards a side.
+    pub fn edge_address(&self, side: Host) -> IpAddr {
+        self.address_at(side, lab::EDGE)
+    }
+
+    /// The edge's listener for a party.
+    pub fn edge_listener(&self, party: Party) -> SocketAddr {
+        SocketAddr::new(
+            self.edge_address(party.side()),
+            party.transport().default_port(),
+        )
+    }
+
+    /// The edge's interface towards a side.
+    pub fn edge_interface(&self, side: Host) -> Option<&'static str> {
+        self.namespaces()
+            .map(|_| lab::EDGE_INTERFACES[usize::from(side == Host::Pbx)])
+    }
+
+    /// Directory for the daemon's pins.
+    pub fn bpffs(&self) -> Option<PathBuf> {
+        self.namespaces().map(|lab| lab.bpffs().to_owned())
+    }
+
+    fn address_at(&self, side: Host, host: u8) -> IpAddr {
+        match self {
+            Stage::Lab(_) => lab::ipv4(side, host),
+            Stage::Loopback { octet } => {
+                let network = if side == Host::Pbx { 20 } else { 10 };
+                Ipv4Addr::new(127, *octet, network, host).into()
+            }
+        }
+    }
+}
