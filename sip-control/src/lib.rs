@@ -2,6 +2,8 @@
 //! [`sip_core`], media arithmetic is [`media_core`].
 
 pub mod config;
+mod dns;
 pub mod media;
+pub mod metrics;
 mod ports;
 pub mod transport;

@@ -88,6 +88,16 @@ pub struct PeerTls {
     pub only_tls13: bool,
 }
 
+impl PeerTls {
+    /// Whether a peer that passed one check would pass the other.
+    pub(crate) fn same_as(&self, other: &PeerTls) -> bool {
+        self.verify == other.verify
+            && self.server_name == other.server_name
+            && self.only_tls13 == other.only_tls13
+            && self.roots.roots == other.roots.roots
+    }
+}
+
 impl Config {
     /// Reads and checks the file, and every certificate that it names.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {

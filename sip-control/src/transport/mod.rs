@@ -1,2 +1,358 @@
-//! Transports.
+//! Sockets of signalling (RFC 3261 section 18): datagrams and streams in as whole messages with
+//! their [`Origin`], messages out to their [`Target`](sip_core::transport::Target).
+//!
+//! One task reads each UDP socket, accepts for each TCP or TLS listener, and serves each
+//! connection. None of them decides anything: all ends in [`Arrival`]s for the driver.
+
+mod accept;
+mod connection;
+mod dial;
+mod peers;
+mod socket;
+mod table;
 pub mod tls;
+mod udp;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use sip_core::stack::{Transmit, TransmitId, TransportFailure};
+use sip_core::transport::{ConnectionId, ListenerId, Origin, Transport};
+use sip_core::trunk::TrunkId;
+use tokio::net::UdpSocket;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
+
+use self::peers::Peers;
+use self::table::{PeerKey, Queued, Table};
+use crate::config::{Config, Limits};
+use crate::dns::Resolver;
+use crate::metrics::TransportCounters;
+
+/// How long connections may take at the end to send what waits.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What the transports tell the driver.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A whole message.
+    Message { origin: Origin, bytes: Vec<u8> },
+    /// A message that was taken could not be sent.
+    Failed(TransportFailure),
+    /// A connection is gone.
+    Closed(ConnectionId),
+}
+
+/// A listener that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("listener {name}: {transport} {address} cannot be bound: {source}", transport = transport.uri_token())]
+pub struct BindError {
+    name: String,
+    transport: Transport,
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// Every socket of signalling.
+pub struct Transports {
+    shared: Arc<Shared>,
+    /// Indexed by [`ListenerId`].
+    listeners: Vec<Listener>,
+    accepting: Vec<AbortHandle>,
+}
+
+struct Listener {
+    /// Where it is bound.
+    address: SocketAddr,
+    transport: Transport,
+    /// For UDP.
+    datagrams: Option<Arc<UdpSocket>>,
+}
+
+/// What every task of the transports needs.
+struct Shared {
+    arrivals: mpsc::Sender<Arrival>,
+    table: Table,
+    resolver: Resolver,
+    limits: Limits,
+    counters: TransportCounters,
+    /// Connections that may still be accepted, handshakes that may still begin.
+    room: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+    /// Tasks of connections, accepted or opened.
+    open: AtomicUsize,
+    reloadable: RwLock<Reloadable>,
+}
+
+/// What SIGHUP changes.
+struct Reloadable {
+    peers: Arc<Peers>,
+    /// Indexed by [`ListenerId`].
+    servers: Vec<Option<Arc<ServerConfig>>>,
+}
+
+impl Reloadable {
+    fn of(config: &Config) -> Result<Reloadable, rustls::Error> {
+        Ok(Reloadable {
+            peers: Arc::new(Peers::of(config)?),
+            servers: config
+                .listeners
+                .iter()
+                .map(|listener| listener.tls.clone())
+                .collect(),
+        })
+    }
+}
+
+/// Why the transports did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("TLS of a trunk: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Transports {
+    /// Opens every listener. Must be called within a runtime.
+    pub fn start(
+        config: &Config,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> Result<Transports, StartError> {
+        let shared = Arc::new(Shared {
+            arrivals,
+            table: Table::default(),
+            resolver: Resolver::default(),
+            limits: config.limits,
+            counters: TransportCounters::default(),
+            room: Arc::new(Semaphore::new(config.limits.max_connections)),
+            handshakes: Arc::new(Semaphore::new(config.limits.max_handshakes)),
+            open: AtomicUsize::new(0),
+            reloadable: RwLock::new(Reloadable::of(config)?),
+        });
+        let mut transports = Transports {
+            shared,
+            listeners: Vec::new(),
+            accepting: Vec::new(),
+        };
+        for (index, listener) in config.listeners.iter().enumerate() {
+            let id = ListenerId(
+                u16::try_from(index).expect("the configuration bounds the number of listeners"),
+            );
+            transports
+                .open(id, &listener.listener)
+                .map_err(|source| BindError {
+                    name: listener.name.clone(),
+                    transport: listener.listener.transport,
+                    address: listener.listener.address,
+                    source,
+                })?;
+        }
+        Ok(transports)
+    }
+
+    fn open(
+        &mut self,
+        id: ListenerId,
+        listener: &sip_core::transport::Listener,
+    ) -> std::io::Result<()> {
+        let transport = listener.transport;
+        let (address, datagrams) = match transport {
+            Transport::Udp => {
+                let socket = Arc::new(socket::datagram(listener.address)?);
+                let address = socket.local_addr()?;
+                tokio::spawn(udp::receive(
+                    id,
+                    Arc::clone(&socket),
+                    Arc::clone(&self.shared),
+                ));
+                (address, Some(socket))
+            }
+            Transport::Tcp | Transport::Tls => {
+                let socket = socket::stream_listener(listener.address)?;
+                let address = socket.local_addr()?;
+                let accepting = accept::run(id, transport, socket, Arc::clone(&self.shared));
+                self.accepting.push(tokio::spawn(accepting).abort_handle());
+                (address, None)
+            }
+        };
+        self.listeners.push(Listener {
+            address,
+            transport,
+            datagrams,
+        });
+        Ok(())
+    }
+
+    /// Where the listeners are bound, which tells the port when port 0 was asked for.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address)
+    }
+
+    /// Sends a message, or takes it for sending; then a failure comes as [`Arrival::Failed`].
+    /// Never waits.
+    pub fn send(&self, transmit: Transmit) -> Result<(), TransportFailure> {
+        let Some(listener) = self.listeners.get(usize::from(transmit.target.listener.0)) else {
+            return Err(failure(transmit.id, "no such listener"));
+        };
+        match (&listener.datagrams, transmit.target.transport) {
+            (Some(socket), Transport::Udp) => udp::send(transmit, socket, &self.shared),
+            (None, transport) if transport == listener.transport => {
+                self.send_on_stream(transmit, listener)
+            }
+            _ => Err(failure(transmit.id, "the listener is of another transport")),
+        }
+    }
+
+    /// The connection that the target names, else one that we opened to the same place before,
+    /// else a new one (RFC 3261 section 18.2.2; section 18.1.1 for requests).
+    fn send_on_stream(
+        &self,
+        transmit: Transmit,
+        listener: &Listener,
+    ) -> Result<(), TransportFailure> {
+        let target = &transmit.target;
+        let peer = PeerKey {
+            listener: target.listener,
+            host: target.host.clone(),
+            port: target.port,
+            trunk: target.trunk,
+        };
+        let named = target.connection;
+        let mut transmit = transmit;
+        for id in named.into_iter().chain(self.shared.table.to_peer(&peer)) {
+            match self.shared.table.send(id, transmit) {
+                Queued::Yes => return Ok(()),
+                Queued::Gone(unsent) => transmit = unsent,
+                Queued::Overflow(unsent) => {
+                    self.shared.counters.slow_readers.add_one();
+                    tracing::warn!(peer = %unsent.target.host, "connection closed: the peer does not read");
+                    return Err(failure(unsent.id, "the peer does not read"));
+                }
+            }
+        }
+        let ends = self.shared.table.insert(Some(peer.clone()));
+        match self.shared.table.send(ends.id, transmit) {
+            Queued::Yes => {}
+            Queued::Gone(unsent) | Queued::Overflow(unsent) => {
+                return Err(failure(unsent.id, "the connection was closed"));
+            }
+        }
+        let dial = dial::Dial {
+            peer,
+            transport: listener.transport,
+            from: listener.address.ip(),
+        };
+        tokio::spawn(dial.run(ends, Arc::clone(&self.shared)));
+        Ok(())
+    }
+
+    /// Takes certificates and trunks from a new configuration. Connections stay; a trunk whose
+    /// TLS settings have changed gets new ones for its next requests.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), rustls::Error> {
+        let new = Reloadable::of(config)?;
+        let mut reloadable = self
+            .shared
+            .reloadable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.shared
+            .table
+            .forget_peers(|trunk| !reloadable.peers.same_tls(&new.peers, trunk));
+        *reloadable = new;
+        Ok(())
+    }
+
+    /// The trunk whose peer is not verified, for the warning that goes with its calls.
+    pub fn unverified_trunk(&self, trunk: TrunkId) -> Option<String> {
+        self.shared
+            .peers()
+            .get(Some(trunk))
+            .filter(|peer| peer.is_unverified())
+            .map(|peer| peer.name.clone())
+    }
+
+    pub fn counters(&self) -> &TransportCounters {
+        &self.shared.counters
+    }
+
+    /// Connections that are open or being opened.
+    pub fn open_connections(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// Takes no new connections; what is open goes on.
+    pub fn stop_accepting(&mut self) {
+        for accepting in self.accepting.drain(..) {
+            accepting.abort();
+        }
+    }
+
+    /// Closes every connection, after what waits has been sent or a second has passed.
+    pub async fn close(mut self) {
+        self.stop_accepting();
+        let _alive = self.shared.table.close_all();
+        let deadline = tokio::time::Instant::now() + LAST_WORDS;
+        while self.open_connections() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Waits when the driver is busy: then the peers wait too.
+    async fn arrive(&self, arrival: Arrival) {
+        // Without a driver the daemon is ending.
+        let _ = self.arrivals.send(arrival).await;
+    }
+
+    async fn fail(&self, id: TransmitId, reason: &str) {
+        self.arrive(Arrival::Failed(failure(id, reason))).await;
+    }
+
+    fn peers(&self) -> Arc<Peers> {
+        Arc::clone(
+            &self
+                .reloadable
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .peers,
+        )
+    }
+
+    fn server(&self, listener: ListenerId) -> Option<Arc<ServerConfig>> {
+        let reloadable = self
+            .reloadable
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        reloadable
+            .servers
+            .get(usize::from(listener.0))
+            .cloned()
+            .flatten()
+    }
+
+    /// Counts a connection's task for as long as the guard lives.
+    fn count_open(self: &Arc<Shared>) -> OpenGuard {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        OpenGuard(Arc::clone(self))
+    }
+}
+
+struct OpenGuard(Arc<Shared>);
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn failure(id: TransmitId, reason: &str) -> TransportFailure {
+    TransportFailure {
+        id,
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,128 @@
+//! Connections that we open.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sip_core::transport::{Origin, Transport};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::connection::{Opened, finish, run as serve};
+use super::table::{Ends, PeerKey};
+use super::{Shared, socket, tls};
+
+/// For one address: below the time after which a call fails over (TRK-3, 4 s).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection to be opened. What is queued for it meanwhile is sent, or fails, with it.
+pub(super) struct Dial {
+    pub(super) peer: PeerKey,
+    pub(super) transport: Transport,
+    /// Our address.
+    pub(super) from: IpAddr,
+}
+
+impl Dial {
+    pub(super) async fn run(self, mut ends: Ends, shared: Arc<Shared>) {
+        let _open = shared.count_open();
+        shared.counters.connections_dialled.add_one();
+        let dialled = tokio::select! {
+            dialled = self.dial(&shared) => dialled,
+            // Only ever resolves because the sender was dropped.
+            _ = &mut ends.killed => Err("the connection was closed".to_owned()),
+        };
+        match dialled {
+            Ok(Dialled::Plain(stream)) => self.serve(stream, |stream| stream, ends, &shared).await,
+            Ok(Dialled::Tls(stream)) => {
+                self.serve(*stream, |stream| stream.get_ref().0, ends, &shared)
+                    .await
+            }
+            Err(reason) => {
+                shared.counters.connections_failed.add_one();
+                tracing::warn!(peer = %self.peer.host, port = self.peer.port, "connection failed: {reason}");
+                finish(ends, None, &reason, &shared).await;
+            }
+        }
+    }
+
+    async fn serve<S>(
+        &self,
+        stream: S,
+        tcp: impl FnOnce(&S) -> &TcpStream,
+        ends: Ends,
+        shared: &Arc<Shared>,
+    ) where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite,
+    {
+        let socket = tcp(&stream);
+        let (local, remote) = match (socket.local_addr(), socket.peer_addr()) {
+            (Ok(local), Ok(remote)) => (local, remote),
+            (Err(error), _) | (_, Err(error)) => {
+                return finish(ends, None, &error.to_string(), shared).await;
+            }
+        };
+        let origin = Origin {
+            transport: self.transport,
+            listener: self.peer.listener,
+            local,
+            remote,
+            connection: Some(ends.id),
+        };
+        serve(stream, origin, Opened::ByUs, ends, shared).await;
+    }
+
+    /// Each address in turn, until one takes the connection and proves to be the peer.
+    async fn dial(&self, shared: &Shared) -> Result<Dialled, String> {
+        let addresses = shared
+            .resolver
+            .addresses(&self.peer.host, self.from.is_ipv6())
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut reason = String::new();
+        for address in addresses {
+            let to = SocketAddr::new(address, self.peer.port);
+            match self.dial_address(to, shared).await {
+                Ok(dialled) => return Ok(dialled),
+                Err(error) => reason = format!("{to}: {error}"),
+            }
+        }
+        Err(reason)
+    }
+
+    async fn dial_address(&self, to: SocketAddr, shared: &Shared) -> io::Result<Dialled> {
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let stream = timeout(CONNECT_TIMEOUT, socket::connect(self.from, to))
+            .await
+            .map_err(late)??;
+        if self.transport != Transport::Tls {
+            return Ok(Dialled::Plain(stream));
+        }
+        let peers = shared.peers();
+        let tls = peers.get(self.peer.trunk).and_then(|peer| peer.tls.clone());
+        let client = tls.ok_or_else(|| io::Error::other("the trunk has no TLS settings"))?;
+        let name = tls::server_name(&self.peer.host).map_err(io::Error::other)?;
+        let connecting = TlsConnector::from(client).connect(name, stream);
+        let connected = timeout(shared.limits.handshake_timeout, connecting)
+            .await
+            .map_err(late)?;
+        connected
+            .map(|stream| Dialled::Tls(Box::new(stream)))
+            .map_err(|error| {
+                let code = if tls::is_version_mismatch(&error) {
+                    " (code 32222)"
+                } else {
+                    ""
+                };
+                io::Error::new(error.kind(), format!("TLS: {error}{code}"))
+            })
+    }
+}
+
+enum Dialled {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}

@@ -1,0 +1,139 @@
+//! Every open connection, and which of them leads where.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sip_core::stack::Transmit;
+use sip_core::transport::{ConnectionId, Host, ListenerId};
+use sip_core::trunk::TrunkId;
+use tokio::sync::{mpsc, oneshot};
+
+/// Messages that wait for a peer to read; one more closes its connection.
+const QUEUE_LENGTH: usize = 128;
+
+/// What a connection that we opened may be used for again. The trunk belongs to it: another
+/// trunk may check certificates in another way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PeerKey {
+    pub(super) listener: ListenerId,
+    pub(super) host: Host,
+    pub(super) port: u16,
+    pub(super) trunk: Option<TrunkId>,
+}
+
+/// The connection task's end of the table's entry.
+pub(super) struct Ends {
+    pub(super) id: ConnectionId,
+    /// What to send; ends when the connection is to be closed after sending.
+    pub(super) queue: mpsc::Receiver<Transmit>,
+    /// Resolves when the connection is to be closed at once.
+    pub(super) killed: oneshot::Receiver<()>,
+}
+
+struct Handle {
+    queue: mpsc::Sender<Transmit>,
+    peer: Option<PeerKey>,
+    /// Dropped with the handle, which the connection notices.
+    kill: oneshot::Sender<()>,
+}
+
+/// What became of a message that was to go by a connection.
+pub(super) enum Queued {
+    Yes,
+    /// There is no such connection any more.
+    Gone(Transmit),
+    /// The peer does not read; its connection is closed.
+    Overflow(Transmit),
+}
+
+#[derive(Default)]
+struct Inner {
+    last_id: u64,
+    connections: HashMap<ConnectionId, Handle>,
+    by_peer: HashMap<PeerKey, ConnectionId>,
+}
+
+/// Locked for moments only; never across an await.
+#[derive(Default)]
+pub(super) struct Table(Mutex<Inner>);
+
+impl Table {
+    /// A new connection; with `peer`, messages to there may use it from now on.
+    pub(super) fn insert(&self, peer: Option<PeerKey>) -> Ends {
+        let (queue, queued) = mpsc::channel(QUEUE_LENGTH);
+        let (kill, killed) = oneshot::channel();
+        let mut inner = self.lock();
+        inner.last_id += 1;
+        let id = ConnectionId(inner.last_id);
+        if let Some(peer) = &peer {
+            inner.by_peer.insert(peer.clone(), id);
+        }
+        inner.connections.insert(id, Handle { queue, peer, kill });
+        Ends {
+            id,
+            queue: queued,
+            killed,
+        }
+    }
+
+    pub(super) fn remove(&self, id: ConnectionId) {
+        self.lock().remove(id);
+    }
+
+    /// The connection to `peer` that we opened before.
+    pub(super) fn to_peer(&self, peer: &PeerKey) -> Option<ConnectionId> {
+        self.lock().by_peer.get(peer).copied()
+    }
+
+    /// Gives a message to a connection, if it lives.
+    pub(super) fn send(&self, id: ConnectionId, transmit: Transmit) -> Queued {
+        let mut inner = self.lock();
+        let Some(handle) = inner.connections.get(&id) else {
+            return Queued::Gone(transmit);
+        };
+        match handle.queue.try_send(transmit) {
+            Ok(()) => Queued::Yes,
+            Err(mpsc::error::TrySendError::Closed(transmit)) => Queued::Gone(transmit),
+            Err(mpsc::error::TrySendError::Full(transmit)) => {
+                inner.remove(id);
+                Queued::Overflow(transmit)
+            }
+        }
+    }
+
+    /// New requests of these trunks open new connections; the old ones live on for their calls.
+    pub(super) fn forget_peers(&self, of_trunk: impl Fn(Option<TrunkId>) -> bool) {
+        self.lock().by_peer.retain(|peer, _| !of_trunk(peer.trunk));
+    }
+
+    /// Every connection closes once it has sent what waits. Until the guard is dropped: then at once.
+    pub(super) fn close_all(&self) -> impl Sized + use<> {
+        let mut inner = self.lock();
+        inner.by_peer.clear();
+        let handles: Vec<Handle> = inner
+            .connections
+            .drain()
+            .map(|(_, handle)| handle)
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.kill)
+            .collect::<Vec<_>>()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remove(&mut self, id: ConnectionId) {
+        let Some(handle) = self.connections.remove(&id) else {
+            return;
+        };
+        let Some(peer) = handle.peer else { return };
+        if self.by_peer.get(&peer) == Some(&id) {
+            self.by_peer.remove(&peer);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Datagrams: one message each (RFC 3261 section 18.1.1).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sip_core::stack::{Transmit, TransportFailure};
+use sip_core::transport::{ListenerId, Origin, Transport};
+use tokio::net::UdpSocket;
+
+use super::{Arrival, Shared, failure};
+
+/// The largest UDP payload there is.
+const LARGEST_BYTES: usize = 65_535;
+/// After an error that will not go away at once, such as no memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Reads the socket for the life of the daemon.
+pub(super) async fn receive(listener: ListenerId, socket: Arc<UdpSocket>, shared: Arc<Shared>) {
+    let Ok(local) = socket.local_addr() else {
+        return;
+    };
+    let mut buffer = vec![0; LARGEST_BYTES];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((length, remote)) => {
+                let bytes = &buffer[..length];
+                if is_keepalive(bytes) {
+                    continue;
+                }
+                let origin = Origin {
+                    transport: Transport::Udp,
+                    listener,
+                    local,
+                    remote,
+                    connection: None,
+                };
+                shared
+                    .arrive(Arrival::Message {
+                        origin,
+                        bytes: bytes.to_vec(),
+                    })
+                    .await;
+            }
+            Err(error) => {
+                tracing::debug!(%local, "receiving: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What phones send to keep a NAT binding: line ends or zeros.
+fn is_keepalive(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+/// Sends at once to an address, and to a name as soon as it is resolved.
+pub(super) fn send(
+    transmit: Transmit,
+    socket: &Arc<UdpSocket>,
+    shared: &Arc<Shared>,
+) -> Result<(), TransportFailure> {
+    let ipv6 = socket.local_addr().is_ok_and(|local| local.is_ipv6());
+    let known = shared.resolver.known(&transmit.target.host, ipv6);
+    if let Some(address) = known.and_then(|addresses| addresses.first().copied()) {
+        let to = SocketAddr::new(address, transmit.target.port);
+        return send_to(socket, &transmit.bytes, to, shared)
+            .map_err(|error| failure(transmit.id, &format!("{to}: {error}")));
+    }
+    tokio::spawn(send_to_name(
+        transmit,
+        ipv6,
+        Arc::clone(socket),
+        Arc::clone(shared),
+    ));
+    Ok(())
+}
+
+async fn send_to_name(transmit: Transmit, ipv6: bool, socket: Arc<UdpSocket>, shared: Arc<Shared>) {
+    let sent = match shared.resolver.addresses(&transmit.target.host, ipv6).await {
+        Err(error) => Err(error.to_string()),
+        Ok(addresses) => {
+            let to = SocketAddr::new(addresses[0], transmit.target.port);
+            send_to(&socket, &transmit.bytes, to, &shared).map_err(|error| format!("{to}: {error}"))
+        }
+    };
+    if let Err(reason) = sent {
+        shared.fail(transmit.id, &reason).await;
+    }
+}
+
+/// A full socket buffer is a lost datagram: the transaction sends it again.
+fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr, shared: &Shared) -> io::Result<()> {
+    match socket.try_send_to(bytes, to) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            shared.counters.datagrams_not_sent.add_one();
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
