@@ -163,7 +163,11 @@ fn first_line_is_sip(pending: &[u8], scanned: usize) -> Result<bool, FramingErro
     }
     let Some(end) = pending[scanned..].iter().position(|&byte| byte == b'\n') else {
         let is_too_long = pending.len() > Limits::DEFAULT.header_bytes;
-        return if is_too_long { Err(FramingError::NotSip) } else { Ok(false) };
+        return if is_too_long {
+            Err(FramingError::NotSip)
+        } else {
+            Ok(false)
+        };
     };
     let line = pending[..scanned + end].trim_ascii_end();
     let last_word = line.rsplit(|&byte| byte == b' ').next().unwrap_or(line);

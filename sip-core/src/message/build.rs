@@ -77,3 +77,90 @@ pub fn tag(rng: &mut (impl RngCore + ?Sized)) -> String {
 pub fn call_id(rng: &mut (impl RngCore + ?Sized)) -> String {
     token(rng, 16)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+
+    const INVITE: &str = "INVITE sip:a@b SIP/2.0\r\n\
+        v: SIP/2.0/UDP h1;branch=z9hG4bK1\r\n\
+        Max-Forwards: 70\r\n\
+        Record-Route: <sip:p1;lr>,\r\n <sip:p2;lr>\r\n\
+        VIA : SIP/2.0/UDP h2;branch=z9hG4bK2\r\n\
+        f: \"A\" <sip:a@b>;tag=1\r\n\
+        t: <sip:a@b>\r\n\
+        i: 7\r\n\
+        Timestamp: 54\r\n\
+        CSeq: 1 INVITE\r\n\
+        X-Other: 1\r\n\
+        l: 3\r\n\r\nabc";
+
+    fn request(text: &str) -> Request {
+        match Message::parse(text.as_bytes()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn text(response: &Response) -> String {
+        String::from_utf8(response.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_response_copies_what_it_must_as_it_came() {
+        let invite = request(INVITE);
+        let ringing = response_to(&invite, StatusCode::RINGING, Some("9"));
+        assert_eq!(
+            text(&ringing),
+            "SIP/2.0 180 Ringing\r\n\
+             v: SIP/2.0/UDP h1;branch=z9hG4bK1\r\n\
+             Record-Route: <sip:p1;lr>,\r\n <sip:p2;lr>\r\n\
+             VIA : SIP/2.0/UDP h2;branch=z9hG4bK2\r\n\
+             f: \"A\" <sip:a@b>;tag=1\r\n\
+             To: <sip:a@b>;tag=9\r\n\
+             i: 7\r\n\
+             CSeq: 1 INVITE\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_100_has_the_timestamp_and_no_tag_or_route() {
+        let trying = text(&response_to(&request(INVITE), StatusCode::TRYING, None));
+        assert!(trying.contains("\r\nTimestamp: 54\r\n"));
+        assert!(trying.contains("\r\nt: <sip:a@b>\r\n"));
+        assert!(!trying.contains("Record-Route"));
+    }
+
+    #[test]
+    fn a_refusal_has_no_route_and_a_tag_that_was_there_stays() {
+        let invite = request(&INVITE.replace("t: <sip:a@b>", "t: <sip:a@b>;tag=old"));
+        let busy = response_to(&invite, StatusCode::BUSY_HERE, Some("new"));
+        let busy = text(&busy.with_reason("Not\r\nnow"));
+        assert!(busy.starts_with("SIP/2.0 486 Not  now\r\n"));
+        assert!(busy.contains("\r\nt: <sip:a@b>;tag=old\r\n"));
+        assert!(!busy.contains("Record-Route"));
+    }
+
+    #[test]
+    fn identifiers_are_tokens_of_the_length_asked_for() {
+        struct Counting(u8);
+        impl RngCore for Counting {
+            fn next_u32(&mut self) -> u32 {
+                0
+            }
+            fn next_u64(&mut self) -> u64 {
+                0
+            }
+            fn fill_bytes(&mut self, bytes: &mut [u8]) {
+                for byte in bytes {
+                    *byte = self.0;
+                    self.0 = self.0.wrapping_add(0x11);
+                }
+            }
+        }
+        assert_eq!(token(&mut Counting(0xef), 3), "ef0011");
+        assert_eq!(branch(&mut Counting(0)).len(), MAGIC_COOKIE.len() + 24);
+    }
+}

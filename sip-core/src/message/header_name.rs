@@ -112,6 +112,9 @@ header_names! {
 /// Longer than every known name.
 const BUFFER: usize = 32;
 
+/// `parse` notes which names it has seen in the bits of a `u128`.
+const _: () = assert!(HeaderName::ALL.len() <= 128);
+
 impl HeaderName {
     /// The header of that name, long or compact, in any case; `None` if it is not a known one.
     pub fn from_bytes(name: &[u8]) -> Option<HeaderName> {

@@ -239,3 +239,78 @@ impl Span {
         bytes.get(self.range()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_where_no_continuation_follows() {
+        for (bytes, end) in [
+            ("a\r\nb", Some((1, 3, false))),
+            ("a\r\n b\r\nc", Some((5, 7, false))),
+            ("a\r\n\tb\r\n", Some((5, 7, false))),
+            ("\r\n", Some((0, 2, false))),
+            ("a\nb\r\n", Some((3, 5, true))),
+            ("a\rb\r\n", Some((3, 5, true))),
+            ("a\r\r\n", Some((2, 4, true))),
+            ("a\r\n b", None),
+            ("a\r", None),
+            ("", None),
+        ] {
+            let line = logical_line(bytes.as_bytes(), 0);
+            let found = line.map(|line| (line.end, line.next, line.bare_break));
+            assert_eq!(found, end, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_a_token_a_colon_and_a_trimmed_value() {
+        for (line, parts) in [
+            ("Via: a", Some(("Via", "a"))),
+            ("Via \t:a ", Some(("Via", "a"))),
+            ("s :", Some(("s", ""))),
+            ("s: \t ", Some(("s", ""))),
+            ("T:\r\n a\r\n b", Some(("T", "a\r\n b"))),
+            ("x:a:b", Some(("x", "a:b"))),
+            ("no colon", None),
+            (": a", None),
+            (" Via: a", None),
+            ("V(ia: a", None),
+            ("Via\r\n : a", None),
+            ("", None),
+        ] {
+            let found = split_header(line.as_bytes());
+            let found = found.map(|(name, value)| (&line[name], &line[value]));
+            assert_eq!(found, parts, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn commas_in_quotes_and_brackets_do_not_separate() {
+        for (value, elements) in [
+            ("a", vec!["a"]),
+            (" a , b,c ", vec!["a", "b", "c"]),
+            ("a,,b,", vec!["a", "b"]),
+            ("", vec![]),
+            (" , ", vec![]),
+            ("\"x, y\" <a>, <b,c>;d", vec!["\"x, y\" <a>", "<b,c>;d"]),
+            ("\"x\\\", y\" <a>,b", vec!["\"x\\\", y\" <a>", "b"]),
+            ("\"open, a", vec!["\"open, a"]),
+            ("<open, a", vec!["<open, a"]),
+        ] {
+            let found: Vec<_> = Elements::of(value.as_bytes()).collect();
+            let elements: Vec<_> = elements.iter().map(|element| element.as_bytes()).collect();
+            assert_eq!(found, elements, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_digits_that_fit() {
+        assert_eq!(number(b"0068"), Some(68));
+        assert_eq!(number(b"4294967295"), Some(u32::MAX));
+        for bytes in ["", "4294967296", "-1", "+1", "1 ", "0x1"] {
+            assert_eq!(number(bytes.as_bytes()), None, "{bytes}");
+        }
+    }
+}

@@ -14,12 +14,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// 64 KiB a message, 256 headers, 8 KiB a header, 32 Vias.
+    /// 64 KiB a message, 256 headers, 8 KiB a header, 70 Vias: as many as a request with the usual
+    /// Max-Forwards can gather (RFC 3261 section 8.1.1.6).
     pub const DEFAULT: Limits = Limits {
         message_bytes: 64 * 1024,
         headers: 256,
         header_bytes: 8 * 1024,
-        vias: 32,
+        vias: 70,
     };
 }
 

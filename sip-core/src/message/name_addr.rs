@@ -178,7 +178,9 @@ fn find_uri(raw: &[u8]) -> Option<(Span, Span, bool, usize)> {
         let open = end + leading_lws(&raw[end..]);
         (end, Some(open).filter(|&open| raw.get(open) == Some(&b'<')))
     } else {
-        let open = raw.iter().position(|&byte| byte == b'<');
+        // A `;` before any bracket is the parameters' of an unbracketed URI.
+        let first = raw.iter().position(|byte| matches!(byte, b'<' | b';'));
+        let open = first.filter(|&at| raw[at] == b'<');
         (trim(&raw[..open.unwrap_or(0)]).len(), open)
     };
     match open {
@@ -186,7 +188,7 @@ fn find_uri(raw: &[u8]) -> Option<(Span, Span, bool, usize)> {
             let display = Span::new(0..display_end);
             let is_quoted = raw.first() == Some(&b'"');
             // RFC 3261 wants tokens here; dots, brackets and raw UTF-8 are common and harm nobody.
-            let ends_something = |byte: &u8| matches!(byte, b'"' | b',' | b'>' | b';');
+            let ends_something = |byte: &u8| matches!(byte, b'"' | b',' | b'>');
             if !is_quoted && display.of_bytes(raw).iter().any(ends_something) {
                 return None;
             }
@@ -226,5 +228,135 @@ impl fmt::Display for NameAddr {
 impl fmt::Debug for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NameAddr({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(value: &str) -> NameAddr {
+        NameAddr::parse(value.as_bytes()).unwrap_or_else(|| panic!("{value}"))
+    }
+
+    #[test]
+    fn every_form_gives_its_parts() {
+        for (value, display, uri, tag) in [
+            ("sip:a@b", None, "sip:a@b", None),
+            ("sip:a@b;tag=1", None, "sip:a@b", Some("1")),
+            (" sip:a@b ;\r\n  tag = 1 ", None, "sip:a@b", Some("1")),
+            ("sip:a@b;tag=1;x=\"<y>\"", None, "sip:a@b", Some("1")),
+            (
+                "<sip:a@b;tag=uri>;TAG=1",
+                None,
+                "sip:a@b;tag=uri",
+                Some("1"),
+            ),
+            ("<sip:a@b>;tag=", None, "sip:a@b", None),
+            (
+                "caller<sip:a@b>;tag=1",
+                Some("caller"),
+                "sip:a@b",
+                Some("1"),
+            ),
+            ("A. G. Bell <sip:a@b>", Some("A. G. Bell"), "sip:a@b", None),
+            (
+                "\"Bell, \\\"A\\\" <x>\"\t<sip:a,b@c>;tag=1",
+                Some("Bell, \"A\" <x>"),
+                "sip:a,b@c",
+                Some("1"),
+            ),
+            ("\"\"<tel:+1-201;ext=2>", Some(""), "tel:+1-201;ext=2", None),
+            ("<urn:service:sos>", None, "urn:service:sos", None),
+        ] {
+            let address = parse(value);
+            assert_eq!(address.display_name().as_deref(), display, "{value}");
+            assert_eq!(address.uri().as_str(), uri, "{value}");
+            assert_eq!(address.tag(), tag, "{value}");
+            assert_eq!(address.as_bytes(), trim(value.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_refused() {
+        for value in [
+            "",
+            "*",
+            "<>",
+            "<sip:a@b",
+            "sip:a@b>",
+            "\"A <sip:a@b>",
+            "\"A\" sip:a@b",
+            "\"A\"",
+            "Bell, A <sip:a@b>",
+            "A \"B\" <sip:a@b>",
+            "A sip:a@b",
+            "sip:a@b x",
+            "sip:a@b?Route=c",
+            "sip:a,b@c",
+            "< sip:a@b >",
+            "<sip:a@b> x",
+            "<sip:a@b>;tag=1 2",
+            "<sip:a@b>, <sip:c@d>",
+        ] {
+            assert_eq!(NameAddr::parse(value.as_bytes()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_edit_leaves_the_rest_as_it_came() {
+        let address = parse("\"J \\\"X\\\"\"   <sip:a@b;lr> ; q=0.5;tag=1");
+        assert_eq!(
+            address.with_tag("2").to_string(),
+            "\"J \\\"X\\\"\"   <sip:a@b;lr>; q=0.5;tag=2"
+        );
+        assert_eq!(
+            address.without_tag().to_string(),
+            "\"J \\\"X\\\"\"   <sip:a@b;lr>; q=0.5"
+        );
+        assert_eq!(parse("sip:a@b").with_tag("1").to_string(), "sip:a@b;tag=1");
+        let other = Uri::parse(b"sip:c@d").unwrap();
+        let moved = address.with_uri(other);
+        assert_eq!(moved.to_string(), "\"J \\\"X\\\"\" <sip:c@d>; q=0.5;tag=1");
+        assert_eq!(moved, parse(&moved.to_string()));
+    }
+
+    #[test]
+    fn a_display_name_is_quoted_so_that_it_ends_where_it_should() {
+        let address = NameAddr::new(Uri::parse(b"sip:a@b").unwrap());
+        assert_eq!(address.to_string(), "<sip:a@b>");
+        let named = address.with_display_name("a\\b \"c\" <sip:x@y>\r\nVia: z");
+        assert_eq!(
+            named.to_string(),
+            "\"a\\\\b \\\"c\\\" <sip:x@y>Via: z\" <sip:a@b>"
+        );
+        assert_eq!(parse(&named.to_string()).uri().as_str(), "sip:a@b");
+    }
+
+    #[test]
+    fn a_display_name_in_another_encoding_is_kept() {
+        let value = b"\"J\xfcrgen\" <sip:a@b>;tag=1";
+        let address = NameAddr::parse(value).unwrap();
+        assert_eq!(address.display(), b"\"J\xfcrgen\"");
+        assert_eq!(address.with_tag("1").as_bytes(), value);
+    }
+
+    #[test]
+    fn q_and_expires_are_numbers() {
+        let contact = parse("<sip:a@b>;q=0.33;expires=3600");
+        assert_eq!((contact.q(), contact.expires()), (Some(330), Some(3600)));
+        for (q, thousandths) in [
+            ("1", Some(1000)),
+            ("1.000", Some(1000)),
+            ("0", Some(0)),
+            ("0.", Some(0)),
+            ("0.007", Some(7)),
+            ("1.1", None),
+            ("0.0001", None),
+            ("0.+1", None),
+            ("2", None),
+        ] {
+            assert_eq!(parse(&format!("<sip:a@b>;q={q}")).q(), thousandths, "{q}");
+        }
     }
 }

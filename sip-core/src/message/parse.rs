@@ -98,7 +98,9 @@ fn start_line(
     } else {
         None
     };
-    Ok(match (Uri::parse(uri), fault) {
+    // Headers may not stand in a Request-URI (RFC 3261 section 19.1.1, table 1).
+    let parsed = Uri::parse(uri).filter(|uri| uri.headers().is_none());
+    Ok(match (parsed, fault) {
         (Some(uri), fault) => (StartLine::Request(method, uri), fault),
         (None, fault) => {
             let fault = fault.unwrap_or(ParseErrorKind::RequestUri);

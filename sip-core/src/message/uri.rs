@@ -71,7 +71,7 @@ impl Uri {
             raw.push('@');
         }
         let start = raw.len();
-        raw.push_str(&HostPort(host, port).to_string());
+        raw.push_str(&written_host_port(host, port));
         let end = raw.len();
         Uri {
             user: user_span,
@@ -134,13 +134,20 @@ impl Uri {
         Params::over(self.params.of(&self.raw))
     }
 
-    /// The value of a parameter, `Some("")` without a value.
+    /// The value of a parameter as it came, `Some("")` without a value. Its name may be spelled
+    /// with escapes (RFC 4475 section 3.1.1.3: `%6C%72` is `lr`).
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params().get(name)
+        self.params()
+            .iter()
+            .find(|(present, _)| {
+                present.eq_ignore_ascii_case(name)
+                    || (present.contains('%') && unescape(present).eq_ignore_ascii_case(name))
+            })
+            .map(|(_, value)| value.unwrap_or_default())
     }
 
     pub fn has_param(&self, name: &str) -> bool {
-        self.params().contains(name)
+        self.param(name).is_some()
     }
 
     /// The transport parameter, if it is one that Trunkline speaks.
@@ -297,19 +304,10 @@ fn lower_case(host: &Host) -> Host {
 }
 
 /// `host[:port]`, IPv6 in brackets.
-pub(super) struct HostPort<'a>(pub(super) &'a Host, pub(super) Option<u16>);
-
-impl fmt::Display for HostPort<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Host::Name(name) => f.write_str(name)?,
-            Host::Address(IpAddr::V4(address)) => write!(f, "{address}")?,
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
-        }
-        match self.1 {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
-        }
+pub(super) fn written_host_port(host: &Host, port: Option<u16>) -> String {
+    match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_string(),
     }
 }
 

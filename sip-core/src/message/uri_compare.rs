@@ -123,3 +123,82 @@ fn same_escaped(a: Option<&str>, b: Option<&str>, same: fn(&u8, &u8) -> bool) ->
 fn ignoring_case(a: &u8, b: &u8) -> bool {
     a.eq_ignore_ascii_case(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Uri;
+
+    fn equivalent(a: &str, b: &str) -> bool {
+        let parse = |text: &str| Uri::parse(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        let (a, b) = (parse(a), parse(b));
+        assert_eq!(a.equivalent(&b), b.equivalent(&a), "{a} {b}");
+        a.equivalent(&b)
+    }
+
+    /// The examples of RFC 3261 section 19.1.4, and RFC 3966's.
+    #[test]
+    fn the_same_by_the_rfcs() {
+        for (a, b) in [
+            (
+                "sip:%61lice@atlanta.com;transport=TCP",
+                "sip:alice@AtLanTa.CoM;Transport=tcp",
+            ),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on"),
+            (
+                "sip:carol@chicago.com;newparam=5",
+                "sip:carol@chicago.com;security=on",
+            ),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+            ("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0::1]"),
+            (
+                "tel:+1-201-555-0123;ext=1;X=y",
+                "tel:+1(201)5550123;x=Y;ext=1",
+            ),
+            ("urn:service:sos", "urn:service:sos"),
+        ] {
+            assert!(equivalent(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn not_the_same_by_the_rfcs() {
+        for (a, b) in [
+            (
+                "SIP:ALICE@AtLanTa.CoM;Transport=udp",
+                "sip:alice@AtLanTa.CoM;Transport=UDP",
+            ),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            (
+                "sip:bob@biloxi.com",
+                "sip:bob@biloxi.com:6000;transport=tcp",
+            ),
+            (
+                "sip:carol@chicago.com",
+                "sip:carol@chicago.com?Subject=next%20meeting",
+            ),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com"),
+            ("sip:bob@biloxi.com", "sip:bob:pw@biloxi.com"),
+            ("sip:bob@biloxi.com;x=1", "sip:bob@biloxi.com;x=2"),
+            ("sip:bob@biloxi.com;maddr=a", "sip:bob@biloxi.com"),
+            // A reserved character is not its escape.
+            ("sip:a%3Bb@c", "sip:a;b@c"),
+            // RFC 4475 section 3.1.1.3: unescaping is not recursive.
+            ("sip:a@c;n=v%61lue%25%34%31", "sip:a@c;n=valueA"),
+            ("tel:+12015550123", "tel:12015550123"),
+            ("tel:+12015550123;ext=1", "tel:+12015550123"),
+            ("urn:service:sos", "urn:service:fire"),
+        ] {
+            assert!(!equivalent(a, b), "{a} {b}");
+        }
+    }
+}

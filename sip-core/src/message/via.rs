@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::lexer::{Span, find_separator, is_token, number, trim_str};
 use super::params::Params;
-use super::uri::{HostPort, host_port};
+use super::uri::{host_port, written_host_port};
 use crate::transport::{Host, Transport};
 
 /// The branch prefix of RFC 3261 section 8.1.1.7.
@@ -25,7 +25,8 @@ pub struct Via {
 
 impl Via {
     /// `None` if `element` is not `SIP/2.0/transport sent-by *( ; parameter )`; white space may
-    /// stand around the slashes and the colon of the port.
+    /// stand around the slashes and the colon of the port. The version is not looked at: the
+    /// request line has it, and the 505 to a wrong one must find its way back.
     pub fn parse(element: &[u8]) -> Option<Via> {
         let raw = trim_str(std::str::from_utf8(element).ok()?);
         let head_end = find_separator(raw.as_bytes(), b';').unwrap_or(raw.len());
@@ -33,7 +34,7 @@ impl Via {
         Params::parse(params)?;
         let mut parts = head.splitn(3, '/');
         let (protocol, version) = (trim_str(parts.next()?), trim_str(parts.next()?));
-        if !protocol.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        if !protocol.eq_ignore_ascii_case("SIP") || !is_token(version.as_bytes()) {
             return None;
         }
         let rest = parts.next()?;
@@ -62,7 +63,7 @@ impl Via {
         } else {
             ""
         };
-        let mut raw = format!("SIP/2.0/{token} {}", HostPort(host, port));
+        let mut raw = format!("SIP/2.0/{token} {}", written_host_port(host, port));
         let params = raw.len();
         raw.push_str(&format!(";branch={branch}{rport}"));
         Via {
@@ -142,15 +143,11 @@ impl Via {
         Some(number(value.as_bytes()).and_then(|port| u16::try_from(port).ok()))
     }
 
-    pub fn maddr(&self) -> Option<&str> {
-        self.param("maddr").filter(|maddr| !maddr.is_empty())
-    }
-
-    pub fn set_received(&mut self, address: IpAddr) {
+    fn set_received(&mut self, address: IpAddr) {
         self.set_param("received", Some(&address.to_string()));
     }
 
-    pub fn set_rport(&mut self, port: u16) {
+    fn set_rport(&mut self, port: u16) {
         self.set_param("rport", Some(&port.to_string()));
     }
 
@@ -174,28 +171,6 @@ impl Via {
         let is_sent_by = self.host == Host::Address(source.ip().to_canonical());
         if asked || !is_sent_by || self.param("received").is_some() {
             self.set_received(source.ip().to_canonical());
-        }
-    }
-
-    /// Where a response goes over an unreliable transport, or over a reliable one whose connection
-    /// is gone (RFC 3261 section 18.2.2, RFC 3581 section 4): `maddr`, else `received` with
-    /// `rport`, else `received` with sent-by's port, else sent-by.
-    ///
-    /// A request of ours that came back with a forged Via could make `maddr` point anywhere, so
-    /// callers who know the source of the request prefer [`Via::note_source`] and no `maddr`.
-    pub fn response_address(&self) -> (Host, u16) {
-        if let Some(maddr) = self.maddr() {
-            if let Some((host, _)) = host_port(maddr) {
-                return (host, self.port_or_default());
-            }
-        }
-        match self.received() {
-            Some(address) => {
-                let port = self.rport().flatten();
-                let port = port.unwrap_or_else(|| self.port_or_default());
-                (Host::Address(address), port)
-            }
-            None => (self.host.clone(), self.port_or_default()),
         }
     }
 }
@@ -228,5 +203,143 @@ impl fmt::Display for Via {
 impl fmt::Debug for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Via({})", self.raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(element: &str) -> Via {
+        Via::parse(element.as_bytes()).unwrap_or_else(|| panic!("{element}"))
+    }
+
+    #[test]
+    fn every_part_is_found_whatever_the_white_space() {
+        for (element, transport, host_port, branch) in [
+            (
+                "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa",
+                "UDP",
+                "192.0.2.1:5060",
+                Some("z9hG4bKa"),
+            ),
+            (
+                "SIP  /   2.0\r\n /tcp\r\n    Spindle.Example.com   ;\r\n  branch  =   z9hG4bKb",
+                "tcp",
+                "spindle.example.com:5060",
+                Some("z9hG4bKb"),
+            ),
+            (
+                "SIP/2.0/TLS [2001:db8::1] : 5071 ;rport",
+                "TLS",
+                "[2001:db8::1]:5071",
+                None,
+            ),
+            ("SIP/2.0/TLS h;branch=", "TLS", "h:5061", None),
+            ("sip/2.0/SCTP h;branch=1", "SCTP", "h:5060", Some("1")),
+        ] {
+            let via = parse(element);
+            assert_eq!(via.transport_token(), transport);
+            assert_eq!(
+                format!("{}:{}", via.host(), via.port_or_default()),
+                host_port
+            );
+            assert_eq!(via.branch(), branch, "{element}");
+            assert_eq!(via.to_string(), element);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_via_is_refused() {
+        for element in [
+            "",
+            ";",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/2.0 UDP h",
+            "HTTP/1.1/TCP h",
+            "SIP/2.0/U DP h",
+            "SIP/2.0/UDP h:",
+            "SIP/2.0/UDP h:70000",
+            "SIP/2.0/UDP 2001:db8::1",
+            "SIP/2.0/UDP h x",
+            "SIP/2.0/UDP h;branch=a b",
+            "SIP/2.0/UDP h, SIP/2.0/UDP i",
+        ] {
+            assert_eq!(Via::parse(element.as_bytes()), None, "{element}");
+        }
+    }
+
+    #[test]
+    fn ours_reads_back() {
+        let host = Host::Address("2001:db8::1".parse().unwrap());
+        let via = Via::new(Transport::Udp, &host, Some(5062), "z9hG4bKx");
+        assert_eq!(
+            via.to_string(),
+            "SIP/2.0/UDP [2001:db8::1]:5062;branch=z9hG4bKx;rport"
+        );
+        assert_eq!(via.rport(), Some(None));
+        assert_eq!(via.transport(), Some(Transport::Udp));
+        assert_eq!(via.branch(), parse(&via.to_string()).branch());
+        assert!(via.has_magic_cookie());
+        let host = Host::Name("Edge.example.com".to_owned());
+        let via = Via::new(Transport::Tls, &host, None, "z9hG4bKx");
+        assert_eq!(
+            via.to_string(),
+            "SIP/2.0/TLS Edge.example.com;branch=z9hG4bKx"
+        );
+        assert_eq!(via.transport_token(), "TLS");
+    }
+
+    #[test]
+    fn the_source_is_noted_as_the_rfcs_say() {
+        for (element, noted) in [
+            (
+                "SIP/2.0/UDP 192.0.2.9:5070;branch=a",
+                "SIP/2.0/UDP 192.0.2.9:5070;branch=a",
+            ),
+            (
+                "SIP/2.0/UDP h;branch=a",
+                "SIP/2.0/UDP h;branch=a;received=192.0.2.9",
+            ),
+            (
+                "SIP/2.0/UDP 10.0.0.1;rport;branch=a",
+                "SIP/2.0/UDP 10.0.0.1;rport=1024;branch=a;received=192.0.2.9",
+            ),
+            // RFC 3581 section 4: with rport, received is added even where it is the same.
+            (
+                "SIP/2.0/UDP 192.0.2.9;branch=a; rport ;x",
+                "SIP/2.0/UDP 192.0.2.9;branch=a;rport=1024;x;received=192.0.2.9",
+            ),
+            // Nobody but us says where we received it from.
+            (
+                "SIP/2.0/UDP 192.0.2.9;received=203.0.113.1;rport=9",
+                "SIP/2.0/UDP 192.0.2.9;received=192.0.2.9;rport=1024",
+            ),
+        ] {
+            let mut via = parse(element);
+            via.note_source("192.0.2.9:1024".parse().unwrap());
+            assert_eq!(via.to_string(), noted);
+            assert_eq!(via, parse(noted));
+        }
+    }
+
+    #[test]
+    fn received_and_rport_are_read() {
+        let via = parse("SIP/2.0/UDP h;received=[2001:db8::9];rport=1024");
+        assert_eq!(via.received(), Some("2001:db8::9".parse().unwrap()));
+        assert_eq!(via.rport(), Some(Some(1024)));
+        let via = parse("SIP/2.0/UDP h;received=2001:db8::9");
+        assert_eq!(via.received(), Some("2001:db8::9".parse().unwrap()));
+        assert_eq!(via.rport(), None);
+        assert_eq!(parse("SIP/2.0/UDP h;rport=99999").rport(), Some(None));
+        assert_eq!(parse("SIP/2.0/UDP h;received=there").received(), None);
+    }
+
+    #[test]
+    fn the_magic_cookie_is_found_in_any_case() {
+        assert!(parse("SIP/2.0/UDP h;branch=Z9HG4BKa").has_magic_cookie());
+        assert!(!parse("SIP/2.0/UDP h;branch=z9hG4b").has_magic_cookie());
+        assert!(!parse("SIP/2.0/UDP h").has_magic_cookie());
     }
 }
