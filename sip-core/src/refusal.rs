@@ -39,6 +39,8 @@ refusals! {
     /// The dialog is gone at one side: 481 or no answer to a request within it
     /// (RFC 3261 section 12.2.1.2).
     DIALOG_LOST = 481, 32017, "the peer lost the call";
+    /// The media plane could not set up what was negotiated.
+    MEDIA_FAILED = 503, 32018, "media cannot be carried";
     ACL = 403, 32201, "source address not allowed";
     /// The far side asks for credentials that we do not have.
     CREDENTIALS = 403, 32202, "credentials required";
@@ -62,6 +64,8 @@ refusals! {
     BAD_EXTENSION = 420, 32244, "extension not supported";
     /// The body is not SDP, or is encoded.
     MEDIA_TYPE = 415, 32245, "media type not supported";
+    /// The Request-URI is neither `sip:` nor `sips:` nor `tel:`.
+    URI_SCHEME = 416, 32246, "URI scheme not supported";
 }
 
 impl Refusal {

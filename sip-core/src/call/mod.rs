@@ -1,1 +1,232 @@
-//! call
+//! The back-to-back user agent: one call, two legs, each with a dialog of its own.
+//!
+//! A call begins when our INVITE leaves for the far side ([`begin`]); what is refused before that
+//! never becomes one ([`crate::stack`]). Its states, one struct and one file each:
+//!
+//! ```text
+//!     Inviting ──2xx──► Accepted ──ACK──► Up ──INVITE of a side──► Reinviting
+//!        │                 │  ▲           │ ▲                         │ │
+//!        │                 │  └───────────┼─┼─────────2xx─────────────┘ │
+//!        │                 │              │ └────────refused────────────┘
+//!        └── refused, cancelled, BYE, timeout, ... ──► Ending ──► over
+//! ```
+//!
+//! Retransmissions, 100 Trying, the repetition of a 2xx until its ACK and of that ACK are
+//! [`crate::transaction`]'s; CSeq, route sets and targets are [`crate::dialog`]'s; SDP is
+//! [`crate::sdp`]'s. What is left here is who waits for whom.
+
+mod accepted;
+mod begin;
+pub(crate) mod context;
+mod ending;
+pub(crate) mod headers;
+pub(crate) mod identity;
+mod inviting;
+pub(crate) mod leg;
+pub(crate) mod outcome;
+mod parties;
+mod reinviting;
+mod up;
+pub(crate) mod within;
+
+use std::time::Instant;
+
+use media_core::report::MediaReport;
+use media_core::session::{CallId, Side};
+
+pub(crate) use self::begin::Incoming;
+use self::context::{Context, LegKey};
+use self::leg::SentInvite;
+use self::outcome::Failure;
+use self::parties::Parties;
+use crate::message::{Request, Response};
+use crate::refusal::Refusal;
+use crate::transaction::{ClientKey, ServerKey};
+use crate::transport::{ConnectionId, Origin};
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    parties: Box<Parties>,
+    state: State,
+}
+
+/// Where a call is.
+#[derive(Debug)]
+enum State {
+    Inviting(inviting::Inviting),
+    Accepted(accepted::Accepted),
+    Up(up::Up),
+    Reinviting(reinviting::Reinviting),
+    Ending(ending::Ending),
+}
+
+/// What a state has to react to.
+#[derive(Debug)]
+enum Input {
+    /// A response to a request of ours.
+    Response {
+        side: Side,
+        client: ClientKey,
+        origin: Origin,
+        response: Response,
+    },
+    /// A request of ours got none.
+    Failed {
+        side: Side,
+        client: ClientKey,
+        failure: Failure,
+    },
+    /// The side hung up; the BYE is answered already.
+    Bye { side: Side, request: Request },
+    /// A re-INVITE, checked as far as the state does not matter.
+    Invite {
+        side: Side,
+        server: ServerKey,
+        request: Request,
+    },
+    /// The INVITE is cancelled; the CANCEL is answered already.
+    Cancel { server: ServerKey },
+    /// The ACK to our 2xx.
+    Ack { server: ServerKey, request: Request },
+    /// It never came.
+    AckMissing { server: ServerKey },
+    /// The time of [`Call::deadline`] has come.
+    Deadline,
+    /// We end the call.
+    End(Refusal),
+}
+
+impl Call {
+    pub(crate) fn id(&self) -> CallId {
+        self.parties.id
+    }
+
+    pub(crate) fn handle_response(
+        mut self,
+        cx: &mut Context,
+        (side, client): (Side, ClientKey),
+        origin: Origin,
+        response: Response,
+    ) -> Call {
+        self.parties.leg_mut(side).hear(&origin);
+        self.step(
+            cx,
+            Input::Response {
+                side,
+                client,
+                origin,
+                response,
+            },
+        )
+    }
+
+    pub(crate) fn handle_failure(
+        self,
+        cx: &mut Context,
+        side: Side,
+        client: ClientKey,
+        failure: Failure,
+    ) -> Call {
+        self.step(
+            cx,
+            Input::Failed {
+                side,
+                client,
+                failure,
+            },
+        )
+    }
+
+    pub(crate) fn handle_cancel(self, cx: &mut Context, server: ServerKey) -> Call {
+        self.step(cx, Input::Cancel { server })
+    }
+
+    pub(crate) fn handle_ack(
+        mut self,
+        cx: &mut Context,
+        side: Side,
+        server: ServerKey,
+        origin: &Origin,
+        request: Request,
+    ) -> Call {
+        self.parties.leg_mut(side).hear(origin);
+        self.step(cx, Input::Ack { server, request })
+    }
+
+    pub(crate) fn handle_ack_missing(self, cx: &mut Context, server: ServerKey) -> Call {
+        self.step(cx, Input::AckMissing { server })
+    }
+
+    pub(crate) fn handle_timeout(self, cx: &mut Context) -> Call {
+        match self.deadline() {
+            Some(deadline) if deadline <= cx.now => self.step(cx, Input::Deadline),
+            _ => self,
+        }
+    }
+
+    /// Ends the call with BYE, CANCEL or the refusal's status, as its state wants.
+    pub(crate) fn end(self, cx: &mut Context, refusal: Refusal) -> Call {
+        self.step(cx, Input::End(refusal))
+    }
+
+    pub(crate) fn media_removed(&mut self, cx: &mut Context, report: MediaReport) {
+        self.parties.media_removed(cx, report);
+    }
+
+    pub(crate) fn connection_closed(&mut self, connection: ConnectionId) {
+        for leg in self.parties.legs_mut() {
+            leg.forget_connection(connection);
+        }
+    }
+
+    /// Whether the far side has answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.parties.is_answered()
+    }
+
+    /// When [`Call::handle_timeout`] wants to be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Inviting(state) => Some(state.deadline()),
+            State::Reinviting(state) => state.deadline(),
+            _ => None,
+        }
+    }
+
+    /// A 2xx to our first INVITE, whose transaction is gone.
+    pub(crate) fn handle_stray_answer(
+        &self,
+        cx: &mut Context,
+        origin: &Origin,
+        response: &Response,
+    ) {
+        self.parties.refuse_fork(cx, origin, response);
+    }
+
+    /// Nothing of it is left to do: legs, media, record.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.state {
+            State::Ending(state) => state.is_done() && self.parties.is_closed(),
+            _ => false,
+        }
+    }
+
+    /// What must be kept for a 2xx that comes after the call is over, and the keys of both legs.
+    pub(crate) fn into_remains(self) -> ([LegKey; 2], Option<SentInvite>) {
+        let [caller, callee] = self.parties.into_legs();
+        ([caller.key, callee.key], callee.invite)
+    }
+
+    fn step(mut self, cx: &mut Context, input: Input) -> Call {
+        let parties = &mut self.parties;
+        self.state = match self.state {
+            State::Inviting(state) => state.handle(cx, parties, input),
+            State::Accepted(state) => state.handle(cx, parties, input),
+            State::Up(state) => state.handle(cx, parties, input),
+            State::Reinviting(state) => state.handle(cx, parties, input),
+            State::Ending(state) => state.handle(cx, parties, input),
+        };
+        self
+    }
+}

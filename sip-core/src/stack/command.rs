@@ -4,6 +4,7 @@ use media_core::session::{CallId, Session};
 
 use super::event::Event;
 use super::record::CallRecord;
+use crate::transaction::TransactionKey;
 use crate::transport::Target;
 
 /// One effect, in the order in which it must happen.
@@ -31,7 +32,7 @@ pub struct Transmit {
 
 /// Names a [`Transmit`] in a [`TransportFailure`]; opaque to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransmitId(u64);
+pub struct TransmitId(pub(super) Option<TransactionKey>);
 
 /// A message could not be sent: no route, connection refused or reset, handshake failed, queue full.
 #[derive(Clone, Debug, PartialEq, Eq)]

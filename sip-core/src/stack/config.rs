@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::transaction::Timers;
 use crate::transport::Listener;
 use crate::trunk::{Route, Trunk};
 
@@ -14,6 +15,7 @@ pub struct StackConfig {
     pub routes: Vec<Route>,
     /// Indexed by [`crate::transport::ListenerId`].
     pub listeners: Vec<Listener>,
+    pub timers: Timers,
     /// The value of `User-Agent` and `Server`.
     pub user_agent: String,
     /// How long the far side may ring before the call is cancelled.
@@ -28,6 +30,7 @@ impl Default for StackConfig {
             trunks: Vec::new(),
             routes: Vec::new(),
             listeners: Vec::new(),
+            timers: Timers::default(),
             user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
             ring_timeout: Duration::from_secs(180),
             max_calls: 20_000,

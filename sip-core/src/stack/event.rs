@@ -38,6 +38,8 @@ pub enum EventKind {
     PeerUnreachable,
     /// No media for the trunk's limit: the call is ended.
     MediaTimeout,
+    /// The media plane could not carry a call's media: the call is ended.
+    MediaFailed,
 }
 
 impl EventKind {
@@ -52,6 +54,7 @@ impl EventKind {
             EventKind::Malformed => "malformed",
             EventKind::PeerUnreachable => "peer_unreachable",
             EventKind::MediaTimeout => "media_timeout",
+            EventKind::MediaFailed => "media_failed",
         }
     }
 }

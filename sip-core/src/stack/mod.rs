@@ -1,10 +1,18 @@
 //! The one entry of signalling: messages, time and media events in, commands out.
+//!
+//! A message is parsed here, goes through [`crate::transaction`], and what that tells is led to
+//! its call (`dispatch`), to a new one (`admission`), or answered at once. What is due then leaves
+//! as [`Command`]s.
 
+mod admission;
 mod command;
 mod config;
 mod counters;
+mod dispatch;
 mod event;
+mod malformed;
 mod record;
+mod remains;
 
 pub use self::command::{Command, MediaCommand, Transmit, TransmitId, TransportFailure};
 pub use self::config::StackConfig;
@@ -13,13 +21,21 @@ pub use self::event::{Event, EventKind};
 pub use self::record::{CallRecord, EndedBy, LegRecord};
 pub use crate::transport::Listener;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use media_core::ports::MediaPorts;
 use media_core::report::MediaEvent;
+use media_core::session::CallId;
 use rand_core::CryptoRng;
 
+use self::remains::Remains;
+use crate::call::Call;
+use crate::call::context::Context;
+use crate::message::Message;
+use crate::refusal::Refusal;
+use crate::transaction::{TransactionConfig, Transactions};
 use crate::transport::{ConnectionId, Origin};
 use crate::trunk::{Route, Trunk};
 
@@ -30,65 +46,154 @@ use crate::trunk::{Route, Trunk};
 /// next thing that happens, and call [`Stack::handle_timeout`] when that time has come. `now` never
 /// goes backwards. Nothing that comes from the wire panics.
 pub struct Stack {
-    config: StackConfig,
-    rng: Box<dyn CryptoRng + Send>,
-    ports: Box<dyn MediaPorts + Send>,
-    commands: VecDeque<Command>,
-    counters: Counters,
+    cx: Context,
+    trunks: Vec<Arc<Trunk>>,
+    calls: HashMap<CallId, CallEntry>,
+    /// Every [`CallEntry::scheduled`].
+    deadlines: BTreeSet<(Instant, CallId)>,
+    remains: Remains,
+    /// Connections that a message of a call came by.
+    call_connections: HashSet<ConnectionId>,
+    next_call: u64,
     shutting_down: bool,
+}
+
+struct CallEntry {
+    call: Call,
+    scheduled: Option<Instant>,
 }
 
 impl Stack {
     pub fn new(
-        config: StackConfig,
-        rng: Box<dyn CryptoRng + Send>,
+        mut config: StackConfig,
+        mut rng: Box<dyn CryptoRng + Send>,
         ports: Box<dyn MediaPorts + Send>,
         now: Instant,
     ) -> Stack {
-        let _ = now;
+        let transactions = TransactionConfig {
+            timers: config.timers,
+            listeners: config.listeners.clone(),
+            ..TransactionConfig::default()
+        };
+        let trunks = std::mem::take(&mut config.trunks)
+            .into_iter()
+            .map(Arc::new)
+            .collect();
         Stack {
-            config,
-            rng,
-            ports,
-            commands: VecDeque::new(),
-            counters: Counters::default(),
+            cx: Context {
+                now,
+                transactions: Transactions::new(transactions, &mut *rng),
+                config,
+                rng,
+                ports,
+                commands: VecDeque::new(),
+                counters: Counters::default(),
+                legs: HashMap::new(),
+                clients: HashMap::new(),
+                servers: HashMap::new(),
+            },
+            trunks,
+            calls: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            remains: Remains::default(),
+            call_connections: HashSet::new(),
+            next_call: 0,
             shutting_down: false,
         }
     }
 
     /// One complete message: a datagram, or a frame that [`crate::framing`] cut from a stream.
     pub fn handle_message(&mut self, now: Instant, origin: Origin, bytes: &[u8]) {
-        let _ = (now, origin, bytes);
+        self.cx.now = now;
+        match Message::parse(bytes) {
+            Ok(message) => {
+                self.cx.counters.messages_received += 1;
+                match message {
+                    Message::Request(request) => {
+                        self.cx.transactions.handle_request(now, origin, request);
+                    }
+                    Message::Response(response) => {
+                        self.cx.transactions.handle_response(now, &origin, response);
+                    }
+                }
+            }
+            Err(error) => self.handle_malformed(&origin, &error),
+        }
+        self.drive();
     }
 
     /// A [`Transmit`] could not be sent.
     pub fn handle_transport_failure(&mut self, now: Instant, failure: TransportFailure) {
-        let _ = (now, failure);
+        self.cx.now = now;
+        self.cx.counters.transport_failures += 1;
+        if let TransmitId(Some(transaction)) = failure.id {
+            self.cx
+                .transactions
+                .handle_transport_error(now, transaction);
+        }
+        self.drive();
     }
 
-    /// A connection was closed, by either side.
+    /// A connection was closed, by either side: the dialogs that used it go on over a new one.
     pub fn handle_connection_closed(&mut self, now: Instant, connection: ConnectionId) {
-        let _ = (now, connection);
+        self.cx.now = now;
+        if self.call_connections.remove(&connection) {
+            for entry in self.calls.values_mut() {
+                entry.call.connection_closed(connection);
+            }
+        }
     }
 
     /// The media plane has something to say.
     pub fn handle_media(&mut self, now: Instant, event: MediaEvent) {
-        let _ = (now, event);
+        self.cx.now = now;
+        match event {
+            MediaEvent::Timeout { call, silent_for } => self.end_silent_call(call, silent_for),
+            MediaEvent::Failed { call, reason } => self.end_failed_call(call, reason),
+            MediaEvent::Removed { call, report } => self.with_call(call, |mut call, cx| {
+                call.media_removed(cx, report);
+                call
+            }),
+        }
+        self.drive();
     }
 
-    /// The time of [`Stack::poll_timeout`] has come.
+    /// The time of [`Stack::poll_timeout`] has come. A call too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        self.cx.now = now;
+        self.cx.transactions.handle_timeout(now);
+        self.drive();
+        while let Some(&(deadline, id)) = self
+            .deadlines
+            .first()
+            .filter(|(deadline, _)| *deadline <= now)
+        {
+            self.deadlines.remove(&(deadline, id));
+            if let Some(entry) = self.calls.get_mut(&id) {
+                entry.scheduled = None;
+            }
+            self.with_call(id, Call::handle_timeout);
+            self.drive();
+        }
+        self.remains.expire(now);
     }
 
     /// When [`Stack::handle_timeout`] wants to be called; `None`: nothing is pending.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        [
+            self.cx.transactions.poll_timeout(),
+            deadline,
+            self.remains.next_expiry(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The next thing to do.
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.commands.pop_front()
+        self.cx.commands.pop_front()
     }
 
     /// Takes effect with the next call; calls that are up do not change (SEC-1).
@@ -96,28 +201,75 @@ impl Stack {
     /// A [`crate::trunk::TrunkId`] must keep its meaning: a trunk that is removed keeps its place,
     /// with no ACL, no domains and no destination.
     pub fn reconfigure(&mut self, trunks: Vec<Trunk>, routes: Vec<Route>) {
-        self.config.trunks = trunks;
-        self.config.routes = routes;
+        self.trunks = trunks.into_iter().map(Arc::new).collect();
+        self.cx.config.routes = routes;
     }
 
     /// Ends every call (BYE, CANCEL, 503) and takes no new one; finished when [`Stack::is_idle`].
     pub fn shut_down(&mut self, now: Instant) {
-        let _ = now;
+        self.cx.now = now;
         self.shutting_down = true;
+        let mut ids: Vec<CallId> = self.calls.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.with_call(id, |call, cx| call.end(cx, Refusal::SHUTTING_DOWN));
+        }
+        self.drive();
     }
 
-    /// No call, no transaction and no media port is left.
+    /// No call is left, and no request or answer is still expected; what only absorbs
+    /// retransmissions does not count.
     pub fn is_idle(&self) -> bool {
-        let _ = (&self.rng, &self.ports);
-        true
+        self.calls.is_empty() && self.cx.transactions.active() == 0
     }
 
-    /// Calls that are up or being set up, or whose media is not yet removed.
+    /// Calls that are up or being set up, or whose end is not complete: a BYE unanswered, media not
+    /// yet removed.
     pub fn calls(&self) -> usize {
-        0
+        self.calls.len()
+    }
+
+    /// Transactions that exist, those included that only absorb retransmissions.
+    pub fn transactions(&self) -> usize {
+        self.cx.transactions.len()
     }
 
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.cx.counters
+    }
+
+    /// What the transactions count.
+    pub fn transaction_counters(&self) -> &crate::transaction::Counters {
+        self.cx.transactions.counters()
+    }
+
+    fn end_silent_call(&mut self, id: CallId, silent_for: std::time::Duration) {
+        // Before the answer nobody need talk; the ring timeout bounds that.
+        if !self
+            .calls
+            .get(&id)
+            .is_some_and(|entry| entry.call.is_answered())
+        {
+            return;
+        }
+        let text = format!("no media for {} s", silent_for.as_secs());
+        self.end_for_media(id, EventKind::MediaTimeout, Refusal::MEDIA_TIMEOUT, text);
+    }
+
+    fn end_failed_call(&mut self, id: CallId, reason: String) {
+        self.end_for_media(id, EventKind::MediaFailed, Refusal::MEDIA_FAILED, reason);
+    }
+
+    fn end_for_media(&mut self, id: CallId, kind: EventKind, refusal: Refusal, text: String) {
+        let code = Some(refusal.code);
+        self.cx.event(Event {
+            kind,
+            call: Some(id),
+            trunk: None,
+            peer: None,
+            code,
+            text,
+        });
+        self.with_call(id, |call, cx| call.end(cx, refusal));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::{Network, SecureMode, Trunk, TrunkId};
 use crate::refusal::Refusal;
@@ -105,7 +106,7 @@ pub struct NotAdmitted {
 /// The trunk of a request for `host` (of the Request-URI) that came by `origin`, with every check
 /// of who may send how: domain, ACL, realm, and that a trunk with TLS is reached over TLS.
 pub fn admit(
-    trunks: &[Trunk],
+    trunks: &[Arc<Trunk>],
     listeners: &[Listener],
     host: Option<&Host>,
     origin: &Origin,
@@ -130,7 +131,7 @@ pub fn admit(
     Ok(id)
 }
 
-fn by_domain(trunks: &[Trunk], host: &Host) -> Option<TrunkId> {
+fn by_domain(trunks: &[Arc<Trunk>], host: &Host) -> Option<TrunkId> {
     let host = host.to_string();
     identified(trunks)
         .find(|(_, trunk)| trunk.has_domain(&host))
@@ -140,7 +141,7 @@ fn by_domain(trunks: &[Trunk], host: &Host) -> Option<TrunkId> {
 /// Among trunks without domains: the one made for the listener and transport that the request
 /// came by, then the one with the narrowest network.
 fn by_address(
-    trunks: &[Trunk],
+    trunks: &[Arc<Trunk>],
     listeners: &[Listener],
     origin: &Origin,
 ) -> Result<TrunkId, NotAdmitted> {
@@ -174,8 +175,10 @@ fn by_address(
         })
 }
 
-fn identified(trunks: &[Trunk]) -> impl Iterator<Item = (TrunkId, &Trunk)> {
-    (0..=u16::MAX).map(TrunkId).zip(trunks)
+fn identified(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = (TrunkId, &Trunk)> {
+    (0..=u16::MAX)
+        .map(TrunkId)
+        .zip(trunks.iter().map(|trunk| &**trunk))
 }
 
 /// Whether the trunk belongs to the network of the listener that the request came by (TRK-8).
@@ -290,7 +293,8 @@ mod tests {
             trunk("", Srtp, &["203.0.113.7"], TLS, 0),
             trunk("", Disabled, &["203.0.113.0/24"], PRIVATE_UDP, 1),
             trunk("", Disabled, &["203.0.113.8"], UDP, 0),
-        ];
+        ]
+        .map(Arc::new);
         let cases: &[(&str, &str, ListenerId, Result<u16, (Option<u16>, Refusal)>)] = &[
             ("a.sip.example.com", "192.0.2.1", TLS, Ok(0)),
             ("A.SIP.example.COM", "192.0.2.1", TLS, Ok(0)),

@@ -1,0 +1,253 @@
+//! A call begins: the caller's leg is made from its INVITE, the far leg from the trunk that the
+//! route named, and our INVITE leaves.
+
+use media_core::session::{CallId, Side};
+
+use super::context::{Context, LegKey};
+use super::headers::{ALLOW, pass_through, session_description};
+use super::identity::{self, Sips};
+use super::inviting::Inviting;
+use super::leg::{Leg, LegTrunk, SentInvite};
+use super::parties::{Description, Parties};
+use super::{Call, State};
+use crate::dialog::{Dialog, NewRequest, Path};
+use crate::message::{HeaderName, Method, Request};
+use crate::refusal::Refusal;
+use crate::sdp::{LegPolicy, Negotiation};
+use crate::stack::EventKind;
+use crate::transaction::ServerKey;
+use crate::transport::{ListenerId, Origin, Target, Transport};
+use crate::trunk::Destination;
+
+/// The far leg, and the INVITE that makes it.
+struct Outgoing {
+    leg: Leg,
+    request: Request,
+    target: Target,
+}
+
+/// An INVITE that was admitted and has a route.
+pub(crate) struct Incoming {
+    pub(crate) id: CallId,
+    pub(crate) server: ServerKey,
+    pub(crate) origin: Origin,
+    pub(crate) request: Request,
+    /// Our To tag.
+    pub(crate) tag: String,
+    pub(crate) caller: LegTrunk,
+    pub(crate) callee: LegTrunk,
+    /// Of the INVITE that we send.
+    pub(crate) max_forwards: u8,
+}
+
+impl Incoming {
+    /// Sends our INVITE. A refusal leaves the caller's INVITE to be answered.
+    pub(crate) fn begin(self, cx: &mut Context) -> Result<Call, (Box<Incoming>, Refusal)> {
+        let legs = self
+            .caller_leg(cx)
+            .and_then(|caller| Ok((caller, self.callee_leg(cx)?)));
+        let (caller_leg, outgoing) = match legs {
+            Ok(legs) => legs,
+            Err(refusal) => return Err((Box::new(self), refusal)),
+        };
+        let policies = [&self.caller, &self.callee].map(|trunk| LegPolicy::of(&trunk.settings));
+        let [caller, callee] = policies;
+        let mut negotiation = Negotiation::new(self.id, caller, callee);
+        let body = session_description(&self.request.headers, &self.request.body)
+            .ok()
+            .flatten();
+        let offer =
+            body.map(|sdp| negotiation.offer(Side::Caller, sdp, &mut *cx.ports, &mut *cx.rng));
+        match offer.transpose() {
+            Ok(offer) => Ok(self.send(cx, caller_leg, outgoing, negotiation, offer)),
+            Err(refusal) => {
+                for (realm, media) in negotiation.local_media() {
+                    cx.ports.release(cx.now, realm, media);
+                }
+                Err((Box::new(self), refusal))
+            }
+        }
+    }
+
+    fn send(
+        self,
+        cx: &mut Context,
+        caller: Leg,
+        outgoing: Outgoing,
+        negotiation: Negotiation,
+        offer: Option<Vec<u8>>,
+    ) -> Call {
+        let headers = &self.request.headers;
+        let late_offer = offer.is_none();
+        let mut invite = outgoing.request.clone();
+        pass_through(headers, &mut invite.headers);
+        if let Some(sdp) = offer {
+            Description {
+                sdp,
+                described_by: headers,
+            }
+            .attach(&mut invite.headers, &mut invite.body);
+        }
+        let client = cx.request((self.id, Side::Callee), invite, outgoing.target.clone());
+        let mut callee = outgoing.leg;
+        callee.invite = Some(SentInvite {
+            client,
+            request: outgoing.request,
+            target: outgoing.target,
+            forced_transport: self.callee.forced_transport(),
+            sips: callee.sips,
+        });
+        let from = headers
+            .from()
+            .map_or(String::new(), |from| from.uri().to_string());
+        let numbers = (from, self.request.uri.to_string());
+        let parties = Parties::new(self.id, [caller, callee], negotiation, numbers, cx.now);
+        for side in [Side::Caller, Side::Callee] {
+            cx.legs
+                .insert(parties.leg(side).key.clone(), parties.owner(side));
+        }
+        cx.servers.insert(self.server, parties.owner(Side::Caller));
+        cx.counters.calls_started += 1;
+        let text = format!("{} calls {}", parties.from(), parties.to());
+        parties.event(cx, EventKind::CallStarted, Side::Caller, None, text);
+        let state = Inviting {
+            server: self.server,
+            invite: Box::new(self.request),
+            client,
+            late_offer,
+            early_answer: None,
+            deadline: cx.now + cx.config.ring_timeout,
+        };
+        Call {
+            parties: Box::new(parties),
+            state: State::Inviting(state),
+        }
+    }
+
+    fn caller_leg(&self, cx: &Context) -> Result<Leg, Refusal> {
+        let request = &self.request;
+        let sips = Sips::of(&request.uri, self.caller.settings.pass_sips);
+        let listener = cx.listener(self.origin.listener);
+        let contact = identity::contact(request.uri.user(), listener, sips);
+        let malformed = |_| Refusal::MALFORMED;
+        let path = Path::to_sender(
+            &request.headers,
+            &self.origin,
+            Some(self.caller.id),
+            self.caller.forced_transport(),
+        );
+        let path = path.map_err(|_| Refusal::MALFORMED)?;
+        let dialog =
+            Dialog::from_request(request, &self.tag, contact.clone(), path).map_err(malformed)?;
+        Ok(Leg {
+            trunk: self.caller.clone(),
+            listener: self.origin.listener,
+            key: LegKey {
+                call_id: dialog.id().call_id.to_string(),
+                tag: self.tag.clone(),
+            },
+            contact,
+            sips,
+            transport: self.origin.transport,
+            remote: Some(self.origin.remote),
+            dialog: Some(dialog),
+            invite: None,
+        })
+    }
+
+    fn callee_leg(&self, cx: &mut Context) -> Result<Outgoing, Refusal> {
+        let destination = self.destination().ok_or(Refusal::NO_ROUTE)?;
+        let listener = self
+            .outgoing_listener(cx, &destination)
+            .ok_or(Refusal::ALL_TARGETS_FAILED)?;
+        let sips = Sips::of(&self.request.uri, self.callee.settings.pass_sips);
+        let key = LegKey {
+            call_id: cx.token(),
+            tag: cx.token(),
+        };
+        let ours = cx.listener(listener);
+        let headers = &self.request.headers;
+        let (from, to) = match (headers.from(), headers.to()) {
+            (Ok(from), Ok(to)) => (from, to),
+            _ => return Err(Refusal::MALFORMED),
+        };
+        let contact = identity::contact(identity::user(from.uri()).as_deref(), ours, sips);
+        let request = NewRequest {
+            method: Method::Invite,
+            uri: identity::request_uri(&self.request.uri, &destination, sips),
+            from: identity::from(&from, ours, sips).with_tag(&key.tag),
+            to: identity::to(&to, &destination, sips),
+            call_id: key.call_id.clone(),
+            sequence: FIRST_SEQUENCE,
+            contact: Some(contact.clone()),
+        };
+        let mut request = request.build();
+        request
+            .headers
+            .set(HeaderName::MaxForwards, self.max_forwards.to_string());
+        request.headers.push(HeaderName::Allow, ALLOW);
+        request
+            .headers
+            .push(HeaderName::UserAgent, cx.config.user_agent.as_str());
+        let transport = destination.transport;
+        let target = Target {
+            transport,
+            listener,
+            connection: None,
+            host: destination.host,
+            port: destination.port,
+            trunk: Some(self.callee.id),
+        };
+        let leg = Leg {
+            trunk: self.callee.clone(),
+            listener,
+            key,
+            contact,
+            sips,
+            transport,
+            remote: None,
+            dialog: None,
+            invite: None,
+        };
+        Ok(Outgoing {
+            leg,
+            request,
+            target,
+        })
+    }
+
+    /// SEC-2: a trunk with TLS is called over TLS, whatever its destination says.
+    fn destination(&self) -> Option<Destination> {
+        let destination = self.callee.settings.destination.clone()?;
+        if !self.callee.settings.requires_tls() || destination.transport.is_secure() {
+            return Some(destination);
+        }
+        let port = match destination.port {
+            port if port == destination.transport.default_port() => Transport::Tls.default_port(),
+            port => port,
+        };
+        Some(Destination {
+            transport: Transport::Tls,
+            port,
+            ..destination
+        })
+    }
+
+    /// The trunk's listener, or if that has another transport the first of its realm that fits.
+    fn outgoing_listener(&self, cx: &Context, destination: &Destination) -> Option<ListenerId> {
+        let trunk = &self.callee.settings;
+        let fits = |id: &ListenerId| {
+            let listener = cx.config.listeners.get(usize::from(id.0));
+            listener.is_some_and(|listener| {
+                listener.transport == destination.transport && listener.realm == trunk.realm
+            })
+        };
+        let all = (0..=u16::MAX)
+            .map(ListenerId)
+            .take(cx.config.listeners.len());
+        std::iter::once(trunk.listener).chain(all).find(fits)
+    }
+}
+
+/// CSeq number of the INVITE that makes a leg (RFC 3261 section 8.1.1.5: any will do).
+const FIRST_SEQUENCE: u32 = 1;

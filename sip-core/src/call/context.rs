@@ -1,0 +1,133 @@
+//! What every call shares: transactions, ports, randomness, the way out, and the index that leads
+//! from a message to its call.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use media_core::ports::MediaPorts;
+use media_core::session::{CallId, Side};
+use rand_core::CryptoRng;
+
+use crate::message::{HeaderName, Request, Response, StatusCode, response_to, token};
+use crate::refusal::Refusal;
+use crate::stack::{Command, Counters, Event, StackConfig};
+use crate::transaction::{ClientKey, ServerKey, Transactions};
+use crate::transport::{Listener, ListenerId, Target};
+
+/// A leg's dialog, by what stays the same in it from the INVITE on: Call-ID and our tag.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LegKey {
+    pub(crate) call_id: String,
+    pub(crate) tag: String,
+}
+
+/// A leg of a call.
+pub(crate) type Owner = (CallId, Side);
+
+/// Everything outside of a call that it uses.
+pub(crate) struct Context {
+    /// Set by each entry of the stack.
+    pub(crate) now: Instant,
+    pub(crate) config: StackConfig,
+    pub(crate) transactions: Transactions,
+    pub(crate) rng: Box<dyn CryptoRng + Send>,
+    pub(crate) ports: Box<dyn MediaPorts + Send>,
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) counters: Counters,
+    /// Which leg a request within a dialog belongs to.
+    pub(crate) legs: HashMap<LegKey, Owner>,
+    /// Whose requests of ours are still without a final response, or may see another 2xx.
+    pub(crate) clients: HashMap<ClientKey, Owner>,
+    /// Whose INVITEs from the peers are being answered or wait for ACK.
+    pub(crate) servers: HashMap<ServerKey, Owner>,
+}
+
+impl Context {
+    /// Sends a request of a leg; its outcome comes to the leg's call.
+    pub(crate) fn request(&mut self, owner: Owner, request: Request, target: Target) -> ClientKey {
+        let client = self
+            .transactions
+            .request(self.now, request, target, &mut *self.rng);
+        self.clients.insert(client, owner);
+        client
+    }
+
+    /// Sends a request whose outcome nobody waits for.
+    pub(crate) fn request_and_forget(&mut self, request: Request, target: Target) {
+        self.transactions
+            .request(self.now, request, target, &mut *self.rng);
+    }
+
+    /// Sends the ACK to a 2xx of `invite`.
+    pub(crate) fn acknowledge(&mut self, invite: ClientKey, ack: Request, target: Target) {
+        self.transactions
+            .send_ack(invite, ack, target, &mut *self.rng);
+    }
+
+    pub(crate) fn cancel(&mut self, invite: ClientKey) {
+        self.transactions.cancel(self.now, invite);
+    }
+
+    /// A response to `request` with our To tag and name.
+    pub(crate) fn response(&self, request: &Request, status: StatusCode, tag: &str) -> Response {
+        let mut response = response_to(request, status, Some(tag));
+        response
+            .headers
+            .push(HeaderName::Server, self.config.user_agent.as_str());
+        response
+    }
+
+    pub(crate) fn respond(&mut self, server: ServerKey, response: &Response) {
+        self.transactions.respond(self.now, server, response);
+    }
+
+    /// The response that refuses `request`: with our code in Reason, and in Warning with 488.
+    pub(crate) fn refusal_response(
+        &self,
+        request: &Request,
+        tag: &str,
+        refusal: &Refusal,
+        listener: ListenerId,
+    ) -> Response {
+        let status = StatusCode::new(refusal.status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
+        let mut response = self.response(request, status, tag);
+        response
+            .headers
+            .push(HeaderName::Reason, refusal.reason_header());
+        if status == StatusCode::NOT_ACCEPTABLE_HERE {
+            let agent = self.listener(listener).advertised_host.to_string();
+            response
+                .headers
+                .push(HeaderName::Warning, refusal.warning_header(&agent));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers
+                .push(HeaderName::RetryAfter, OVERLOAD_RETRY_AFTER);
+        }
+        response
+    }
+
+    pub(crate) fn listener(&self, id: ListenerId) -> &Listener {
+        &self.config.listeners[usize::from(id.0)]
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.commands.push_back(Command::Event(event));
+    }
+
+    /// A fresh tag or Call-ID.
+    pub(crate) fn token(&mut self) -> String {
+        token(&mut *self.rng, TOKEN_BYTES)
+    }
+
+    /// Seconds from 0 to 10, for Retry-After (RFC 3261 section 14.2).
+    pub(crate) fn short_delay(&mut self) -> String {
+        (self.rng.next_u32() % 11).to_string()
+    }
+}
+
+/// Random bytes in a tag or Call-ID; RFC 3261 section 19.3 wants at least 4.
+const TOKEN_BYTES: usize = 12;
+/// Seconds, in a 503 of ours.
+const OVERLOAD_RETRY_AFTER: &str = "5";

@@ -1,0 +1,262 @@
+//! Who calls whom, as the far leg reads it: user parts as they came, hosts ours or the
+//! destination's, and `sips:` only where the trunk wants it (SIG-6, SEC-5).
+
+use crate::message::{NameAddr, Scheme, Uri};
+use crate::transport::{Host, Listener, Transport};
+use crate::trunk::Destination;
+
+/// Whether a leg is addressed by `sips:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sips {
+    /// `sip:`, with `transport=tls` where it is TLS: hop by hop.
+    HopByHop,
+    /// `sips:`, for trunks that pass it (RFC 5630).
+    Pass,
+}
+
+impl Sips {
+    /// For a leg whose trunk has that setting, in a call to `called`.
+    pub(super) fn of(called: &Uri, pass_sips: bool) -> Sips {
+        if pass_sips && called.scheme() == Scheme::Sips {
+            Sips::Pass
+        } else {
+            Sips::HopByHop
+        }
+    }
+
+    fn apply(self, uri: Uri) -> Uri {
+        uri.with_sips(self == Sips::Pass)
+    }
+
+    /// With the transport parameter that a URI for that transport needs.
+    fn with_transport(self, uri: Uri, transport: Transport) -> Uri {
+        if self == Sips::Pass || transport == Transport::Udp {
+            return self.apply(uri);
+        }
+        self.apply(uri.with_param("transport", Some(transport.uri_token())))
+    }
+}
+
+/// The Request-URI of the far leg's INVITE.
+pub(super) fn request_uri(called: &Uri, destination: &Destination, sips: Sips) -> Uri {
+    let user = user(called);
+    let port = Some(destination.port).filter(|&port| port != destination.transport.default_port());
+    let mut uri = Uri::sip(user.as_deref(), &destination.host, port);
+    if called.scheme() == Scheme::Tel
+        || called
+            .param("user")
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("phone"))
+    {
+        uri = uri.with_param("user", Some("phone"));
+    }
+    sips.with_transport(uri, destination.transport)
+}
+
+/// From of the far leg, without its tag.
+pub(super) fn from(caller: &NameAddr, ours: &Listener, sips: Sips) -> NameAddr {
+    let user = user(caller.uri());
+    let host = match caller.uri().host() {
+        // RFC 3323 section 4.1.1.3: the host says that the caller is withheld.
+        Some(host @ Host::Name(name)) if name.ends_with(".invalid") => host,
+        _ => &ours.advertised_host,
+    };
+    bare(caller, sips.apply(Uri::sip(user.as_deref(), host, None)))
+}
+
+/// To of the far leg.
+pub(super) fn to(called: &NameAddr, destination: &Destination, sips: Sips) -> NameAddr {
+    let user = user(called.uri());
+    bare(
+        called,
+        sips.apply(Uri::sip(user.as_deref(), &destination.host, None)),
+    )
+}
+
+/// Where a leg's peer reaches us within the dialog.
+pub(super) fn contact(user: Option<&str>, ours: &Listener, sips: Sips) -> NameAddr {
+    let uri = Uri::sip(user, &ours.advertised_host, Some(ours.advertised_port));
+    NameAddr::new(sips.with_transport(uri, ours.transport))
+}
+
+/// The number or name called or calling: of `tel:` without visual separators (RFC 3966
+/// section 5.1.1), of `sip:` as it came.
+pub(crate) fn user(uri: &Uri) -> Option<String> {
+    let user = uri.user()?;
+    Some(match uri.scheme() {
+        Scheme::Tel => user
+            .chars()
+            .filter(|letter| !"-.()".contains(*letter))
+            .collect(),
+        _ => user.to_owned(),
+    })
+}
+
+/// Display name and URI alone.
+fn bare(address: &NameAddr, uri: Uri) -> NameAddr {
+    let named = NameAddr::new(uri);
+    let mut value = address.display().to_vec();
+    value.push(b' ');
+    value.extend_from_slice(named.as_bytes());
+    NameAddr::parse(&value).unwrap_or(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use media_core::ports::RealmId;
+
+    use super::*;
+
+    fn text(address: &NameAddr) -> &str {
+        std::str::from_utf8(address.as_bytes()).unwrap()
+    }
+
+    fn uri(text: &str) -> Uri {
+        Uri::parse(text.as_bytes()).unwrap()
+    }
+
+    fn listener(transport: Transport, port: u16) -> Listener {
+        Listener {
+            transport,
+            address: "10.0.0.1:5061".parse().unwrap(),
+            advertised_host: Host::Name("edge.example.com".to_owned()),
+            advertised_port: port,
+            realm: RealmId(0),
+        }
+    }
+
+    fn destination(transport: Transport, port: u16) -> Destination {
+        Destination {
+            host: Host::Name("pbx.example.net".to_owned()),
+            port,
+            transport,
+        }
+    }
+
+    #[test]
+    fn request_uris_keep_the_user_and_name_the_destination() {
+        let udp = destination(Transport::Udp, 5060);
+        let tls = destination(Transport::Tls, 5061);
+        let tcp = destination(Transport::Tcp, 5070);
+        for (called, destination, sips, expected) in [
+            (
+                "sip:+4930@edge.example.com",
+                &udp,
+                Sips::HopByHop,
+                "sip:+4930@pbx.example.net",
+            ),
+            (
+                "sips:john.doe@edge",
+                &tls,
+                Sips::HopByHop,
+                "sip:john.doe@pbx.example.net;transport=tls",
+            ),
+            (
+                "sips:john.doe@edge",
+                &tls,
+                Sips::Pass,
+                "sips:john.doe@pbx.example.net",
+            ),
+            (
+                "sip:a%20b@edge;transport=udp",
+                &tcp,
+                Sips::HopByHop,
+                "sip:a%20b@pbx.example.net:5070;transport=tcp",
+            ),
+            (
+                "tel:+49-30(1).2;phone-context=x",
+                &udp,
+                Sips::HopByHop,
+                "sip:+493012@pbx.example.net;user=phone",
+            ),
+            (
+                "sip:1@edge;user=PHONE",
+                &udp,
+                Sips::HopByHop,
+                "sip:1@pbx.example.net;user=phone",
+            ),
+            (
+                "sip:edge.example.com",
+                &udp,
+                Sips::HopByHop,
+                "sip:pbx.example.net",
+            ),
+        ] {
+            assert_eq!(
+                request_uri(&uri(called), destination, sips).as_str(),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn from_and_to_keep_names_and_users_and_hide_hosts() {
+        let ours = listener(Transport::Udp, 5060);
+        for (value, expected) in [
+            (
+                "\"A, \\\"B\\\"\" <sip:a@10.0.0.7:5080;x=y>;tag=1;epid=2",
+                "\"A, \\\"B\\\"\" <sip:a@edge.example.com>",
+            ),
+            ("sip:a@10.0.0.7;tag=1", "<sip:a@edge.example.com>"),
+            ("Bob <tel:+49-30>", "Bob <sip:+4930@edge.example.com>"),
+            (
+                "\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1",
+                "\"Anonymous\" <sip:anonymous@anonymous.invalid>",
+            ),
+        ] {
+            let caller = NameAddr::parse(value.as_bytes()).unwrap();
+            assert_eq!(text(&from(&caller, &ours, Sips::HopByHop)), expected);
+        }
+        let called = NameAddr::parse(b"<sips:2@edge>").unwrap();
+        let tls = destination(Transport::Tls, 5061);
+        assert_eq!(
+            text(&to(&called, &tls, Sips::HopByHop)),
+            "<sip:2@pbx.example.net>"
+        );
+        assert_eq!(
+            text(&to(&called, &tls, Sips::Pass)),
+            "<sips:2@pbx.example.net>"
+        );
+    }
+
+    #[test]
+    fn contacts_name_the_advertised_address_and_the_transport() {
+        for (transport, port, sips, expected) in [
+            (
+                Transport::Udp,
+                5060,
+                Sips::HopByHop,
+                "<sip:u@edge.example.com:5060>",
+            ),
+            (
+                Transport::Tcp,
+                5060,
+                Sips::HopByHop,
+                "<sip:u@edge.example.com:5060;transport=tcp>",
+            ),
+            (
+                Transport::Tls,
+                5061,
+                Sips::HopByHop,
+                "<sip:u@edge.example.com:5061;transport=tls>",
+            ),
+            (
+                Transport::Tls,
+                5061,
+                Sips::Pass,
+                "<sips:u@edge.example.com:5061>",
+            ),
+        ] {
+            assert_eq!(
+                text(&contact(Some("u"), &listener(transport, port), sips)),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn sips_passes_only_where_it_came_and_the_trunk_wants_it() {
+        assert_eq!(Sips::of(&uri("sips:a@b"), true), Sips::Pass);
+        assert_eq!(Sips::of(&uri("SIPS:a@b"), false), Sips::HopByHop);
+        assert_eq!(Sips::of(&uri("sip:a@b"), true), Sips::HopByHop);
+    }
+}

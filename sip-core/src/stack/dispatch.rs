@@ -1,0 +1,249 @@
+//! From what the transactions tell to the call that it is about.
+
+use media_core::session::{CallId, Side};
+
+use super::{CallEntry, Command, Stack, Transmit, TransmitId};
+use crate::call::Call;
+use crate::call::context::{Context, LegKey, Owner};
+use crate::call::outcome::Failure;
+use crate::call::within::{check_extensions, general_response};
+use crate::message::{Method, Request, Response, StatusCode};
+use crate::transaction::{ClientKey, Event, ServerKey, TransactionKey};
+use crate::transport::Origin;
+
+impl Stack {
+    /// Works off what the transactions have to tell, and then what they want sent.
+    pub(super) fn drive(&mut self) {
+        while let Some(event) = self.cx.transactions.poll_event() {
+            self.handle_event(event);
+        }
+        while let Some(transmit) = self.cx.transactions.poll_transmit() {
+            self.cx.counters.messages_sent += 1;
+            let id = TransmitId(transmit.transaction);
+            let transmit = Transmit {
+                target: transmit.target,
+                bytes: transmit.bytes,
+                id,
+            };
+            self.cx.commands.push_back(Command::Send(transmit));
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Request {
+                key,
+                origin,
+                request,
+            } => self.handle_request(key, origin, request),
+            Event::Merged {
+                key,
+                origin,
+                request,
+            } => self.handle_merged(key, &origin, &request),
+            Event::Ack {
+                invite,
+                origin,
+                request,
+            } => match self.cx.servers.get(&invite).copied() {
+                Some((id, side)) => self.with_call_of(&origin, id, |call, cx| {
+                    call.handle_ack(cx, side, invite, &origin, request)
+                }),
+                None => self.cx.counters.stray_acks += 1,
+            },
+            Event::AckTimedOut { invite, status } if status.is_success() => {
+                self.with_server(invite, |call, cx| call.handle_ack_missing(cx, invite));
+            }
+            Event::Cancel { invite, .. } => {
+                self.with_server(invite, |call, cx| call.handle_cancel(cx, invite));
+            }
+            Event::Response {
+                key,
+                origin,
+                response,
+            } => self.handle_response(key, origin, response),
+            Event::StrayResponse { origin, response } => {
+                self.handle_stray_answer(&origin, &response);
+            }
+            Event::TimedOut { key } => self.handle_failure(key, Failure::TimedOut),
+            Event::TransportFailed { key } => self.handle_failure(key, Failure::TransportFailed),
+            Event::Ended {
+                key: TransactionKey::Client(key),
+            } => {
+                self.cx.clients.remove(&key);
+            }
+            Event::Ended {
+                key: TransactionKey::Server(key),
+            } => {
+                self.cx.servers.remove(&key);
+            }
+            // The INVITE of a caller that cannot be reached ends by its own timers.
+            Event::AckTimedOut { .. } | Event::ServerTransportFailed { .. } => {}
+        }
+    }
+
+    fn handle_request(&mut self, key: ServerKey, origin: Origin, request: Request) {
+        let tag = request
+            .headers
+            .to()
+            .ok()
+            .and_then(|to| to.tag().map(str::to_owned));
+        if let Some(tag) = tag {
+            return self.handle_request_within(key, &origin, request, tag);
+        }
+        match request.method {
+            Method::Invite => self.handle_invite(key, origin, request),
+            // Only ever within a dialog.
+            Method::Bye => self.respond(key, &request, StatusCode::CALL_DOES_NOT_EXIST),
+            _ => {
+                let tag = self.cx.token();
+                let response = check_extensions(&self.cx, &request, &tag)
+                    .err()
+                    .unwrap_or_else(|| general_response(&self.cx, &request, &tag));
+                self.cx.respond(key, &response);
+            }
+        }
+    }
+
+    fn handle_request_within(
+        &mut self,
+        key: ServerKey,
+        origin: &Origin,
+        request: Request,
+        tag: String,
+    ) {
+        let leg = request.headers.call_id().ok().map(|call_id| LegKey {
+            call_id: call_id.to_owned(),
+            tag,
+        });
+        match leg.and_then(|leg| self.cx.legs.get(&leg).copied()) {
+            Some((id, side)) => self.with_call_of(origin, id, |call, cx| {
+                call.handle_request(cx, side, key, origin, request)
+            }),
+            None => {
+                self.cx.counters.unknown_dialog += 1;
+                self.respond(key, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            }
+        }
+    }
+
+    fn handle_response(&mut self, key: ClientKey, origin: Origin, response: Response) {
+        match self.owner(key) {
+            Some((id, side)) => self.with_call_of(&origin.clone(), id, |call, cx| {
+                call.handle_response(cx, (side, key), origin, response)
+            }),
+            None => self.handle_stray_answer(&origin, &response),
+        }
+    }
+
+    /// A response that no call waits for. A 2xx to INVITE makes a dialog all the same, which must
+    /// not stay.
+    fn handle_stray_answer(&mut self, origin: &Origin, response: &Response) {
+        let is_answer = response
+            .headers
+            .cseq()
+            .is_ok_and(|cseq| cseq.method == Method::Invite);
+        if !is_answer || !response.status.is_success() {
+            return;
+        }
+        self.cx.counters.stray_responses += 1;
+        let Some(leg) = far_leg(response) else {
+            return;
+        };
+        if let Some(&(id, Side::Callee)) = self.cx.legs.get(&leg) {
+            if let Some(entry) = self.calls.get(&id) {
+                entry
+                    .call
+                    .handle_stray_answer(&mut self.cx, origin, response);
+            }
+        } else if let Some(sent) = self.remains.find(&leg) {
+            sent.decline(&mut self.cx, origin, response);
+        }
+    }
+
+    fn handle_failure(&mut self, key: ClientKey, failure: Failure) {
+        if let Some((id, side)) = self.owner(key) {
+            self.with_call(id, |call, cx| call.handle_failure(cx, side, key, failure));
+        }
+    }
+
+    /// The leg whose request it is, if its call is still there.
+    fn owner(&self, key: ClientKey) -> Option<Owner> {
+        self.cx
+            .clients
+            .get(&key)
+            .copied()
+            .filter(|(id, _)| self.calls.contains_key(id))
+    }
+
+    fn respond(&mut self, key: ServerKey, request: &Request, status: StatusCode) {
+        let tag = self.cx.token();
+        let response = self.cx.response(request, status, &tag);
+        self.cx.respond(key, &response);
+    }
+
+    fn with_server(&mut self, key: ServerKey, step: impl FnOnce(Call, &mut Context) -> Call) {
+        if let Some((id, _)) = self.cx.servers.get(&key).copied() {
+            self.with_call(id, step);
+        }
+    }
+
+    /// As [`Stack::with_call`], for a message that came by `origin`.
+    fn with_call_of(
+        &mut self,
+        origin: &Origin,
+        id: CallId,
+        step: impl FnOnce(Call, &mut Context) -> Call,
+    ) {
+        self.call_connections.extend(origin.connection);
+        self.with_call(id, step);
+    }
+
+    /// Takes a call one step on; when it is over, only its remains stay.
+    pub(super) fn with_call(&mut self, id: CallId, step: impl FnOnce(Call, &mut Context) -> Call) {
+        if let Some(entry) = self.calls.remove(&id) {
+            let call = step(entry.call, &mut self.cx);
+            self.put(call, entry.scheduled);
+        }
+    }
+
+    /// Puts a call in its place, with its deadline.
+    pub(super) fn put(&mut self, call: Call, scheduled: Option<std::time::Instant>) {
+        let id = call.id();
+        let deadline = call.deadline();
+        if deadline != scheduled {
+            if let Some(scheduled) = scheduled {
+                self.deadlines.remove(&(scheduled, id));
+            }
+            self.deadlines
+                .extend(deadline.map(|deadline| (deadline, id)));
+        }
+        if !call.is_over() {
+            self.calls.insert(
+                id,
+                CallEntry {
+                    call,
+                    scheduled: deadline,
+                },
+            );
+            return;
+        }
+        let ([caller, callee], invite) = call.into_remains();
+        self.cx.legs.remove(&caller);
+        self.cx.legs.remove(&callee);
+        if let Some(invite) = invite {
+            let until = self.cx.now + self.cx.config.timers.timeout();
+            self.remains.keep(until, callee, invite);
+        }
+    }
+}
+
+/// The leg whose INVITE a response answers.
+fn far_leg(response: &Response) -> Option<LegKey> {
+    let headers = &response.headers;
+    let tag = headers.from().ok()?.tag()?.to_owned();
+    Some(LegKey {
+        call_id: headers.call_id().ok()?.to_owned(),
+        tag,
+    })
+}
