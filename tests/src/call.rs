@@ -69,6 +69,7 @@ pub async fn place(
             address,
             sip_port: party.transport().default_port(),
             rtp_port: rtp_port + 2 * u16::from(side),
+            announced_rtp_port: None,
             transport: party.transport(),
             suite: party.is_secure().then_some(script.suite),
             credentials: party

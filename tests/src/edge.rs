@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use sip_core::transport::Transport;
 
 use crate::agent::Authority;
 use crate::lab::Host;
@@ -17,14 +18,30 @@ use crate::sys;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a test changes of the standard configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EdgeOptions {
     /// `media.backend`; by default what the stage has.
     pub backend: Option<&'static str>,
     /// Settings for a party's trunk, TOML lines.
     pub trunk_lines: Vec<(Party, String)>,
+    /// Transport of the destinations of plain trunks.
+    pub plain_transport: Transport,
+    /// Media ports of each realm.
+    pub ports: u16,
     /// Sections to add at the end, TOML.
     pub extra: String,
+}
+
+impl Default for EdgeOptions {
+    fn default() -> EdgeOptions {
+        EdgeOptions {
+            backend: None,
+            trunk_lines: Vec::new(),
+            plain_transport: Transport::Udp,
+            ports: 200,
+            extra: String::new(),
+        }
+    }
 }
 
 /// A running daemon; stopped when dropped.
@@ -233,11 +250,12 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
     text += &format!(
         "[tls]\nca = \"{dir}/ca.crt\"\n[cdr]\npath = \"{dir}/calls.jsonl\"\n[control]\nsocket = \"{dir}/control.sock\"\n"
     );
-    for (realm, side, ports) in [
-        ("carrier", Host::Carrier, "30000-30199"),
-        ("pbx", Host::Pbx, "40000-40199"),
+    for (realm, side, first) in [
+        ("carrier", Host::Carrier, 30_000),
+        ("pbx", Host::Pbx, 40_000),
     ] {
-        text += &realm_section(realm, side, ports, stage, directory);
+        let ports = format!("{first}-{}", first + options.ports - 1);
+        text += &realm_section(realm, side, &ports, stage, directory);
     }
     for party in Party::ALL {
         let (name, address) = (party.trunk(), stage.address(party));
@@ -249,7 +267,7 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         let (mode, token) = if party.is_secure() {
             ("srtp", "tls")
         } else {
-            ("disabled", "udp")
+            ("disabled", options.plain_transport.uri_token())
         };
         text += &format!(
             "[[trunks]]\nname = \"{name}\"\nsecure = \"{mode}\"\nacl = [\"{address}\"]\nrealm = \"{side}\"\n\

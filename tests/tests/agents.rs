@@ -16,6 +16,7 @@ async fn talk(transport: Transport, suite: Option<Suite>, network: u8) {
         address: address(side + 1),
         sip_port: 5070,
         rtp_port: 21_000,
+        announced_rtp_port: None,
         transport,
         suite,
         credentials: (transport == Transport::Tls)
@@ -77,6 +78,7 @@ async fn a_secure_agent_notices_plaintext_and_a_bad_tag() {
         address,
         sip_port: 5070,
         rtp_port: 21_000,
+        announced_rtp_port: None,
         transport: Transport::Tls,
         suite: Some(Suite::AesCm128HmacSha1_80),
         credentials: Some(authority.credentials(&[address]).unwrap()),

@@ -40,6 +40,8 @@ pub struct AgentConfig {
     pub sip_port: u16,
     /// RTP; RTCP is the port above.
     pub rtp_port: u16,
+    /// The RTP port in its SDP, if something else receives in its place.
+    pub announced_rtp_port: Option<u16>,
     pub transport: Transport,
     /// SRTP with this suite, else RTP.
     pub suite: Option<Suite>,
@@ -72,6 +74,7 @@ pub struct Agent {
     key: Option<MasterKey>,
     media: Media,
     dialog: Option<Dialog>,
+    remote_sdp: Option<RemoteSdp>,
     sdp_version: u32,
 }
 
@@ -100,6 +103,7 @@ impl Agent {
             key,
             media,
             dialog: None,
+            remote_sdp: None,
             sdp_version: 1,
         })
     }
@@ -107,6 +111,11 @@ impl Agent {
     /// What the agent sends and receives.
     pub fn media(&self) -> &Media {
         &self.media
+    }
+
+    /// What the edge said last.
+    pub fn remote_sdp(&self) -> Option<&RemoteSdp> {
+        self.remote_sdp.as_ref()
     }
 
     /// Calls `user` through the edge; returns when the call is up, with the time from INVITE to 200.
@@ -336,7 +345,10 @@ impl Agent {
         let crypto_tag = self.dialog.as_ref().map_or(1, |dialog| dialog.crypto_tag);
         LocalSdp {
             address: self.config.address,
-            port: self.config.rtp_port,
+            port: self
+                .config
+                .announced_rtp_port
+                .unwrap_or(self.config.rtp_port),
             version: self.sdp_version,
             direction,
             crypto: self.key.as_ref().map(|key| (crypto_tag, key)),
@@ -359,6 +371,7 @@ impl Agent {
 
     /// Sends media where the edge said, under the keys that were agreed.
     fn use_answer(&mut self, remote: &RemoteSdp) -> Result<()> {
+        self.remote_sdp = Some(remote.clone());
         let expected = if self.key.is_some() {
             "RTP/SAVP"
         } else {
