@@ -1,15 +1,32 @@
 //! The control thread: owns the calls and the backend, and is the only one that changes flows.
 
-use std::collections::HashMap;
-use std::sync::mpsc;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use media_common::counters::Verdicts;
 use media_core::report::{MediaEvent, MediaReport};
 use media_core::session::{CallId, Session};
+use tokio::sync::mpsc::error::TrySendError;
 
-use super::config::MediaConfig;
+use super::calls::{Applied, Call};
+use super::carrier::Carrier;
+use super::config::{Backend, MediaConfig};
 use super::error::MediaError;
+use super::slots::{LatchReports, Latched, Slots};
 use super::status::{ActiveBackend, FlowStatus, MediaDescription};
+use super::udp::UdpBackend;
+use super::wake::{self, Waker};
+use super::xdp::XdpBackend;
+
+/// Between closing a flow and forgetting it: packets in the kernel's queues and the
+/// workers' rings are on their way for far less.
+const GRACE: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_secs(1);
+/// How soon an event is offered again that the channel had no room for.
+const EVENT_RETRY: Duration = Duration::from_millis(20);
 
 /// What the control thread is asked.
 pub(super) enum Input {
@@ -23,12 +40,14 @@ pub(super) enum Input {
 /// The way into the control thread.
 pub(super) struct Inputs {
     sender: mpsc::Sender<Input>,
+    waker: Waker,
 }
 
 impl Inputs {
     /// Never blocks. After the thread's end inputs have no effect.
     pub(super) fn send(&self, input: Input) {
         let _ = self.sender.send(input);
+        self.waker.wake();
     }
 
     /// Waits for the answer; `None` if the thread has ended.
@@ -41,48 +60,259 @@ impl Inputs {
 
 pub(super) struct Control {
     inputs: mpsc::Receiver<Input>,
+    latches: mpsc::Receiver<Latched>,
+    waker: Waker,
+    carrier: Box<dyn Carrier>,
+    timeout: Option<Duration>,
+    calls: HashMap<CallId, Call>,
+    /// Which call a local port belongs to.
+    owners: HashMap<SocketAddr, CallId>,
+    /// Closed calls and flows until their grace is over, the earliest first.
+    leaving: VecDeque<(Instant, Leaving)>,
     events: tokio::sync::mpsc::Sender<MediaEvent>,
-    calls: HashMap<CallId, Session>,
+    /// Events that the channel had no room for.
+    waiting: VecDeque<MediaEvent>,
+    next_tick: Instant,
+}
+
+enum Leaving {
+    Call(CallId, Box<Call>),
+    Flow(SocketAddr),
 }
 
 impl Control {
     pub(super) fn start(
-        _config: MediaConfig,
+        config: &MediaConfig,
         events: tokio::sync::mpsc::Sender<MediaEvent>,
     ) -> Result<(Inputs, Control, MediaDescription), MediaError> {
+        let slots = Arc::new(Slots::new(&config.layout)?);
+        let waker = Waker::new().map_err(|source| MediaError::System {
+            action: "making an event counter",
+            source,
+        })?;
+        let (latch_reports, latches) = LatchReports::new(waker.clone());
+        let (carrier, description) = start_backend(config, slots, latch_reports, &waker)?;
         let (sender, inputs) = mpsc::channel();
-        let description = MediaDescription {
-            backend: ActiveBackend::Socket,
-            fallback_reason: None,
+        let control = Control {
+            inputs,
+            latches,
+            waker: waker.clone(),
+            carrier,
+            timeout: config.timeout,
+            calls: HashMap::new(),
+            owners: HashMap::new(),
+            leaving: VecDeque::new(),
+            events,
+            waiting: VecDeque::new(),
+            next_tick: Instant::now() + TICK,
         };
-        Ok((
-            Inputs { sender },
-            Control {
-                inputs,
-                events,
-                calls: HashMap::new(),
-            },
-            description,
-        ))
+        Ok((Inputs { sender, waker }, control, description))
     }
 
     pub(super) fn run(mut self) {
-        while let Ok(input) = self.inputs.recv() {
-            match input {
-                Input::Apply(session) => {
-                    self.calls.insert(session.call, *session);
+        loop {
+            self.sleep();
+            self.waker.clear();
+            while let Ok(input) = self.inputs.try_recv() {
+                if matches!(input, Input::Stop) {
+                    return;
                 }
-                Input::Remove(call) => {
-                    self.calls.remove(&call);
-                    let _ = self.events.blocking_send(MediaEvent::Removed {
-                        call,
-                        report: MediaReport::default(),
-                    });
+                self.handle_input(input);
+            }
+            while let Ok(latched) = self.latches.try_recv() {
+                self.handle_latched(latched);
+            }
+            self.carrier.handle_readable();
+            let now = Instant::now();
+            self.finish_leaving(now);
+            if now >= self.next_tick {
+                self.next_tick = now + TICK;
+                self.tick(now);
+            }
+            self.offer_events();
+        }
+    }
+
+    fn sleep(&self) {
+        let now = Instant::now();
+        let mut until = self.next_tick;
+        if let Some((due, _)) = self.leaving.front() {
+            until = until.min(*due);
+        }
+        if !self.waiting.is_empty() {
+            until = until.min(now + EVENT_RETRY);
+        }
+        let mut fds: Vec<_> = [self.waker.as_fd()]
+            .into_iter()
+            .chain(self.carrier.fds())
+            .map(wake::readable)
+            .collect();
+        wake::sleep(&mut fds, Some(until.saturating_duration_since(now)));
+    }
+
+    fn handle_input(&mut self, input: Input) {
+        match input {
+            Input::Apply(session) => self.handle_session(*session),
+            Input::Remove(call) => self.handle_removal(call),
+            Input::Verdicts(answer) => drop(answer.send(self.carrier.verdicts())),
+            Input::Flows(answer) => {
+                let carrier = &mut *self.carrier;
+                let mut flows: Vec<_> = self
+                    .calls
+                    .values()
+                    .flat_map(|call| call.statuses(carrier))
+                    .collect();
+                flows.sort_by_key(|flow| (flow.call, flow.stream, flow.from));
+                drop(answer.send(flows));
+            }
+            Input::Stop => {}
+        }
+    }
+
+    fn handle_session(&mut self, session: Session) {
+        let id = session.call;
+        match self.calls.get_mut(&id) {
+            Some(call) => call.media.update(session),
+            None => {
+                self.calls.insert(id, Call::new(session, Instant::now()));
+            }
+        }
+        self.apply(id);
+    }
+
+    fn handle_latched(&mut self, latched: Latched) {
+        let Some(id) = self.owners.get(&latched.local).copied() else {
+            return;
+        };
+        tracing::debug!(call = id.0, local = %latched.local, source = %latched.source, "media: source locked");
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.media.latched(latched.local, latched.source) {
+            self.apply(id);
+        }
+    }
+
+    /// Makes the flows of a call what its plan says.
+    fn apply(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Applied { closed, failure } = call.apply(&mut *self.carrier);
+        for flow in call.media.flows() {
+            self.owners.insert(flow.local, id);
+        }
+        let due = Instant::now() + GRACE;
+        for local in closed {
+            self.owners.remove(&local);
+            self.leaving.push_back((due, Leaving::Flow(local)));
+        }
+        if let Some(reason) = failure.filter(|_| !call.has_failed) {
+            call.has_failed = true;
+            tracing::warn!(call = id.0, reason, "media: a call cannot be carried");
+            self.waiting
+                .push_back(MediaEvent::Failed { call: id, reason });
+        }
+    }
+
+    fn handle_removal(&mut self, id: CallId) {
+        let Some(mut call) = self.calls.remove(&id) else {
+            self.waiting.push_back(MediaEvent::Removed {
+                call: id,
+                report: MediaReport::default(),
+            });
+            return;
+        };
+        call.close(&mut *self.carrier);
+        for local in call.locals() {
+            self.owners.remove(&local);
+        }
+        self.leaving
+            .push_back((Instant::now() + GRACE, Leaving::Call(id, Box::new(call))));
+    }
+
+    fn finish_leaving(&mut self, now: Instant) {
+        while self.leaving.front().is_some_and(|(due, _)| *due <= now) {
+            match self.leaving.pop_front() {
+                Some((_, Leaving::Call(call, media))) => {
+                    let report = media.release(&mut *self.carrier);
+                    self.waiting.push_back(MediaEvent::Removed { call, report });
                 }
-                Input::Verdicts(answer) => drop(answer.send(Verdicts::default())),
-                Input::Flows(answer) => drop(answer.send(Vec::new())),
-                Input::Stop => return,
+                // Unless a newer session has given the port a flow again.
+                Some((_, Leaving::Flow(local))) if !self.owners.contains_key(&local) => {
+                    self.carrier.release(local);
+                }
+                Some((_, Leaving::Flow(_))) => {}
+                None => return,
             }
         }
     }
+
+    fn tick(&mut self, now: Instant) {
+        self.carrier.tick(now);
+        let mut changed = Vec::new();
+        for (id, call) in &mut self.calls {
+            if call.find_latches(&mut *self.carrier) {
+                changed.push(*id);
+            }
+            let Some(timeout) = self.timeout else {
+                continue;
+            };
+            if let Some(silent_for) = call.timed_out(now, timeout, &mut *self.carrier) {
+                tracing::info!(call = id.0, ?silent_for, "media: no RTP");
+                self.waiting.push_back(MediaEvent::Timeout {
+                    call: *id,
+                    silent_for,
+                });
+            }
+        }
+        for id in changed {
+            self.apply(id);
+        }
+    }
+
+    fn offer_events(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => return self.waiting.push_front(event),
+                // Signalling has ended: nobody is left to tell.
+                Err(TrySendError::Closed(_)) => self.waiting.clear(),
+            }
+        }
+    }
+}
+
+/// XDP or sockets, as configured and possible.
+fn start_backend(
+    config: &MediaConfig,
+    slots: Arc<Slots>,
+    latches: LatchReports,
+    waker: &Waker,
+) -> Result<(Box<dyn Carrier>, MediaDescription), MediaError> {
+    let mut fallback_reason = None;
+    if config.backend != Backend::Socket {
+        match XdpBackend::start(config, Arc::clone(&slots), latches.clone(), waker.clone()) {
+            Ok(backend) => {
+                let description = MediaDescription {
+                    backend: backend.description(),
+                    fallback_reason,
+                };
+                tracing::info!("media: {description}");
+                return Ok((Box::new(backend), description));
+            }
+            Err(error) if config.backend == Backend::Auto && error.allows_fallback() => {
+                tracing::warn!("{error}; the socket backend is used");
+                fallback_reason = Some(error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let backend = UdpBackend::start(slots, &latches)?;
+    let description = MediaDescription {
+        backend: ActiveBackend::Socket,
+        fallback_reason,
+    };
+    tracing::info!("media: {description}");
+    Ok((Box::new(backend), description))
 }

@@ -4,10 +4,28 @@
 //! thread turns it into flows and installs them: in the XDP program's maps and the
 //! AF_XDP workers' slots, or in the socket relay. Nothing here blocks the caller.
 
+mod calls;
+mod capability;
+mod carrier;
 mod config;
 mod control;
 mod error;
+mod events;
+mod loader;
+mod maps;
+mod netlink;
+mod next_hop;
+mod object;
+mod pins;
+mod slots;
 mod status;
+mod sys;
+#[cfg(feature = "trace")]
+mod trace;
+mod udp;
+mod wake;
+mod xdp;
+mod xsk;
 
 use std::thread::JoinHandle;
 
@@ -36,7 +54,7 @@ impl MediaPlane {
         config: MediaConfig,
         events: tokio::sync::mpsc::Sender<MediaEvent>,
     ) -> Result<MediaPlane, MediaError> {
-        let (inputs, control, description) = Control::start(config, events)?;
+        let (inputs, control, description) = Control::start(&config, events)?;
         let thread = std::thread::Builder::new()
             .name("media-control".to_owned())
             .spawn(move || control.run())

@@ -1,0 +1,79 @@
+//! What control asks of a backend.
+
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use media_common::counters::Verdicts;
+use media_common::flow::FlowCounters;
+use media_core::flow_plan::PlannedFlow;
+use media_core::relay::FlowStats;
+use media_core::report::MediaPath;
+use media_core::session::CallId;
+
+/// Carries packets of flows. Every flow is known by its local address and port.
+pub(super) trait Carrier: Send {
+    /// Makes the flow run as planned: new, or as a change of what runs at its port.
+    ///
+    /// # Errors
+    /// For the log and the call record: why this flow cannot be carried.
+    fn install(&mut self, call: CallId, flow: &PlannedFlow) -> Result<(), String>;
+
+    /// Packets that arrive from now on are not the flow's. Those on their way still are,
+    /// until [`Carrier::release`].
+    fn close(&mut self, local: SocketAddr);
+
+    /// Forgets the flow; its port may be used for another.
+    fn release(&mut self, local: SocketAddr);
+
+    /// What the flow has done.
+    fn totals(&mut self, local: SocketAddr) -> FlowTotals;
+
+    /// The source that the flow has locked, if its rule is to latch and it has.
+    fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr>;
+
+    /// Everything since start.
+    fn verdicts(&mut self) -> Verdicts;
+
+    /// Once a second.
+    fn tick(&mut self, now: Instant);
+
+    /// What control is to poll for this backend; when one is readable, [`Carrier::handle_readable`].
+    fn fds(&self) -> Vec<BorrowedFd<'_>>;
+
+    fn handle_readable(&mut self);
+
+    fn paths(&self) -> Paths;
+}
+
+/// The paths of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Paths {
+    /// Of what [`FlowTotals::kernel`] counts.
+    pub(super) kernel: MediaPath,
+    /// Of what [`FlowTotals::relay`] counts.
+    pub(super) relay: MediaPath,
+}
+
+/// What a flow has done, by who did it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlowTotals {
+    pub(super) kernel: FlowCounters,
+    pub(super) relay: FlowStats,
+}
+
+impl FlowTotals {
+    /// Packets sent on.
+    pub(super) fn packets(&self) -> u64 {
+        self.kernel.packets + self.relay.packets
+    }
+
+    /// UDP payload bytes sent on.
+    pub(super) fn bytes(&self) -> u64 {
+        self.kernel.bytes + self.relay.bytes
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.kernel.dropped + self.relay.dropped
+    }
+}

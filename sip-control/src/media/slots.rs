@@ -1,0 +1,220 @@
+//! Flow slots: what the relays run on, one per local port, indexed like the kernel's table.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use media_common::counters::Verdicts;
+use media_common::flow::{MAX_MEDIA_ADDRESSES, MediaAddress, MediaAddressList, ip_to_mapped};
+use media_core::relay::Flow;
+
+use super::error::MediaError;
+use super::wake::Waker;
+
+/// Latches that may wait for the control thread; more are found when it samples the flows.
+const WAITING_LATCHES: usize = 4096;
+
+/// Every flow of the media plane. A slot's lock is taken by the one relay thread that its
+/// packets arrive at, and by control for moments.
+pub(super) struct Slots {
+    layout: MediaAddressList,
+    slots: Box<[Mutex<Option<Box<Slot>>>]>,
+}
+
+/// A flow that is installed.
+pub(super) struct Slot {
+    pub(super) flow: Flow,
+    /// Where its packets go: next hop by destination; RTP's and RTCP's may differ.
+    pub(super) hops: Vec<(IpAddr, u16)>,
+}
+
+impl Slots {
+    /// # Errors
+    /// The layout has too many addresses or overlapping places.
+    pub(super) fn new(layout: &[MediaAddress]) -> Result<Slots, MediaError> {
+        let mut list = MediaAddressList::default();
+        if layout.is_empty() || layout.len() > MAX_MEDIA_ADDRESSES {
+            return Err(MediaError::Config(format!(
+                "there must be 1 to {MAX_MEDIA_ADDRESSES} media addresses with a port range, not {}",
+                layout.len()
+            )));
+        }
+        list.addresses[..layout.len()].copy_from_slice(layout);
+        let mut count = 0;
+        for address in layout {
+            if address.port_high < address.port_low || address.first_index != count {
+                return Err(MediaError::Config(
+                    "the layout of the flow table has gaps".to_owned(),
+                ));
+            }
+            count += u32::from(address.port_high - address.port_low) + 1;
+        }
+        let slots = (0..count).map(|_| Mutex::new(None)).collect();
+        Ok(Slots {
+            layout: list,
+            slots,
+        })
+    }
+
+    pub(super) fn layout(&self) -> &MediaAddressList {
+        &self.layout
+    }
+
+    /// Entries of the flow table.
+    pub(super) fn len(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    /// Index of the flow at a local address and port, if it is ours.
+    pub(super) fn index_of(&self, local: SocketAddr) -> Option<u32> {
+        self.layout
+            .index_of(&ip_to_mapped(local.ip()), local.port())
+    }
+
+    /// Place in the list of media addresses of the range that has this address and port.
+    pub(super) fn address_of(&self, local: SocketAddr) -> Option<u8> {
+        let address = ip_to_mapped(local.ip());
+        let has = |media: &MediaAddress| {
+            media.address == address && media.index_of(local.port()).is_some()
+        };
+        self.layout
+            .addresses
+            .iter()
+            .position(has)
+            .and_then(|place| u8::try_from(place).ok())
+    }
+
+    /// The slot, for a relay thread. `None` if the index is out of range, or if a thread
+    /// panicked in the middle of a packet of this flow: its state is not to be trusted,
+    /// and its packets are dropped until control installs the flow anew.
+    #[inline]
+    pub(super) fn lock(&self, index: u32) -> Option<MutexGuard<'_, Option<Box<Slot>>>> {
+        self.slots.get(index as usize)?.lock().ok()
+    }
+
+    /// The slot, for control.
+    pub(super) fn access<T>(
+        &self,
+        index: u32,
+        with: impl FnOnce(&mut Option<Box<Slot>>) -> T,
+    ) -> Option<T> {
+        let slot = self.slots.get(index as usize)?;
+        if slot.is_poisoned() {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            slot.clear_poison();
+        }
+        let mut guard = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(with(&mut guard))
+    }
+}
+
+/// A relay thread's verdicts: it adds its own once per batch, control reads.
+#[derive(Clone, Default)]
+pub(super) struct SharedVerdicts(Arc<Mutex<Verdicts>>);
+
+impl SharedVerdicts {
+    pub(super) fn add(&self, verdicts: &Verdicts) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(verdicts);
+    }
+
+    pub(super) fn get(&self) -> Verdicts {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flow has locked its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Latched {
+    pub(super) local: SocketAddr,
+    pub(super) source: SocketAddr,
+}
+
+/// A relay thread's way to tell control of latches.
+#[derive(Clone)]
+pub(super) struct LatchReports {
+    sender: SyncSender<Latched>,
+    waker: Waker,
+}
+
+impl LatchReports {
+    pub(super) fn new(waker: Waker) -> (LatchReports, Receiver<Latched>) {
+        let (sender, receiver) = sync_channel(WAITING_LATCHES);
+        (LatchReports { sender, waker }, receiver)
+    }
+
+    /// Never blocks and never allocates.
+    pub(super) fn send(&self, latched: Latched) {
+        let _ = self.sender.try_send(latched);
+        self.waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(last: u8, first_index: u32, port_low: u16, port_high: u16) -> MediaAddress {
+        let address = ip_to_mapped(IpAddr::from([192, 0, 2, last]));
+        MediaAddress {
+            address,
+            first_index,
+            port_low,
+            port_high,
+        }
+    }
+
+    #[test]
+    fn a_port_has_its_index_and_its_address() {
+        let slots = Slots::new(&[
+            range(1, 0, 100, 109),
+            range(2, 10, 100, 109),
+            range(1, 20, 200, 201),
+        ])
+        .unwrap();
+        assert_eq!(slots.len(), 22);
+        for (local, index, address) in [
+            ("192.0.2.1:100", Some(0), Some(0)),
+            ("192.0.2.2:109", Some(19), Some(1)),
+            ("192.0.2.1:201", Some(21), Some(2)),
+            ("192.0.2.1:110", None, None),
+            ("192.0.2.3:100", None, None),
+        ] {
+            let local = local.parse().unwrap();
+            assert_eq!(
+                (slots.index_of(local), slots.address_of(local)),
+                (index, address),
+                "{local}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_layout_with_gaps_or_without_addresses_is_refused() {
+        for layout in [
+            vec![],
+            vec![range(1, 1, 100, 109)],
+            vec![range(1, 0, 109, 100)],
+            vec![range(1, 0, 1, 2); 17],
+        ] {
+            assert!(Slots::new(&layout).is_err());
+        }
+    }
+
+    #[test]
+    fn a_flow_that_a_panic_has_spoilt_is_closed_until_control_has_seen_to_it() {
+        let slots = Arc::new(Slots::new(&[range(1, 0, 100, 101)]).unwrap());
+        let other = Arc::clone(&slots);
+        let worker = std::thread::spawn(move || {
+            let _guard = other.lock(0);
+            panic!("in the middle of a packet");
+        });
+        assert!(worker.join().is_err());
+        assert!(slots.lock(0).is_none());
+        assert!(slots.lock(1).is_some());
+        slots.access(0, |_| ()).unwrap();
+        assert!(slots.lock(0).is_some());
+    }
+}

@@ -1,0 +1,11 @@
+//! The media plane's only unsafe code, behind safe faces: bytes of the kernel's tables,
+//! AF_XDP sockets, and the one `ioctl` that no crate has.
+#![allow(unsafe_code)]
+
+mod abi;
+mod ethtool;
+mod xsk;
+
+pub(super) use abi::Abi;
+pub(super) use ethtool::receive_queues;
+pub(super) use xsk::{BindError, Frame, Xsk};

@@ -1,0 +1,251 @@
+//! The socket backend: a UDP socket per local port, and the same relay as everywhere.
+//!
+//! For hosts without XDP and for processes without privileges. Each call belongs to one of
+//! a few threads, so that both sockets of a packet are the thread's own.
+
+mod relay;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use media_common::counters::Verdicts;
+use media_core::flow_plan::PlannedFlow;
+use media_core::relay::Flow;
+use media_core::report::MediaPath;
+use media_core::session::CallId;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::carrier::{Carrier, FlowTotals, Paths};
+use super::error::MediaError;
+use super::slots::{LatchReports, SharedVerdicts, Slot, Slots};
+use super::wake::Waker;
+use relay::{Command, Relay};
+
+/// More threads than this gain nothing that XDP would not give for less.
+const MAX_THREADS: usize = 4;
+
+pub(super) struct UdpBackend {
+    threads: Vec<Thread>,
+    slots: Arc<Slots>,
+    flows: HashMap<SocketAddr, Open>,
+}
+
+struct Open {
+    index: u32,
+    thread: usize,
+}
+
+struct Thread {
+    commands: mpsc::Sender<Command>,
+    waker: Waker,
+    verdicts: SharedVerdicts,
+    join: Option<JoinHandle<()>>,
+}
+
+impl UdpBackend {
+    pub(super) fn start(
+        slots: Arc<Slots>,
+        latches: &LatchReports,
+    ) -> Result<UdpBackend, MediaError> {
+        raise_descriptor_limit();
+        for media in slots
+            .layout()
+            .addresses
+            .iter()
+            .take_while(|media| media.address != [0; 16])
+        {
+            let address = IpAddr::from(media.address).to_canonical();
+            UdpSocket::bind((address, 0)).map_err(|source| MediaError::Bind { address, source })?;
+        }
+        let count =
+            std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
+        let threads = (0..count)
+            .map(|number| Thread::start(number, &slots, latches))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(UdpBackend {
+            threads,
+            slots,
+            flows: HashMap::new(),
+        })
+    }
+
+    fn open(&mut self, call: CallId, local: SocketAddr, index: u32) -> Result<(), String> {
+        let thread = (call.0 % self.threads.len() as u64) as usize;
+        let socket = UdpSocket::bind(local).map_err(|error| bind_error(local, &error))?;
+        socket
+            .set_nonblocking(true)
+            .map_err(|error| bind_error(local, &error))?;
+        self.threads[thread].send(Command::Open { index, socket });
+        self.flows.insert(local, Open { index, thread });
+        Ok(())
+    }
+}
+
+impl Carrier for UdpBackend {
+    fn install(&mut self, call: CallId, flow: &PlannedFlow) -> Result<(), String> {
+        let index = self
+            .slots
+            .index_of(flow.local)
+            .ok_or_else(|| format!("{} is not one of our media ports", flow.local))?;
+        self.slots.access(index, |slot| match slot {
+            Some(slot) => slot.flow.update(flow.config.clone()),
+            None => {
+                *slot = Some(Box::new(Slot {
+                    flow: Flow::new(flow.config.clone()),
+                    hops: Vec::new(),
+                }));
+            }
+        });
+        if self.flows.contains_key(&flow.local) {
+            return Ok(());
+        }
+        self.open(call, flow.local, index).inspect_err(|_| {
+            self.slots.access(index, |slot| *slot = None);
+        })
+    }
+
+    /// The socket stays until the release: a packet of the other direction may leave by it.
+    fn close(&mut self, _local: SocketAddr) {}
+
+    fn release(&mut self, local: SocketAddr) {
+        if let Some(open) = self.flows.remove(&local) {
+            self.slots.access(open.index, |slot| *slot = None);
+            self.threads[open.thread].send(Command::Close { index: open.index });
+        }
+    }
+
+    fn totals(&mut self, local: SocketAddr) -> FlowTotals {
+        let Some(open) = self.flows.get(&local) else {
+            return FlowTotals::default();
+        };
+        let relay = self.slots.access(open.index, |slot| {
+            slot.as_ref().map(|slot| *slot.flow.stats())
+        });
+        FlowTotals {
+            relay: relay.flatten().unwrap_or_default(),
+            ..FlowTotals::default()
+        }
+    }
+
+    fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr> {
+        let index = self.flows.get(&local)?.index;
+        self.slots
+            .access(index, |slot| {
+                slot.as_ref().and_then(|slot| slot.flow.latched())
+            })
+            .flatten()
+    }
+
+    fn verdicts(&mut self) -> Verdicts {
+        let mut sum = Verdicts::default();
+        for thread in &self.threads {
+            sum.add(&thread.verdicts.get());
+        }
+        sum
+    }
+
+    fn tick(&mut self, _now: Instant) {
+        for (number, thread) in self.threads.iter_mut().enumerate() {
+            if thread.join.as_ref().is_some_and(JoinHandle::is_finished) {
+                thread.join = None;
+                tracing::error!(
+                    thread = number,
+                    "media: a relay thread ended; the packets of its calls are dropped"
+                );
+            }
+        }
+    }
+
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    fn handle_readable(&mut self) {}
+
+    fn paths(&self) -> Paths {
+        Paths {
+            kernel: MediaPath::Socket,
+            relay: MediaPath::Socket,
+        }
+    }
+}
+
+impl Thread {
+    fn start(
+        number: usize,
+        slots: &Arc<Slots>,
+        latches: &LatchReports,
+    ) -> Result<Thread, MediaError> {
+        let system = |action| move |source: io::Error| MediaError::System { action, source };
+        let waker = Waker::new().map_err(system("making an event counter"))?;
+        let verdicts = SharedVerdicts::default();
+        let (commands, inbox) = mpsc::channel();
+        let relay = Relay::new(
+            inbox,
+            waker.clone(),
+            Arc::clone(slots),
+            latches.clone(),
+            verdicts.clone(),
+        )
+        .map_err(system("making an epoll instance"))?;
+        let join = std::thread::Builder::new()
+            .name(format!("media-{number}"))
+            .spawn(move || relay.run())
+            .map_err(system("starting a relay thread"))?;
+        Ok(Thread {
+            commands,
+            waker,
+            verdicts,
+            join: Some(join),
+        })
+    }
+
+    fn send(&self, command: Command) {
+        // Fails if the thread has panicked, which `tick` reports.
+        let _ = self.commands.send(command);
+        self.waker.wake();
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.send(Command::Stop);
+        if let Some(join) = self.join.take()
+            && join.join().is_err()
+        {
+            tracing::error!("media: a relay thread panicked");
+        }
+    }
+}
+
+fn bind_error(local: SocketAddr, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            let limit = getrlimit(Resource::Nofile).maximum;
+            let limit = limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+            format!(
+                "the limit of open files is reached (RLIMIT_NOFILE is {limit}); each call needs 4"
+            )
+        }
+        Some(libc::ENFILE) => {
+            "the system's limit of open files is reached (fs.file-max)".to_owned()
+        }
+        _ => format!("binding {local}: {error}"),
+    }
+}
+
+/// The soft limit is meant for programs that use `select`.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "media: the limit of open files could not be raised");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The XDP backend: the program in the kernel, its maps, the AF_XDP workers, next hops.
+//!
+//! A flow has a slot, for the workers, and an entry, for the program. What is written last
+//! lets packets through, and what closes comes first:
+//! - a flow that starts: next hops, slot, entry;
+//! - a forwarded flow that changes: entry to the worker, slot, new entry, so that no packet
+//!   is forwarded by half of each;
+//! - a flow that ends: entry to none, a while for packets on their way, slot, next hops.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use media_common::counters::Verdicts;
+use media_common::flow::{ACTION_FORWARD, ACTION_WORKER, FlowEntry};
+use media_core::flow_plan::PlannedFlow;
+use media_core::relay::{Flow, Route};
+use media_core::report::MediaPath;
+use media_core::session::CallId;
+
+use super::carrier::{Carrier, FlowTotals, Paths};
+use super::config::MediaConfig;
+use super::error::MediaError;
+use super::events::KernelEvents;
+use super::loader::Loaded;
+use super::maps::KernelMaps;
+use super::next_hop::{NextHops, Peer};
+use super::slots::{LatchReports, SharedVerdicts, Slot, Slots};
+use super::status::{ActiveBackend, InterfaceDescription};
+use super::wake::Waker;
+use super::xsk::{Tables, Workers};
+
+/// Fields are dropped in order: the program is detached before the workers stop.
+pub(super) struct XdpBackend {
+    loaded: Loaded,
+    workers: Workers,
+    worker_verdicts: Vec<SharedVerdicts>,
+    maps: KernelMaps,
+    next_hops: NextHops,
+    slots: Arc<Slots>,
+    flows: HashMap<SocketAddr, Installed>,
+    events: KernelEvents,
+}
+
+/// What is in the tables for a flow.
+struct Installed {
+    index: u32,
+    entry: FlowEntry,
+    hops: Vec<(IpAddr, u16)>,
+}
+
+impl XdpBackend {
+    pub(super) fn start(
+        config: &MediaConfig,
+        slots: Arc<Slots>,
+        latches: LatchReports,
+        control: Waker,
+    ) -> Result<XdpBackend, MediaError> {
+        let (mut loaded, mut maps, setup) = Loaded::load(config, &slots)?;
+        let interfaces = loaded
+            .interfaces
+            .iter()
+            .map(|interface| interface.ifindex)
+            .collect();
+        let next_hops =
+            NextHops::new(setup.next_hops, interfaces).map_err(|source| MediaError::System {
+                action: "opening rtnetlink",
+                source,
+            })?;
+        loaded.attach(config.attach)?;
+        let events = KernelEvents::new(&mut loaded);
+        let tables = Tables {
+            slots: Arc::clone(&slots),
+            hops: next_hops.shared(),
+            latches,
+            control,
+        };
+        let workers = Workers::start(&loaded.interfaces, &config.cpus, &tables)?;
+        for socket in workers.sockets() {
+            maps.set_socket(socket.slot, socket.fd)
+                .map_err(|error| MediaError::Map {
+                    map: media_common::maps::XSKS,
+                    detail: error.to_string(),
+                })?;
+        }
+        let worker_verdicts = workers.verdicts().collect();
+        let flows = HashMap::new();
+        Ok(XdpBackend {
+            loaded,
+            workers,
+            worker_verdicts,
+            maps,
+            next_hops,
+            slots,
+            flows,
+            events,
+        })
+    }
+
+    pub(super) fn description(&self) -> ActiveBackend {
+        let describe = |interface: &super::loader::Attached| InterfaceDescription {
+            name: interface.name.clone(),
+            mode: interface.mode,
+            queues: interface.queues,
+            zero_copy: self
+                .workers
+                .sockets()
+                .filter(|socket| socket.ifindex == interface.ifindex)
+                .all(|socket| socket.is_zero_copy),
+        };
+        ActiveBackend::Xdp {
+            interfaces: self.loaded.interfaces.iter().map(describe).collect(),
+            workers: self.workers.len(),
+            pins: self.loaded.pin_directory().map(Into::into),
+        }
+    }
+
+    /// The next hops of a flow's destinations: RTP's first.
+    fn acquire_hops(&mut self, flow: &PlannedFlow) -> Result<Vec<(IpAddr, u16)>, String> {
+        let mut hops: Vec<(IpAddr, u16)> = Vec::with_capacity(2);
+        let routes = [flow.config.carries.rtp(), flow.config.carries.rtcp()];
+        for Route { from, to } in routes.into_iter().flatten() {
+            let Some(to) = to else { continue };
+            if hops.iter().any(|(remote, _)| *remote == to.ip()) {
+                continue;
+            }
+            match self.next_hops.acquire(Peer {
+                remote: to.ip(),
+                local: from.ip(),
+            }) {
+                Ok(index) => hops.push((to.ip(), index)),
+                Err(error) => {
+                    self.release_hops(&hops);
+                    return Err(error.to_string());
+                }
+            }
+        }
+        Ok(hops)
+    }
+
+    fn release_hops(&mut self, hops: &[(IpAddr, u16)]) {
+        let now = Instant::now();
+        for (_, index) in hops {
+            self.next_hops.release(*index, now);
+        }
+    }
+
+    fn entry_of(&self, flow: &PlannedFlow, hops: &[(IpAddr, u16)]) -> Result<FlowEntry, String> {
+        let Some((to, from)) = flow.exit() else {
+            return Ok(flow.entry(0, 0));
+        };
+        let local = self
+            .slots
+            .address_of(from)
+            .ok_or_else(|| format!("{from} is not one of our media ports"))?;
+        let hop = hops
+            .iter()
+            .find(|(remote, _)| *remote == to.ip())
+            .map_or(0, |(_, index)| *index);
+        Ok(flow.entry(local, hop))
+    }
+
+    fn write(&mut self, index: u32, entry: FlowEntry) -> Result<(), String> {
+        self.maps
+            .set_flow(index, entry)
+            .map_err(|error| format!("writing the flow table: {error}"))
+    }
+}
+
+impl Carrier for XdpBackend {
+    fn install(&mut self, _call: CallId, flow: &PlannedFlow) -> Result<(), String> {
+        let index = self
+            .slots
+            .index_of(flow.local)
+            .ok_or_else(|| format!("{} is not one of our media ports", flow.local))?;
+        let hops = self.acquire_hops(flow)?;
+        let entry = match self.entry_of(flow, &hops) {
+            Ok(entry) => entry,
+            Err(reason) => {
+                self.release_hops(&hops);
+                return Err(reason);
+            }
+        };
+        // Known from here on, so that closing it cleans up whatever fails below.
+        let installed = Installed {
+            index,
+            entry,
+            hops: hops.clone(),
+        };
+        let old = self.flows.insert(flow.local, installed);
+        let old_entry = old.as_ref().map(|old| old.entry);
+        if old_entry.is_none() {
+            self.maps
+                .reset_counters(index)
+                .map_err(|error| format!("clearing counters: {error}"))?;
+        } else if old_entry.is_some_and(|old| old.action == ACTION_FORWARD && old != entry) {
+            self.write(
+                index,
+                FlowEntry {
+                    action: ACTION_WORKER,
+                    ..entry
+                },
+            )?;
+        }
+        self.slots.access(index, |slot| match slot {
+            Some(slot) => {
+                slot.flow.update(flow.config.clone());
+                slot.hops = hops;
+            }
+            None => {
+                *slot = Some(Box::new(Slot {
+                    flow: Flow::new(flow.config.clone()),
+                    hops,
+                }));
+            }
+        });
+        if old_entry != Some(entry) {
+            self.write(index, entry)?;
+        }
+        if let Some(old) = old {
+            self.release_hops(&old.hops);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, local: SocketAddr) {
+        let Some(installed) = self.flows.get_mut(&local) else {
+            return;
+        };
+        installed.entry = FlowEntry::default();
+        let index = installed.index;
+        if let Err(reason) = self.write(index, FlowEntry::default()) {
+            tracing::error!(%local, reason, "media: a flow could not be closed");
+        }
+    }
+
+    fn release(&mut self, local: SocketAddr) {
+        if let Some(installed) = self.flows.remove(&local) {
+            self.slots.access(installed.index, |slot| *slot = None);
+            self.release_hops(&installed.hops);
+        }
+    }
+
+    fn totals(&mut self, local: SocketAddr) -> FlowTotals {
+        let Some(installed) = self.flows.get(&local) else {
+            return FlowTotals::default();
+        };
+        let relay = self.slots.access(installed.index, |slot| {
+            slot.as_ref().map(|slot| *slot.flow.stats())
+        });
+        FlowTotals {
+            kernel: self.maps.counters(installed.index),
+            relay: relay.flatten().unwrap_or_default(),
+        }
+    }
+
+    fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr> {
+        let index = self.flows.get(&local)?.index;
+        self.slots
+            .access(index, |slot| {
+                slot.as_ref().and_then(|slot| slot.flow.latched())
+            })
+            .flatten()
+    }
+
+    fn verdicts(&mut self) -> Verdicts {
+        let mut sum = self.maps.verdicts();
+        for worker in &self.worker_verdicts {
+            sum.add(&worker.get());
+        }
+        sum
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.next_hops.tick(now);
+        for socket in self.workers.take_failed() {
+            self.maps.clear_socket(socket.slot);
+        }
+    }
+
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let mut fds = vec![self.next_hops.changes_fd(), self.maps.events_fd()];
+        fds.extend(self.events.trace_fd());
+        fds
+    }
+
+    fn handle_readable(&mut self) {
+        self.next_hops.handle_changes();
+        self.events.read(&mut self.maps);
+    }
+
+    fn paths(&self) -> Paths {
+        Paths {
+            kernel: MediaPath::Xdp,
+            relay: MediaPath::AfXdp,
+        }
+    }
+}
+
+impl Drop for XdpBackend {
+    fn drop(&mut self) {
+        let locals: Vec<_> = self.flows.keys().copied().collect();
+        for local in locals {
+            self.close(local);
+        }
+        self.next_hops.clear();
+    }
+}

@@ -1,0 +1,333 @@
+//! The AF_XDP workers: re-encryption, first packets, whatever the kernel cannot do alone.
+//!
+//! Worker `w` of `n` owns, on every interface, the sockets of the queues `q` with
+//! `q % n == w`, so that a packet that came by one of its queues leaves by another without
+//! another thread. `n` is the smallest number of queues that an interface has.
+
+mod ports;
+mod worker;
+
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use super::error::MediaError;
+use super::loader::Attached;
+use super::next_hop::{HopCache, SharedHops};
+use super::slots::{LatchReports, SharedVerdicts, Slots};
+use super::status::AttachedMode;
+use super::sys::{BindError, Xsk};
+use super::wake::Waker;
+use ports::Port;
+use worker::Worker;
+
+/// The kernel gives a queue back some milliseconds after its last socket was closed.
+const BUSY_FOR: Duration = Duration::from_secs(1);
+const BUSY_RETRY: Duration = Duration::from_millis(10);
+
+/// What the workers run on.
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub(super) slots: Arc<Slots>,
+    pub(super) hops: Arc<SharedHops>,
+    pub(super) latches: LatchReports,
+    /// Wakes control, which then looks whether a worker has failed.
+    pub(super) control: Waker,
+}
+
+/// All workers. Dropped, they stop and their sockets are closed.
+pub(super) struct Workers {
+    workers: Vec<Handle>,
+}
+
+/// A socket that a worker has bound.
+pub(super) struct BoundSocket {
+    /// Where it belongs among the AF_XDP sockets.
+    pub(super) slot: u32,
+    pub(super) fd: RawFd,
+    pub(super) ifindex: u32,
+    pub(super) is_zero_copy: bool,
+}
+
+struct Handle {
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<Stop>,
+    verdicts: SharedVerdicts,
+    sockets: Vec<BoundSocket>,
+}
+
+struct Stop {
+    requested: AtomicBool,
+    failed: AtomicBool,
+    waker: Waker,
+}
+
+/// A queue to bind to.
+#[derive(Clone)]
+struct Place {
+    interface: String,
+    ifindex: u32,
+    queue: u32,
+    slot: u32,
+    copy: bool,
+}
+
+impl Workers {
+    /// Starts every worker with its sockets bound; nothing reaches them until control
+    /// has put the sockets into the kernel's map.
+    pub(super) fn start(
+        interfaces: &[Attached],
+        cpus: &[usize],
+        tables: &Tables,
+    ) -> Result<Workers, MediaError> {
+        let count = interfaces
+            .iter()
+            .map(|interface| interface.queues)
+            .min()
+            .unwrap_or(0);
+        let cpus = if cpus.is_empty() {
+            own_cpus()
+        } else {
+            cpus.to_vec()
+        };
+        let mut workers = Workers {
+            workers: Vec::new(),
+        };
+        for number in 0..count {
+            let places = places(interfaces, number, count);
+            let cpu = (!cpus.is_empty()).then(|| cpus[number as usize % cpus.len()]);
+            workers
+                .workers
+                .push(Handle::start(number, places, cpu, tables.clone())?);
+        }
+        Ok(workers)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &BoundSocket> {
+        self.workers.iter().flat_map(|worker| &worker.sockets)
+    }
+
+    /// The sockets of workers that have ended in a panic since the last call.
+    pub(super) fn take_failed(&mut self) -> Vec<BoundSocket> {
+        let failed = self
+            .workers
+            .iter_mut()
+            .filter(|worker| worker.stop.failed.load(Ordering::Acquire));
+        failed
+            .flat_map(|worker| std::mem::take(&mut worker.sockets))
+            .collect()
+    }
+
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = SharedVerdicts> {
+        self.workers.iter().map(|worker| worker.verdicts.clone())
+    }
+}
+
+impl Handle {
+    fn start(
+        number: u32,
+        places: Vec<Place>,
+        cpu: Option<usize>,
+        tables: Tables,
+    ) -> Result<Handle, MediaError> {
+        let system = |action| move |source| MediaError::System { action, source };
+        let waker = Waker::new().map_err(system("making an event counter"))?;
+        let stop = Arc::new(Stop {
+            requested: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            waker,
+        });
+        let verdicts = SharedVerdicts::default();
+        let (ready, started) = mpsc::channel();
+        let run = {
+            let (stop, verdicts) = (Arc::clone(&stop), verdicts.clone());
+            move || {
+                let control = tables.control.clone();
+                let end = catch_unwind(AssertUnwindSafe(|| {
+                    run(&places, cpu, tables, &stop, verdicts, &ready)
+                }));
+                if end.is_err() {
+                    stop.failed.store(true, Ordering::Release);
+                    tracing::error!(
+                        worker = number,
+                        "media: a worker panicked; the packets of its queues are dropped"
+                    );
+                    control.wake();
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("media-{number}"))
+            .spawn(run)
+            .map_err(system("starting a worker"))?;
+        let sockets = match started.recv() {
+            Ok(sockets) => sockets?,
+            Err(_) => {
+                return Err(MediaError::Load(
+                    "a worker panicked at its start".to_owned(),
+                ));
+            }
+        };
+        Ok(Handle {
+            thread: Some(thread),
+            stop,
+            verdicts,
+            sockets,
+        })
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.requested.store(true, Ordering::Release);
+        self.stop.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been caught and told.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The worker's thread: binds, says so, relays.
+fn run(
+    places: &[Place],
+    cpu: Option<usize>,
+    tables: Tables,
+    stop: &Stop,
+    verdicts: SharedVerdicts,
+    ready: &mpsc::Sender<Result<Vec<BoundSocket>, MediaError>>,
+) {
+    if let Some(cpu) = cpu
+        && let Err(error) = pin_to(cpu)
+    {
+        tracing::warn!(cpu, %error, "media: a worker could not be pinned to its CPU");
+    }
+    let ports = match places.iter().map(bind).collect::<Result<Vec<_>, _>>() {
+        Ok(ports) => ports,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    let bound = ports.iter().zip(places).map(|(port, place)| BoundSocket {
+        slot: place.slot,
+        fd: port.socket.raw_fd(),
+        ifindex: place.ifindex,
+        is_zero_copy: port.socket.is_zero_copy(),
+    });
+    if ready.send(Ok(bound.collect())).is_err() {
+        return;
+    }
+    let mut worker = Worker::new(
+        ports,
+        tables.slots,
+        HopCache::new(tables.hops),
+        tables.latches,
+        verdicts,
+    );
+    while !stop.requested.load(Ordering::Acquire) {
+        if !worker.relay_batch() {
+            worker.sleep(&stop.waker);
+        }
+    }
+}
+
+/// Binds, with patience for a queue that was in use a moment ago.
+fn bind(place: &Place) -> Result<Port, MediaError> {
+    let begun = Instant::now();
+    let detail = loop {
+        match Xsk::bind(place.ifindex, place.queue, place.copy) {
+            Ok(socket) => {
+                return Ok(Port {
+                    ifindex: place.ifindex,
+                    socket,
+                });
+            }
+            Err(BindError::Busy) if begun.elapsed() < BUSY_FOR => std::thread::sleep(BUSY_RETRY),
+            Err(BindError::Busy) => break "the queue has another AF_XDP socket".to_owned(),
+            Err(BindError::Refused(error))
+                if error.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                let action = format!("opening an AF_XDP socket on {}", place.interface);
+                return Err(MediaError::MissingCapability {
+                    capability: "CAP_NET_RAW",
+                    action,
+                });
+            }
+            Err(BindError::Refused(error)) => break error.to_string(),
+        }
+    };
+    Err(MediaError::Xsk {
+        interface: place.interface.clone(),
+        queue: place.queue,
+        detail,
+    })
+}
+
+fn places(interfaces: &[Attached], worker: u32, workers: u32) -> Vec<Place> {
+    let queues = |interface: &Attached| (worker..interface.queues).step_by(workers as usize);
+    let place = |interface: &Attached, queue| Place {
+        interface: interface.name.clone(),
+        ifindex: interface.ifindex,
+        queue,
+        slot: interface.first_slot + queue,
+        // A generic program hands over packets of the network stack, never the driver's.
+        copy: interface.mode == AttachedMode::Generic,
+    };
+    interfaces
+        .iter()
+        .flat_map(|interface| queues(interface).map(move |queue| place(interface, queue)))
+        .collect()
+}
+
+fn own_cpus() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(None) else {
+        return Vec::new();
+    };
+    (0..CpuSet::MAX_CPU)
+        .filter(|cpu| set.is_set(*cpu))
+        .collect()
+}
+
+fn pin_to(cpu: usize) -> rustix::io::Result<()> {
+    if cpu >= CpuSet::MAX_CPU {
+        return Err(rustix::io::Errno::INVAL);
+    }
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, ifindex: u32, queues: u32, first_slot: u32) -> Attached {
+        Attached {
+            name: name.to_owned(),
+            ifindex,
+            queues,
+            mode: AttachedMode::Native,
+            first_slot,
+        }
+    }
+
+    #[test]
+    fn every_queue_has_one_worker_and_every_worker_every_interface() {
+        let interfaces = [interface("a", 2, 2, 0), interface("b", 3, 5, 2)];
+        let of_worker = |worker| -> Vec<_> {
+            places(&interfaces, worker, 2)
+                .iter()
+                .map(|place| (place.ifindex, place.queue, place.slot))
+                .collect()
+        };
+        assert_eq!(of_worker(0), [(2, 0, 0), (3, 0, 2), (3, 2, 4), (3, 4, 6)]);
+        assert_eq!(of_worker(1), [(2, 1, 1), (3, 1, 3), (3, 3, 5)]);
+    }
+}
