@@ -247,3 +247,75 @@ fn write_attribute(tag: &str, key: &MasterKey) -> String {
     }
     attribute
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of RFC 4568 sections 6.1 and 6.2.
+    #[test]
+    fn the_examples_of_rfc_4568_are_read() {
+        let line = CryptoLine::parse(
+            "1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:32",
+        )
+        .expect("usable");
+        assert_eq!(line.tag, "1");
+        assert_eq!(line.suite(), Suite::AesCm128HmacSha1_80);
+        assert_eq!(line.key.key(), b"wDfvg&T+)xG7@fb5");
+        assert_eq!(line.key.salt(), b"jU,RaA}\\|p0%*#");
+        assert_eq!(line.key.lifetime(), Some(1 << 20));
+        assert_eq!(line.key.mki().len(), 32);
+        assert_eq!(line.key.mki().last(), Some(&1));
+
+        let short = CryptoLine::parse(
+            "2 AES_CM_128_HMAC_SHA1_32 inline:YUJDZGVmZ2hpSktMbW9QUXJzVHVWd3l6MTIzNDU2|1066:4",
+        )
+        .expect("usable");
+        assert_eq!(
+            (short.key.lifetime(), short.key.mki()),
+            (None, &[0, 0, 4, 42][..])
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for suite in Suite::ALL.iter().copied() {
+            let key_salt: Vec<u8> = (0..30).collect();
+            let plain = MasterKey::from_key_salt(suite, &key_salt).expect("30 bytes");
+            for key in [plain.clone(), with_our_mki(plain)] {
+                let line = CryptoLine::of("3", key.clone());
+                let value = line.attribute.strip_prefix("crypto:").expect("the name");
+                let read = CryptoLine::parse(value).expect("usable");
+                assert_eq!((read.tag.as_str(), &read.key), ("3", &key));
+                assert_eq!(read.attribute, line.attribute);
+            }
+        }
+    }
+
+    #[test]
+    fn the_reason_why_a_line_is_unusable_is_told() {
+        const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+        const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
+        for (line, reason) in [
+            (format!("1 {SUITE}"), Unusable::Malformed),
+            (format!("-1 {SUITE} inline:{KEY}"), Unusable::Malformed),
+            (format!("1 {SUITE} {KEY}"), Unusable::Malformed),
+            (format!("1 NULL_HMAC_SHA1_80 inline:{KEY}"), Unusable::Suite),
+            (format!("1 {SUITE} mikey:{KEY}"), Unusable::KeyMethod),
+            (
+                format!("1 {SUITE} inline:{KEY}|1:1;inline:{KEY}|2:1"),
+                Unusable::SeveralKeys,
+            ),
+            (format!("1 {SUITE} inline:{KEY}QUJD"), Unusable::Key),
+            (format!("1 {SUITE} inline:{KEY}|2^64"), Unusable::Lifetime),
+            (format!("1 {SUITE} inline:{KEY}|-5"), Unusable::Lifetime),
+            (format!("1 {SUITE} inline:{KEY}|1:x"), Unusable::Mki),
+            (
+                format!("1 {SUITE} inline:{KEY} UNENCRYPTED_SRTP"),
+                Unusable::SessionParameter,
+            ),
+        ] {
+            assert_eq!(CryptoLine::parse(&line).err(), Some(reason), "{line}");
+        }
+    }
+}

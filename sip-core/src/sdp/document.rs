@@ -277,3 +277,46 @@ impl Line {
         std::str::from_utf8(value).ok().map(str::trim)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_blank_line_is_kept_at_the_end_and_refused_elsewhere() {
+        let body = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n\r\n\r\n";
+        assert_eq!(Document::parse(body).expect("valid").to_bytes(), body);
+        assert!(Document::parse(b"v=0\r\n\r\no=- 1 1 IN IP4 192.0.2.1\r\n").is_err());
+    }
+
+    #[test]
+    fn an_attribute_added_stands_before_blank_lines() {
+        let mut document = Document::parse(b"v=0\no=x\n\n").expect("valid");
+        document.session.push_attribute("inactive");
+        assert_eq!(document.to_bytes(), b"v=0\no=x\na=inactive\n\n");
+    }
+
+    proptest! {
+        #[test]
+        fn every_body_that_is_accepted_leaves_byte_for_byte(
+            lines in prop::collection::vec("[a-z]=[^\r\n\0]{0,20}", 0..12),
+            ends in prop::collection::vec(any::<bool>(), 14),
+            last in "(\r\n|\n){0,3}",
+        ) {
+            let mut body = Vec::new();
+            let start = ["v=0", "o=- 1 1 IN IP4 192.0.2.1"].map(String::from);
+            for (line, crlf) in start.iter().chain(&lines).zip(&ends) {
+                body.extend_from_slice(line.as_bytes());
+                body.extend_from_slice(if *crlf { b"\r\n" } else { b"\n" });
+            }
+            body.truncate(body.len() - 1);
+            let cut = body.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(body);
+            let body = [&cut, last.as_bytes()].concat();
+            if let Ok(document) = Document::parse(&body) {
+                prop_assert_eq!(document.to_bytes(), body);
+            }
+        }
+    }
+}

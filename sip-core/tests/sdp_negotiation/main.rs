@@ -1,0 +1,11 @@
+//! SDP through a whole call, as the two peers and the media plane see it.
+
+mod codecs;
+mod hold;
+mod lines;
+mod offer_answer;
+mod passthrough;
+mod properties;
+mod reinvite;
+mod security;
+mod support;
