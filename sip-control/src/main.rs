@@ -1,1 +1,123 @@
-fn main() {}
+//! The command line of `trunkline`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use sip_control::{config, control, daemon, status};
+use tracing_subscriber::EnvFilter;
+
+/// What a bad configuration ends with, as bad usage does.
+const BAD_CONFIGURATION: u8 = 2;
+
+/// A secure SIP trunk edge: SIP/TLS and SRTP on one side, your PBX on the other.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run in the foreground until SIGTERM; SIGHUP reloads trunks, routes and certificates.
+    Run {
+        #[arg(long, default_value = config::DEFAULT_PATH)]
+        config: PathBuf,
+        /// How the log on standard error looks; `TRUNKLINE_LOG` says what is in it.
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        log_format: LogFormat,
+    },
+    /// Check a configuration and every file that it names.
+    Check {
+        #[arg(long, default_value = config::DEFAULT_PATH)]
+        config: PathBuf,
+    },
+    /// Ask a running daemon how it is.
+    Status {
+        /// `control.socket` of its configuration.
+        #[arg(long, default_value = control::DEFAULT_SOCKET)]
+        socket: PathBuf,
+        /// Everything, as one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().verb {
+        Verb::Run { config, log_format } => run(&config, log_format),
+        Verb::Check { config } => match daemon::check(&config) {
+            Ok(_) => {
+                println!("{}: ok", config.display());
+                ExitCode::SUCCESS
+            }
+            Err(error) => bad_configuration(&error),
+        },
+        Verb::Status { socket, json } => print_status(&socket, json),
+    }
+}
+
+fn run(path: &std::path::Path, log_format: LogFormat) -> ExitCode {
+    let config = match config::Config::load(path) {
+        Ok(config) => config,
+        Err(error) => return bad_configuration(&error),
+    };
+    start_log(log_format);
+    let running = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(daemon::run(config)));
+    match running {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(&error),
+    }
+}
+
+fn print_status(socket: &std::path::Path, json: bool) -> ExitCode {
+    let printed = control::ask_status(socket).and_then(|status| {
+        let text = if json {
+            format!("{status}\n")
+        } else {
+            status::table(&status)
+        };
+        Ok(io::stdout().write_all(text.as_bytes())?)
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(&error),
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::builder()
+        .with_env_var("TRUNKLINE_LOG")
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn bad_configuration(error: &config::ConfigError) -> ExitCode {
+    eprintln!("trunkline: {error}");
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+/// One line, with the cause.
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("trunkline: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,177 @@
+//! A call record as JSON.
+
+use std::time::{Duration, Instant};
+
+use media_core::report::{DirectionReport, MediaReport};
+use media_core::session::Side;
+use serde_json::{Map, Value, json};
+use sip_core::stack::{CallRecord, LegRecord};
+
+use crate::clock::{WallClock, rfc3339};
+
+/// The record of a call. Times are UTC; `duration_s` counts from the answer, `setup_ms` from the
+/// INVITE to the answer.
+pub(crate) fn record(call: &CallRecord) -> Value {
+    let clock = WallClock::now();
+    let time = |then: Instant| rfc3339(clock.at(then));
+    let answered = |from: Instant, to: Instant| to.saturating_duration_since(from);
+    json!({
+        "call": call.call.0,
+        "start": time(call.start),
+        "answer": call.answer.map(time),
+        "end": time(call.end),
+        "setup_ms": call.answer.map(|answer| milliseconds(answered(call.start, answer))),
+        "duration_s": call.answer.map_or(0.0, |answer| milliseconds(answered(answer, call.end)) / 1000.0),
+        "from": call.from,
+        "to": call.to,
+        "ended_by": call.ended_by.name(),
+        "status": call.status,
+        "code": call.code,
+        "reason": call.reason,
+        "codec": call.codec,
+        "caller": leg(&call.caller),
+        "callee": call.callee.as_ref().map(leg),
+        "media": call.media.as_ref().map(media),
+    })
+}
+
+/// One leg of a call, in records and in status.
+pub(crate) fn leg(leg: &LegRecord) -> Value {
+    json!({
+        "call_id": leg.sip_call_id,
+        "trunk": leg.trunk,
+        "transport": leg.transport.uri_token(),
+        "remote": leg.remote.map(|remote| remote.to_string()),
+        "profile": leg.profile,
+        "suite": leg.suite.map(|suite| suite.name()),
+    })
+}
+
+fn media(report: &MediaReport) -> Value {
+    json!({ "directions": report.directions.iter().map(direction).collect::<Vec<_>>() })
+}
+
+fn direction(report: &DirectionReport) -> Value {
+    let dropped: Map<String, Value> =
+        report.dropped.iter().map(|(reason, count)| ((*reason).to_owned(), json!(count))).collect();
+    json!({
+        "from": side(report.from),
+        "stream": report.stream,
+        "path": report.path.name(),
+        "packets": report.packets,
+        "bytes": report.bytes,
+        "dropped": dropped,
+    })
+}
+
+/// A side as records and status name it.
+pub(crate) fn side(side: Side) -> &'static str {
+    match side {
+        Side::Caller => "caller",
+        Side::Callee => "callee",
+    }
+}
+
+/// With three decimals.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use media_core::report::MediaPath;
+    use media_core::session::CallId;
+    use media_core::srtp::profile::Suite;
+    use sip_core::stack::EndedBy;
+    use sip_core::transport::Transport;
+
+    use super::*;
+
+    fn some_leg(suite: Option<Suite>) -> LegRecord {
+        LegRecord {
+            sip_call_id: "a1@b.example".to_owned(),
+            trunk: Some("carrier".to_owned()),
+            transport: if suite.is_some() { Transport::Tls } else { Transport::Udp },
+            remote: Some(([192, 0, 2, 1], 5061).into()),
+            profile: Some(if suite.is_some() { "RTP/SAVP" } else { "RTP/AVP" }),
+            suite,
+        }
+    }
+
+    #[test]
+    fn a_record_tells_the_whole_call() {
+        let start = Instant::now();
+        let call = CallRecord {
+            call: CallId(7),
+            caller: some_leg(Some(Suite::AesCm128HmacSha1_80)),
+            callee: Some(some_leg(None)),
+            from: "sip:+431@carrier.example".to_owned(),
+            to: "sip:+4366@edge.example".to_owned(),
+            start,
+            answer: Some(start + Duration::from_micros(12_345)),
+            end: start + Duration::from_micros(10_012_345),
+            ended_by: EndedBy::Callee,
+            status: 200,
+            code: None,
+            reason: "hung up \"early\"".to_owned(),
+            codec: Some("PCMU".to_owned()),
+            media: Some(MediaReport {
+                directions: vec![DirectionReport {
+                    from: Side::Caller,
+                    stream: 0,
+                    path: MediaPath::AfXdp,
+                    packets: 500,
+                    bytes: 91_000,
+                    dropped: vec![("drop_replay", 2)],
+                }],
+            }),
+        };
+        let value = record(&call);
+        assert_eq!(value["call"], 7);
+        assert_eq!(value["setup_ms"], 12.345);
+        assert_eq!(value["duration_s"], 10.0);
+        assert_eq!(value["ended_by"], "callee");
+        assert_eq!(value["reason"], "hung up \"early\"");
+        assert_eq!(
+            value["caller"],
+            json!({"call_id": "a1@b.example", "trunk": "carrier", "transport": "tls", "remote": "192.0.2.1:5061",
+                   "profile": "RTP/SAVP", "suite": "AES_CM_128_HMAC_SHA1_80"})
+        );
+        assert_eq!(value["callee"]["suite"], Value::Null);
+        assert_eq!(
+            value["media"]["directions"],
+            json!([{"from": "caller", "stream": 0, "path": "af_xdp", "packets": 500, "bytes": 91_000,
+                    "dropped": {"drop_replay": 2}}])
+        );
+        let written = value["start"].as_str().unwrap();
+        assert_eq!((written.len(), &written[10..11], &written[23..]), (24, "T", "Z"));
+        assert!(!value.to_string().contains('\n'));
+    }
+
+    #[test]
+    fn a_refused_call_has_a_record_too() {
+        let start = Instant::now();
+        let call = CallRecord {
+            call: CallId(8),
+            caller: some_leg(None),
+            callee: None,
+            from: "sip:a@b.example".to_owned(),
+            to: "sip:c@d.example".to_owned(),
+            start,
+            answer: None,
+            end: start,
+            ended_by: EndedBy::Trunkline,
+            status: 403,
+            code: Some(32201),
+            reason: "source address not allowed".to_owned(),
+            codec: None,
+            media: None,
+        };
+        let value = record(&call);
+        assert_eq!((&value["status"], &value["code"]), (&json!(403), &json!(32201)));
+        for absent in ["answer", "setup_ms", "callee", "media", "codec"] {
+            assert_eq!(value[absent], Value::Null, "{absent}");
+        }
+        assert_eq!(value["duration_s"], 0.0);
+    }
+}

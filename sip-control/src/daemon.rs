@@ -1,0 +1,164 @@
+//! Starts everything in order, runs the driver, and stops everything in order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use media_core::report::MediaEvent;
+use rand_core::{OsRng, TryRngCore};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use sip_core::stack::Stack;
+use tokio::sync::mpsc;
+
+use crate::cdr::Records;
+use crate::config::Config;
+use crate::control::ControlSocket;
+use crate::driver::{Driver, Inputs, log_warnings};
+use crate::media::MediaPlane;
+use crate::ports::{self, SharedPorts};
+use crate::signals::Signals;
+use crate::transport::Transports;
+
+/// Messages that wait for signalling; beyond it peers wait.
+const ARRIVALS: usize = 4096;
+const MEDIA_EVENTS: usize = 4096;
+const QUESTIONS: usize = 16;
+
+/// Runs the daemon until it is asked to stop. Must be called within a multi-threaded runtime.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let signals = Signals::catch().context("signals cannot be caught")?;
+    raise_file_limit();
+    log_warnings(&config);
+    let pool = ports::pool(&config.realms, config.port_cooldown)?;
+    let shared_ports = SharedPorts::new(pool);
+    let records = Records::open(config.records.as_ref()).context("cdr.path cannot be opened")?;
+    let (media_sender, media_events) = mpsc::channel::<MediaEvent>(MEDIA_EVENTS);
+    let media_config = config.media.clone();
+    // Loading the program and waiting for links takes a while.
+    let media =
+        tokio::task::spawn_blocking(|| MediaPlane::start(media_config, media_sender)).await??;
+    let media = Arc::new(media);
+    let (arrival_sender, arrivals) = mpsc::channel(ARRIVALS);
+    let transports = Transports::start(&config, arrival_sender)?;
+    let (question_sender, questions) = mpsc::channel(QUESTIONS);
+    let control = match &config.control_socket {
+        Some(path) => Some(ControlSocket::open(
+            path,
+            question_sender,
+            Arc::clone(&media),
+        )?),
+        None => None,
+    };
+    let rng = Box::new(OsRng.unwrap_err());
+    let stack = Stack::new(
+        config.stack(),
+        rng,
+        Box::new(shared_ports.clone()),
+        Instant::now(),
+    );
+    log_start(&config, &media);
+    let inputs = Inputs {
+        signals,
+        arrivals,
+        media_events,
+        questions,
+    };
+    let mut driver = Driver {
+        config,
+        stack,
+        ports: shared_ports,
+        transports,
+        media,
+        records,
+        inputs,
+    };
+    driver.run().await;
+    stop(driver, control).await;
+    Ok(())
+}
+
+async fn stop(driver: Driver, control: Option<ControlSocket>) {
+    let (media, transports, records) = driver.into_parts();
+    if let Some(control) = control {
+        control.close().await;
+    }
+    transports.close().await;
+    let closed = tokio::task::spawn_blocking(move || {
+        records.close();
+        // An answer to status may still hold it; then it stops when that is done.
+        if let Some(media) = Arc::into_inner(media) {
+            media.stop();
+        }
+    });
+    match closed.await {
+        Ok(()) => tracing::info!("stopped"),
+        Err(error) => tracing::error!("stopping: {error}"),
+    }
+}
+
+fn log_start(config: &Config, media: &MediaPlane) {
+    for configured in &config.listeners {
+        let listener = &configured.listener;
+        let realm = config
+            .realms
+            .get(usize::from(listener.realm.0))
+            .map(|realm| realm.name.as_str());
+        tracing::info!(
+            name = configured.name,
+            transport = listener.transport.uri_token(),
+            address = %listener.address,
+            advertised = %format_args!("{}:{}", listener.advertised_host, listener.advertised_port),
+            realm,
+            "listener"
+        );
+    }
+    let description = media.description();
+    if let Some(reason) = &description.fallback_reason {
+        tracing::warn!("{reason}; media goes through UDP sockets");
+    }
+    let (backend, attach_mode) = (description.backend_name(), description.attach_mode());
+    tracing::info!(backend, attach_mode, "media: {description}");
+    for configured in &config.trunks {
+        let trunk = &configured.trunk;
+        let destination = trunk.destination.as_ref().map(|destination| {
+            format!(
+                "{}:{};transport={}",
+                destination.host,
+                destination.port,
+                destination.transport.uri_token()
+            )
+        });
+        tracing::info!(name = trunk.name, secure = ?trunk.mode, destination, "trunk");
+        if configured
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.verify == crate::transport::tls::Verify::Off)
+        {
+            tracing::warn!(
+                trunk = trunk.name,
+                "the certificate of this peer is NOT verified (verify = \"off\"): anybody may answer in its place"
+            );
+        }
+    }
+    let (trunks, routes) = (config.trunks.len(), config.routes.len());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), trunks, routes, "ready");
+}
+
+/// Every connection is a file; the shell's soft limit is for programs with few.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+}
+
+/// Reads and checks a configuration; what deserves a look is printed.
+pub fn check(path: &Path) -> Result<Config, crate::config::ConfigError> {
+    let config = Config::load(path)?;
+    for warning in &config.warnings {
+        eprintln!("{}: warning: {warning}", path.display());
+    }
+    Ok(config)
+}

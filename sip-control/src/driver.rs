@@ -1,0 +1,213 @@
+//! The loop between signalling and the world: what arrives goes into the [`Stack`], what it
+//! commands is done. It never waits for a peer, a disk or the media plane.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use media_core::report::MediaEvent;
+use sip_core::stack::{Command, MediaCommand, Stack, Transmit};
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use crate::cdr::Records;
+use crate::config::Config;
+use crate::control::{Question, Snapshot};
+use crate::events;
+use crate::media::MediaPlane;
+use crate::ports::SharedPorts;
+use crate::signals::{Request, Signals};
+use crate::transport::{Arrival, Transports};
+
+/// How long peers may take to answer the BYEs of a shutdown.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Arrivals that are taken before signals and media events are looked at again.
+const BATCH: usize = 64;
+/// When nothing is pending.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// What the loop works with; all of it has been started.
+pub(crate) struct Driver {
+    pub(crate) config: Config,
+    pub(crate) stack: Stack,
+    pub(crate) ports: SharedPorts,
+    pub(crate) transports: Transports,
+    pub(crate) media: Arc<MediaPlane>,
+    pub(crate) records: Records,
+    pub(crate) inputs: Inputs,
+}
+
+/// Where things happen that signalling must know.
+pub(crate) struct Inputs {
+    pub(crate) signals: Signals,
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) media_events: mpsc::Receiver<MediaEvent>,
+    pub(crate) questions: mpsc::Receiver<Question>,
+}
+
+/// What wakes the loop.
+enum Input {
+    Signal(Request),
+    Arrival(Arrival),
+    Media(MediaEvent),
+    Question(Question),
+    Time,
+}
+
+impl Driver {
+    /// Runs until a signal asks to stop and every call has ended, or may take no longer.
+    pub(crate) async fn run(&mut self) {
+        let mut stop_at: Option<Instant> = None;
+        loop {
+            self.pass_time();
+            if stop_at.is_some_and(|stop_at| self.stack.is_idle() || stop_at <= Instant::now()) {
+                return;
+            }
+            let input = self.inputs.next(self.wake_at(stop_at)).await;
+            match input {
+                Input::Signal(Request::Reload) => self.reload(),
+                Input::Signal(Request::Stop) if stop_at.is_some() => {
+                    tracing::warn!(calls = self.stack.calls(), "stopping at once");
+                    return;
+                }
+                Input::Signal(Request::Stop) => stop_at = Some(self.begin_to_stop()),
+                Input::Arrival(arrival) => self.take_batch(arrival),
+                Input::Media(event) => self.stack.handle_media(Instant::now(), event),
+                Input::Question(question) => question.answer(self.snapshot()),
+                Input::Time => {}
+            }
+            self.execute();
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let now = Instant::now();
+        self.ports.tick(now);
+        if self.stack.poll_timeout().is_some_and(|due| due <= now) {
+            self.stack.handle_timeout(now);
+            self.execute();
+        }
+    }
+
+    fn wake_at(&self, stop_at: Option<Instant>) -> Instant {
+        let pending = self.stack.poll_timeout().into_iter().chain(stop_at).min();
+        pending.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP)
+    }
+
+    fn begin_to_stop(&mut self) -> Instant {
+        let now = Instant::now();
+        tracing::info!(
+            calls = self.stack.calls(),
+            "stopping: no new calls, ending those that are up"
+        );
+        self.transports.stop_accepting();
+        self.stack.shut_down(now);
+        now + FAREWELL
+    }
+
+    /// A burst is taken in one go, but not without end.
+    fn take_batch(&mut self, first: Arrival) {
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(arrival) = next else { return };
+            self.take(arrival);
+            self.execute();
+            next = self.inputs.arrivals.try_recv().ok();
+        }
+        if let Some(arrival) = next {
+            self.take(arrival);
+        }
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        let now = Instant::now();
+        match arrival {
+            Arrival::Message { origin, bytes } => self.stack.handle_message(now, origin, &bytes),
+            Arrival::Failed(failure) => self.stack.handle_transport_failure(now, failure),
+            Arrival::Closed(connection) => self.stack.handle_connection_closed(now, connection),
+        }
+    }
+
+    /// Does everything that the stack wants done.
+    fn execute(&mut self) {
+        while let Some(command) = self.stack.poll_command() {
+            match command {
+                Command::Send(transmit) => self.send(transmit),
+                Command::Media(MediaCommand::Apply(session)) => self.media.apply(session),
+                Command::Media(MediaCommand::Remove(call)) => self.media.remove(call),
+                Command::Record(record) => self.records.write(&record),
+                Command::Event(event) => events::log(&event),
+            }
+        }
+    }
+
+    fn send(&mut self, transmit: Transmit) {
+        self.warn_if_unverified(&transmit);
+        if let Err(failure) = self.transports.send(transmit) {
+            self.stack.handle_transport_failure(Instant::now(), failure);
+        }
+    }
+
+    /// SEC-4: each call to a peer that may be anybody is worth a line.
+    fn warn_if_unverified(&self, transmit: &Transmit) {
+        let Some(trunk) = transmit.target.trunk else {
+            return;
+        };
+        let begins_call =
+            transmit.target.connection.is_none() && transmit.bytes.starts_with(b"INVITE ");
+        if let Some(name) = begins_call
+            .then(|| self.transports.unverified_trunk(trunk))
+            .flatten()
+        {
+            tracing::warn!(
+                trunk = name,
+                "call to a peer whose certificate is NOT verified (verify = \"off\")"
+            );
+        }
+    }
+
+    /// SEC-1: the next call follows the new trunks, live calls do not change.
+    fn reload(&mut self) {
+        self.records.reopen();
+        let config = match self.config.reload() {
+            Ok(config) => config,
+            Err(error) => return tracing::error!("not reloaded: {error}"),
+        };
+        if let Err(error) = self.transports.reconfigure(&config) {
+            return tracing::error!("not reloaded: TLS of a trunk: {error}");
+        }
+        let stack = config.stack();
+        self.stack.reconfigure(stack.trunks, stack.routes);
+        log_warnings(&config);
+        self.config = config;
+        tracing::info!("reloaded trunks, routes and certificates");
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.stack, &self.transports, &self.records)
+    }
+
+    /// Hands back what has to be closed, in order, after the loop.
+    pub(crate) fn into_parts(self) -> (Arc<MediaPlane>, Transports, Records) {
+        (self.media, self.transports, self.records)
+    }
+}
+
+impl Inputs {
+    async fn next(&mut self, wake_at: Instant) -> Input {
+        tokio::select! {
+            biased;
+            request = self.signals.next() => Input::Signal(request),
+            Some(event) = self.media_events.recv() => Input::Media(event),
+            Some(arrival) = self.arrivals.recv() => Input::Arrival(arrival),
+            Some(question) = self.questions.recv() => Input::Question(question),
+            () = sleep_until(wake_at.into()) => Input::Time,
+        }
+    }
+}
+
+/// What works, but deserves a look.
+pub(crate) fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{}: {warning}", config.path.display());
+    }
+}

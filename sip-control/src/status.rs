@@ -1,0 +1,105 @@
+//! The status of a daemon, for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// What `trunkline status` prints.
+pub fn table(status: &Value) -> String {
+    let mut text = format!(
+        "trunkline {}, media by {}{}\n",
+        word(&status["version"]),
+        word(&status["backend"]),
+        status["attach_mode"]
+            .as_str()
+            .map(|mode| format!(" ({mode})"))
+            .unwrap_or_default()
+    );
+    for call in status["calls"].as_array().into_iter().flatten() {
+        text += &call_line(call);
+    }
+    for section in ["verdicts", "counters"] {
+        let _ = writeln!(text, "{section}");
+        counts(&status[section], "  ", &mut text);
+    }
+    text
+}
+
+fn call_line(call: &Value) -> String {
+    let leg = |name: &str| {
+        let leg = &call[name];
+        format!(
+            "{} {} {}",
+            word(&leg["trunk"]),
+            word(&leg["transport"]),
+            word(&leg["profile"])
+        )
+    };
+    let flows: Vec<String> = call["media"]["directions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|flow| {
+            format!(
+                "{} {} {}",
+                word(&flow["from"]),
+                word(&flow["path"]),
+                flow["packets"]
+            )
+        })
+        .collect();
+    format!(
+        "call {}: {} -> {} | {}\n",
+        call["call"],
+        leg("caller"),
+        leg("callee"),
+        flows.join(", ")
+    )
+}
+
+/// Counters that are not zero, groups indented.
+fn counts(value: &Value, indent: &str, text: &mut String) {
+    for (name, count) in value.as_object().into_iter().flatten() {
+        match count {
+            Value::Object(_) => {
+                let _ = writeln!(text, "{indent}{name}");
+                counts(count, &format!("{indent}  "), text);
+            }
+            count if count.as_u64() == Some(0) => {}
+            count => {
+                let _ = writeln!(text, "{indent}{name:<28} {count}");
+            }
+        }
+    }
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn people_see_calls_and_what_is_not_zero() {
+        let status = json!({
+            "version": "0.1.0", "backend": "xdp", "attach_mode": "native",
+            "calls": [{
+                "call": 3,
+                "caller": {"trunk": "carrier", "transport": "tls", "profile": "RTP/SAVP"},
+                "callee": {"trunk": "pbx", "transport": "udp", "profile": null},
+                "media": {"directions": [{"from": "caller", "path": "af_xdp", "packets": 17}]},
+            }],
+            "verdicts": {"redirect": 0, "xsk": 34, "drop": {"drop_replay": 1}},
+            "counters": {"calls": 1, "transport": {"framing_lost": 0}},
+        });
+        let expected = "trunkline 0.1.0, media by xdp (native)\n\
+            call 3: carrier tls RTP/SAVP -> pbx udp - | caller af_xdp 17\n\
+            verdicts\n  xsk                          34\n  drop\n    drop_replay                  1\n\
+            counters\n  calls                        1\n  transport\n";
+        assert_eq!(table(&status), expected);
+    }
+}
