@@ -1,9 +1,8 @@
 //! HMAC-SHA1 (RFC 3711 section 4.2.1) and the proof that a tag was right.
 
-use digest::{FixedOutput, KeyInit, Update};
-use hmac::Hmac;
-use sha1::Sha1;
+use sha1::block_api::compress;
 use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::error::SrtpError;
 
@@ -14,29 +13,62 @@ use super::error::SrtpError;
 #[derive(Debug)]
 pub struct Authenticated(());
 
-/// HMAC-SHA1 with the inner and outer states of its key computed once.
+/// HMAC-SHA1 (RFC 2104) with the inner and outer states of its key computed once.
+///
+/// On the compression function itself: a packet then costs its blocks and one more, and
+/// the keyed states are copied, 20 bytes each, without a hasher's buffers around them.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub(super) struct Authenticator {
-    keyed: Hmac<Sha1>,
+    inner: [u32; 5],
+    outer: [u32; 5],
 }
 
 impl Authenticator {
     pub(super) fn new(key: &[u8; 20]) -> Authenticator {
-        let mut block = zeroize::Zeroizing::new([0; 64]);
-        // HMAC pads a key shorter than a block with zeros (RFC 2104 section 2).
-        block[..20].copy_from_slice(key);
+        let keyed = |pad: u8| {
+            let mut block = Zeroizing::new([pad; BLOCK]);
+            block
+                .iter_mut()
+                .zip(key)
+                .for_each(|(byte, key)| *byte ^= key);
+            let mut state = INITIAL;
+            compress(&mut state, &[*block]);
+            state
+        };
         Authenticator {
-            keyed: Hmac::new((&*block).into()),
+            inner: keyed(0x36),
+            outer: keyed(0x5c),
         }
     }
 
     /// The tag over `authenticated` and, for SRTP, the rollover counter; to be cut to length.
     pub(super) fn tag(&self, authenticated: &[u8], roc: Option<u32>) -> [u8; 20] {
-        let mut mac = self.keyed.clone();
-        mac.update(authenticated);
+        let (blocks, rest) = authenticated.as_chunks::<BLOCK>();
+        let mut state = self.inner;
+        compress(&mut state, blocks);
+        // What is left, the counter, and SHA-1's padding (FIPS 180-4 section 5.1.1) are at
+        // most 63 + 4 + 9 bytes.
+        let mut tail = [[0; BLOCK]; 2];
+        let bytes = tail.as_flattened_mut();
+        bytes[..rest.len()].copy_from_slice(rest);
+        let mut len = rest.len();
         if let Some(roc) = roc {
-            mac.update(&roc.to_be_bytes());
+            bytes[len..len + 4].copy_from_slice(&roc.to_be_bytes());
+            len += 4;
         }
-        mac.finalize_fixed().into()
+        bytes[len] = 0x80;
+        let used = if len + 9 > BLOCK { 2 } else { 1 };
+        let hashed = BLOCK + blocks.len() * BLOCK + len;
+        bytes[used * BLOCK - 8..used * BLOCK].copy_from_slice(&(hashed as u64 * 8).to_be_bytes());
+        compress(&mut state, &tail[..used]);
+
+        let mut block = [0; BLOCK];
+        block[..20].copy_from_slice(&to_bytes(state));
+        block[20] = 0x80;
+        block[56..].copy_from_slice(&((BLOCK + 20) as u64 * 8).to_be_bytes());
+        let mut state = self.outer;
+        compress(&mut state, &[block]);
+        to_bytes(state)
     }
 
     /// Compares `tag`, of the length that the suite says, in constant time.
@@ -55,6 +87,25 @@ impl Authenticator {
         }
     }
 }
+
+fn to_bytes(state: [u32; 5]) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    bytes
+}
+
+/// Block length of SHA-1, bytes.
+const BLOCK: usize = 64;
+/// The initial hash value (FIPS 180-4 section 5.3.1).
+const INITIAL: [u32; 5] = [
+    0x6745_2301,
+    0xefcd_ab89,
+    0x98ba_dcfe,
+    0x1032_5476,
+    0xc3d2_e1f0,
+];
 
 /// Writes MKI and tag at `out[at..]`, which has room for them; answers where they end.
 pub(super) fn append(out: &mut [u8], at: usize, mki: &[u8], tag: &[u8]) -> usize {
@@ -84,6 +135,31 @@ mod tests {
             auth.tag(&[0xdd; 50], None).as_slice(),
             hex("125d7342b9ac11cd91a39af48aa17b4f63f175d3")
         );
+    }
+
+    /// Against the hmac crate: every length over three blocks, with and without a counter.
+    #[test]
+    fn tags_of_every_length_are_hmac_sha1() {
+        use digest::{FixedOutput, KeyInit, Update};
+        let key = [0x5a; 20];
+        let message: Vec<u8> = (0..200).collect();
+        for len in 0..=message.len() {
+            for roc in [None, Some(0x0102_0304_u32)] {
+                let mut reference = hmac::Hmac::<sha1::Sha1>::new_from_slice(&key).unwrap();
+                reference.update(&message[..len]);
+                reference.update(
+                    roc.map(u32::to_be_bytes)
+                        .as_ref()
+                        .map_or(&[], |roc| roc.as_slice()),
+                );
+                let expected: [u8; 20] = reference.finalize_fixed().into();
+                assert_eq!(
+                    Authenticator::new(&key).tag(&message[..len], roc),
+                    expected,
+                    "{len} bytes"
+                );
+            }
+        }
     }
 
     #[test]
