@@ -8,6 +8,8 @@ mod id;
 mod outside;
 mod path;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub use self::id::DialogId;
 pub use self::outside::{NewRequest, at_host};

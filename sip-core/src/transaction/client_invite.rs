@@ -35,12 +35,12 @@ pub(super) enum ClientInvite {
 pub(super) enum CancelDue {
     No,
     /// The CANCEL for this hop, as a transaction of its own.
-    Now(Hop),
+    Now(Box<Hop>),
 }
 
 impl ClientInvite {
     /// Sends the INVITE.
-    pub(super) fn start(hop: Hop, request: Vec<u8>, fx: Fx<'_, '_>) -> ClientInvite {
+    pub(super) fn start(hop: Box<Hop>, request: Vec<u8>, fx: Fx<'_, '_>) -> ClientInvite {
         fx.send(&hop.target, &request);
         let interval = fx.timers().t1;
         if !hop.target.transport.is_reliable() {
@@ -157,7 +157,7 @@ impl ClientInvite {
 
 /// Nothing was heard yet.
 pub(super) struct Calling {
-    hop: Hop,
+    hop: Box<Hop>,
     request: Vec<u8>,
     interval: Duration,
     /// CANCEL must wait for a provisional response (section 9.1).
@@ -189,7 +189,7 @@ impl Calling {
 
 /// A provisional response came: no timer of the transaction runs.
 pub(super) struct Proceeding {
-    hop: Hop,
+    hop: Box<Hop>,
     cancelled: bool,
 }
 
@@ -229,12 +229,8 @@ impl Accepted {
         if !response.status.is_success() {
             return;
         }
-        let tag = super::key::to_tag(&response.headers);
-        match self
-            .acks
-            .iter()
-            .find(|ack| Some(&ack.to_tag) == tag.as_ref())
-        {
+        let tag = super::key::to_tag(&response.headers).unwrap_or_default();
+        match self.acks.iter().find(|ack| ack.to_tag == tag) {
             Some(ack) => fx.resend(&ack.target, &ack.bytes),
             None => tell(origin, response, fx),
         }
@@ -242,7 +238,12 @@ impl Accepted {
 }
 
 /// The first final response.
-fn finish(hop: Hop, origin: &Origin, response: Response, fx: Fx<'_, '_>) -> Option<ClientInvite> {
+fn finish(
+    hop: Box<Hop>,
+    origin: &Origin,
+    response: Response,
+    fx: Fx<'_, '_>,
+) -> Option<ClientInvite> {
     fx.stop_all();
     if response.status.is_success() {
         fx.start(Timer::M, fx.timers().timeout());

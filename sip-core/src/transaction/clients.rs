@@ -54,7 +54,7 @@ impl Clients {
         let fx = &mut out.of(key, now, false);
         let machine = if request.method == Method::Invite {
             Machine::Invite(ClientInvite::start(
-                Hop::of(request, branch, target),
+                Box::new(Hop::of(request, branch, target)),
                 bytes,
                 fx,
             ))

@@ -121,7 +121,7 @@ pub struct Counters {
     pub stray_acks: u64,
     /// CANCELs that match nothing of ours, answered 481.
     pub stray_cancels: u64,
-    /// Requests without what a transaction needs, answered 400 or dropped.
+    /// Requests without what a transaction needs.
     pub malformed: u64,
     /// Requests answered 503 because the table was full.
     pub overflowed: u64,

@@ -40,6 +40,8 @@ mod key;
 mod server_invite;
 mod server_non_invite;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod via;
 
@@ -113,7 +115,8 @@ impl Transactions {
         }
     }
 
-    /// A request came. One without what section 8.1.1 demands is answered 400 or dropped.
+    /// A request came. [`crate::message::Message::parse`] has seen to it that it has what section
+    /// 8.1.1 demands; one that a user of this type made otherwise is dropped.
     pub fn handle_request(&mut self, now: Instant, origin: Origin, request: Request) {
         let Ok(via) = request.headers.top_via() else {
             self.out.counters.malformed += 1;

@@ -128,10 +128,6 @@ impl TimerQueue {
         self.stop(owner, timer);
         Some((owner, timer))
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.by_time.len()
-    }
 }
 
 #[cfg(test)]
@@ -166,7 +162,7 @@ mod tests {
         queue.start(CLIENT, Timer::A, start);
         queue.start(CLIENT, Timer::A, start + Duration::from_secs(1));
         assert_eq!(queue.pop(start), None);
-        assert_eq!(queue.len(), 1);
+        assert_eq!(queue.by_time.len(), 1);
     }
 
     #[test]
@@ -178,7 +174,7 @@ mod tests {
             queue.start(SERVER, timer, start);
         }
         queue.stop_all(CLIENT);
-        assert_eq!(queue.len(), 4);
+        assert_eq!(queue.by_time.len(), 4);
         assert!(std::iter::from_fn(|| queue.pop(start)).all(|(owner, _)| owner == SERVER));
     }
 
