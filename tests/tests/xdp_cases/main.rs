@@ -1,0 +1,56 @@
+//! What the XDP program does to a packet, case by case, in the kernel: one run of the
+//! program on one frame (`BPF_PROG_TEST_RUN`).
+
+mod dropping;
+mod forwarding;
+mod passing;
+mod worker;
+
+use trunkline_tests::xdp::case::run;
+
+#[test]
+fn media_is_rewritten_and_sent_to_the_next_hop() {
+    run(&forwarding::cases());
+}
+
+#[test]
+fn what_is_not_media_passes_untouched() {
+    run(&passing::cases());
+}
+
+#[test]
+fn what_a_flow_must_not_let_through_is_dropped_and_the_reason_counted() {
+    run(&dropping::cases());
+}
+
+#[test]
+fn a_worker_gets_the_packet_untouched_or_nobody_does() {
+    run(&worker::cases());
+}
+
+/// A new verdict of the kernel program needs a case in one of the tables.
+#[test]
+fn every_verdict_has_a_case() {
+    // What only the worker or the socket relay counts.
+    const NOT_THE_KERNELS: [&str; 6] = [
+        "relayed",
+        "drop_no_peer",
+        "drop_authentication",
+        "drop_replay",
+        "drop_key_expired",
+        "drop_transmit_full",
+    ];
+    let tables = [
+        forwarding::cases(),
+        passing::cases(),
+        dropping::cases(),
+        worker::cases(),
+    ]
+    .concat();
+    let verdicts = media_common::counters::Verdicts::default();
+    let names = verdicts.passed().map(|(name, _)| name);
+    for name in names.chain(verdicts.dropped().map(|(reason, _)| reason.name())) {
+        let covered = tables.iter().any(|case| case.counter == name);
+        assert_ne!(covered, NOT_THE_KERNELS.contains(&name), "{name}");
+    }
+}

@@ -1,0 +1,187 @@
+//! What the XDP program leaves in its maps: counters, events, fields that bpftool names,
+//! words in the tracing build.
+
+use media_common::event::{
+    KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH, MISMATCHES_PER_WINDOW, WINDOW_SHIFT,
+};
+use media_common::flow::{FlowCounters, ip_to_mapped};
+use media_common::maps;
+use trunkline_tests::privilege::require_root;
+use trunkline_tests::xdp::case::XDP_DROP;
+use trunkline_tests::xdp::kernel::{INGRESS, Kernel, object_path};
+use trunkline_tests::xdp::packet::Packet;
+use trunkline_tests::xdp::scene::{
+    FLOWS, Family, NEXT_HOPS, OTHER_INTERFACE, PORT, kernel, media_addresses, next_hop,
+};
+
+#[test]
+fn a_flow_counts_its_packets() {
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    kernel.set_flow(3, Family::V4.entry()).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    for _ in 0..3 {
+        kernel.run(&Family::V4.packet().build()).unwrap();
+    }
+    kernel
+        .run(
+            &Packet {
+                hops: 1,
+                ..Family::V4.packet()
+            }
+            .build(),
+        )
+        .unwrap();
+    let counters = kernel.counters(3).unwrap();
+    assert_eq!(
+        (counters.packets, counters.bytes, counters.dropped),
+        (3, 3 * 172, 1)
+    );
+    assert_ne!(counters.last_seen_ns, 0);
+    assert_eq!(kernel.counters(2).unwrap(), FlowCounters::default());
+    assert_eq!(kernel.counters(4).unwrap(), FlowCounters::default());
+}
+
+#[test]
+fn user_space_hears_of_the_first_packet_and_of_strangers_now_and_then() {
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    kernel.set_flow(3, Family::V4.entry()).unwrap();
+    kernel.set_flow(35, Family::V6.entry()).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    for family in [Family::V4, Family::V6, Family::V4] {
+        kernel.run(&family.packet().build()).unwrap();
+    }
+    let events = kernel.events().unwrap();
+    assert_eq!(events.len(), 2);
+    for (event, family) in events.iter().zip([Family::V4, Family::V6]) {
+        assert_eq!((event.kind, event.flow), (KIND_FIRST_PACKET, family.flow()));
+        assert_eq!(event.source_address, ip_to_mapped(family.peer().ip()));
+        assert_eq!(event.source_port, family.peer().port().to_be_bytes());
+        assert_eq!(
+            (event.payload_type, event.ssrc),
+            (0, 0x1122_3344u32.to_be_bytes())
+        );
+    }
+
+    let stranger = Packet {
+        source: "203.0.113.9:4000".parse().unwrap(),
+        ..Family::V4.packet()
+    };
+    for _ in 0..100 {
+        kernel.run(&stranger.build()).unwrap();
+    }
+    let events = kernel.events().unwrap();
+    // The 1st, 2nd, 4th, 8th, 16th, 32nd and 64th.
+    assert_eq!(events.len(), 7);
+    assert!(events.iter().all(|event| event.kind == KIND_SOURCE_MISMATCH
+        && event.source_address == ip_to_mapped("203.0.113.9".parse().unwrap())
+        && event.source_port == 4000u16.to_be_bytes()));
+}
+
+#[test]
+fn a_scan_of_all_ports_does_not_flood_user_space() {
+    const ROUNDS: usize = 100;
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    for flow in 0..16 {
+        kernel.set_flow(flow, Family::V4.entry()).unwrap();
+    }
+    let begin = std::time::Instant::now();
+    let mut reported = 0;
+    for _ in 0..ROUNDS {
+        for port in PORT - 3..=PORT + 12 {
+            let mut packet = Family::V4.packet();
+            packet.source.set_port(9);
+            packet.destination.set_port(port);
+            // Each is a flow's first stranger, which it would report.
+            let flow = u32::from(port - (PORT - 3));
+            kernel.set_counters(flow, FlowCounters::default()).unwrap();
+            assert_eq!(kernel.run(&packet.build()).unwrap().code, XDP_DROP);
+        }
+        reported += kernel.events().unwrap().len();
+    }
+    let windows = (begin.elapsed().as_nanos() >> WINDOW_SHIFT) as usize + 2;
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    let bound = MISMATCHES_PER_WINDOW as usize * windows * cpus;
+    assert!(bound < 16 * ROUNDS, "too slow to tell: {windows} windows");
+    assert!(reported <= bound, "{reported} reports in {windows} windows");
+    assert!(reported >= MISMATCHES_PER_WINDOW as usize);
+}
+
+#[test]
+fn bpftool_prints_a_flow_with_the_names_of_its_fields() {
+    if !require_root("bpftool map dump") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    kernel.set_flow(3, Family::V4.entry()).unwrap();
+    for (map, names) in [
+        (
+            maps::FLOWS,
+            &[
+                "expected_address",
+                "remote_port",
+                "payload_types",
+                "next_hop",
+            ][..],
+        ),
+        (maps::COUNTERS, &["last_seen_ns", "dropped"]),
+        (maps::NEXT_HOPS, &["destination_mac", "vlan"]),
+        (maps::MEDIA_ADDRESSES, &["port_low", "first_index"]),
+    ] {
+        let id = kernel.map_id(map).unwrap().to_string();
+        let dump = std::process::Command::new("bpftool")
+            .args(["map", "dump", "id", &id])
+            .output()
+            .expect("bpftool is installed by cargo xtask setup");
+        let text = String::from_utf8_lossy(&dump.stdout);
+        for name in names {
+            assert!(
+                text.contains(&format!("\"{name}\"")),
+                "{map} has no {name}:\n{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_tracing_object_says_in_words_what_happened() {
+    if !require_root("a run of the tracing XDP program") {
+        return;
+    }
+    let object = object_path().with_file_name("trunkline-media-trace.o");
+    let mut kernel = Kernel::load_from(&object, FLOWS, NEXT_HOPS).unwrap();
+    kernel.set_media_addresses(media_addresses()).unwrap();
+    kernel.set_flow(3, Family::V4.entry()).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    kernel.set_device(OTHER_INTERFACE, INGRESS).unwrap();
+    for (packet, words) in [
+        (Family::V4.packet(), "sent on by interface"),
+        (
+            Packet {
+                hops: 1,
+                ..Family::V4.packet()
+            },
+            "its hop limit is used up",
+        ),
+        (
+            Packet {
+                protocol: 6,
+                ..Family::V4.packet()
+            },
+            "passed to the host: not UDP",
+        ),
+    ] {
+        kernel.run(&packet.build()).unwrap();
+        let log = kernel.ring_bytes("AYA_LOGS").unwrap();
+        let text = String::from_utf8_lossy(&log);
+        assert!(text.contains(words), "no \"{words}\" in {text:?}");
+    }
+}
