@@ -1,16 +1,18 @@
 //! `cargo xtask test`: every test of the workspace.
 
-use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Group};
-use crate::{ebpf, progress, workspace};
+use crate::{build, ebpf, progress, workspace};
 
 /// Privileged tests fail instead of being skipped.
 const REQUIRE_PRIVILEGED: &str = "TRUNKLINE_REQUIRE_PRIVILEGED";
 /// The file in which a test that cannot run leaves a line that says why.
 const SKIP_LOG: &str = "TRUNKLINE_SKIP_LOG";
+/// The daemon that the end-to-end tests start.
+const DAEMON: &str = "TRUNKLINE_DAEMON";
 /// Long-running tests take their long form.
 const SOAK: &str = "TRUNKLINE_SOAK";
 
@@ -27,6 +29,13 @@ pub(crate) struct Arguments {
 pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     setup::ensure(Group::Test)?;
     let object = ebpf::build(false)?;
+    // Beside the shipped object, where the test of the tracing build looks for it.
+    ebpf::build(true)?;
+    let daemon = build::daemon(&build::Daemon {
+        object: Some(object.clone()),
+        debug: true,
+        ..build::Daemon::default()
+    })?;
 
     if arguments.filter.is_none() {
         let mut doc = workspace::cargo();
@@ -37,19 +46,28 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
 
     let skip_log = workspace::target_dir().join("xtask/skipped.log");
     let _ = std::fs::remove_file(&skip_log);
-    let outcome = nextest(arguments, &object, &skip_log);
+    let mut runner = nextest(arguments);
+    runner
+        .env(ebpf::OBJECT_VARIABLE, &object)
+        .env(DAEMON, daemon)
+        .env(SKIP_LOG, &skip_log);
+    // Not through `progress`: the runner's closing lines come last.
+    progress::say("tests ...");
+    let status = runner.stdin(Stdio::null()).status()?;
     let skipped = std::fs::read_to_string(&skip_log).unwrap_or_default();
     for line in skipped.lines() {
         progress::say(&format!("skipped: {line}"));
     }
-    outcome?;
+    if !status.success() {
+        bail!("tests failed ({status})");
+    }
     if workspace::is_root() && !skipped.is_empty() {
         bail!("tests were skipped although this is root");
     }
     Ok(())
 }
 
-fn nextest(arguments: &Arguments, object: &Path, skip_log: &Path) -> Result<()> {
+fn nextest(arguments: &Arguments) -> Command {
     let mut command = workspace::cargo();
     command.args(["nextest", "run", "--workspace"]);
     if let Some(filter) = &arguments.filter {
@@ -62,13 +80,4 @@ fn nextest(arguments: &Arguments, object: &Path, skip_log: &Path) -> Result<()> 
         command.env(REQUIRE_PRIVILEGED, "1");
     }
     command
-        .env(ebpf::OBJECT_VARIABLE, object)
-        .env(SKIP_LOG, skip_log);
-    // Not through `progress`: the runner's closing lines come last.
-    progress::say("tests ...");
-    let status = command.stdin(std::process::Stdio::null()).status()?;
-    if !status.success() {
-        bail!("tests failed ({status})");
-    }
-    Ok(())
 }
