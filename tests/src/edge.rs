@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use sip_core::transport::Transport;
 
-use crate::agent::Authority;
+use crate::agent::{Authority, uri_host};
 use crate::lab::Host;
 use crate::stage::{Party, Stage};
 use crate::sys;
@@ -271,7 +271,8 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         };
         text += &format!(
             "[[trunks]]\nname = \"{name}\"\nsecure = \"{mode}\"\nacl = [\"{address}\"]\nrealm = \"{side}\"\n\
-             listener = \"{side}-{token}\"\ndestination = \"sip:{address}:{};transport={token}\"\n",
+             listener = \"{side}-{token}\"\ndestination = \"sip:{}:{};transport={token}\"\n",
+            uri_host(address),
             party.transport().default_port()
         );
         for (_, lines) in options.trunk_lines.iter().filter(|(of, _)| *of == party) {
@@ -299,7 +300,8 @@ fn realm_section(realm: &str, side: Host, ports: &str, stage: &Stage, directory:
     for transport in ["udp", "tcp", "tls"] {
         let port = if transport == "tls" { 5061 } else { 5060 };
         text += &format!(
-            "[[listeners]]\nname = \"{realm}-{transport}\"\ntransport = \"{transport}\"\naddress = \"{address}:{port}\"\nrealm = \"{realm}\"\n"
+            "[[listeners]]\nname = \"{realm}-{transport}\"\ntransport = \"{transport}\"\naddress = \"{}:{port}\"\nrealm = \"{realm}\"\n",
+            uri_host(address)
         );
         if transport == "tls" {
             text += &format!("certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n");

@@ -81,7 +81,11 @@ impl Party {
 /// The network that the parties and the edge share.
 pub enum Stage {
     /// Three namespaces and real XDP.
-    Lab(Box<Lab>),
+    Lab {
+        lab: Box<Lab>,
+        /// The sides that speak IPv6.
+        ipv6: Vec<Host>,
+    },
     /// One network of 127.0.0.0/8 for each side: no privilege needed.
     Loopback {
         /// Second octet of every address: runs of the same moment do not meet.
@@ -97,14 +101,23 @@ impl Stage {
         }
     }
 
+    /// Namespaces; IPv4 on both sides.
     pub fn lab(options: lab::LabOptions) -> Result<Stage> {
-        Ok(Stage::Lab(Box::new(Lab::new(options)?)))
+        Stage::lab_with_ipv6(options, &[])
+    }
+
+    /// Namespaces; IPv6 on the sides named, IPv4 on the others.
+    pub fn lab_with_ipv6(options: lab::LabOptions, sides: &[Host]) -> Result<Stage> {
+        Ok(Stage::Lab {
+            lab: Box::new(Lab::new(options)?),
+            ipv6: sides.to_vec(),
+        })
     }
 
     /// The namespaces, if there are any.
     pub fn namespaces(&self) -> Option<&Lab> {
         match self {
-            Stage::Lab(lab) => Some(lab),
+            Stage::Lab { lab, .. } => Some(lab),
             Stage::Loopback { .. } => None,
         }
     }
@@ -144,7 +157,8 @@ impl Stage {
 
     fn address_at(&self, side: Host, host: u8) -> IpAddr {
         match self {
-            Stage::Lab(_) => lab::ipv4(side, host),
+            Stage::Lab { ipv6, .. } if ipv6.contains(&side) => lab::ipv6(side, host),
+            Stage::Lab { .. } => lab::ipv4(side, host),
             Stage::Loopback { octet } => {
                 let network = if side == Host::Pbx { 20 } else { 10 };
                 Ipv4Addr::new(127, *octet, network, host).into()

@@ -128,7 +128,7 @@ impl Agent {
             local: format!(
                 "<sip:{}@{}>;tag={}",
                 self.config.user,
-                bracket(self.config.address),
+                uri_host(self.config.address),
                 token()
             ),
             remote: format!("<sip:{user}@{}>", host(edge)),
@@ -406,7 +406,8 @@ pub fn token() -> String {
     format!("{:016x}", OsRng.unwrap_err().next_u64())
 }
 
-fn bracket(address: IpAddr) -> String {
+/// An address as the host of a URI (RFC 3261 section 19.1.1).
+pub fn uri_host(address: IpAddr) -> String {
     if address.is_ipv6() {
         format!("[{address}]")
     } else {
