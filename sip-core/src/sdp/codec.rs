@@ -1,4 +1,5 @@
-//! Which formats of an m-line stay (SIG-8): a codec passes if both trunks allow its name.
+//! Which formats of an m-line stay (SIG-8): a codec passes if both trunks allow its name;
+//! telephone-event always does.
 
 use super::document::{Block, Line};
 use super::fields::MediaLine;
@@ -31,7 +32,8 @@ const TELEPHONE_EVENT: &str = "telephone-event";
 /// Formats that accompany speech but carry none: alone they make no call.
 const COMPANIONS: &[&str] = &[TELEPHONE_EVENT, "CN", "tone", "red", "ulpfec", "rtx"];
 
-/// The formats of an m-line that both trunks allow.
+/// The formats of an m-line that both trunks allow, and telephone-event: a list of codecs that
+/// forgets it would cost a caller the digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Formats {
     /// As written, in the order of the m-line.
@@ -62,12 +64,13 @@ impl Formats {
             else {
                 continue;
             };
-            if !legs.iter().all(|leg| allows(leg, name)) {
+            let is_event = name.eq_ignore_ascii_case(TELEPHONE_EVENT);
+            if !is_event && !legs.iter().all(|leg| allows(leg, name)) {
                 continue;
             }
             kept.push(format.clone());
             payload_types |= 1 << number;
-            if name.eq_ignore_ascii_case(TELEPHONE_EVENT) {
+            if is_event {
                 telephone_event = telephone_event.or(Some(number));
             }
             if codec.is_none()

@@ -16,7 +16,8 @@ pub struct LegPolicy {
     pub secure: bool,
     /// Suites allowed, in our order of preference.
     pub suites: Vec<Suite>,
-    /// Encoding names allowed in audio, compared case-insensitively.
+    /// Encoding names allowed in audio, compared case-insensitively; telephone-event passes
+    /// whether it is listed or not.
     pub codecs: Vec<String>,
     /// Where media may come from (MED-2).
     pub source: SourceMode,

@@ -154,6 +154,14 @@ fn sig_8_a_telephone_event_type_may_differ_in_each_direction() {
 }
 
 #[test]
+fn sig_8_telephone_event_passes_though_a_trunk_does_not_list_it() {
+    let mut call = Call::new(allowing(0, &["PCMA"]), allowing(1, &["PCMA"]));
+    let (offered, answered) = call.agree(&avp(CALLER), &avp(CALLEE));
+    assert_eq!(values(&offered, "m="), ["audio 20002 RTP/AVP 8 101"]);
+    assert_eq!(values(&answered, "m="), ["audio 20000 RTP/AVP 8 101"]);
+}
+
+#[test]
 fn only_payload_types_that_were_agreed_may_arrive() {
     let mut call = Call::plain();
     call.agree(
