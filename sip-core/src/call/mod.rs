@@ -41,6 +41,7 @@ use self::outcome::Failure;
 use self::parties::Parties;
 use crate::message::{Request, Response};
 use crate::refusal::Refusal;
+use crate::stack::LiveCall;
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::{ConnectionId, Origin};
 
@@ -183,6 +184,11 @@ impl Call {
     /// Whether the far side has answered.
     pub(crate) fn is_answered(&self) -> bool {
         self.parties.is_answered()
+    }
+
+    /// The call as it is now, for status.
+    pub(crate) fn describe(&self) -> LiveCall {
+        self.parties.describe()
     }
 
     /// When [`Call::handle_timeout`] wants to be called.

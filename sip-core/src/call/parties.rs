@@ -12,7 +12,7 @@ use super::outcome::Outcome;
 use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
 use crate::sdp::Negotiation;
-use crate::stack::{CallRecord, Command, Event, EventKind, LegRecord, MediaCommand};
+use crate::stack::{CallRecord, Command, Event, EventKind, LegRecord, LiveCall, MediaCommand};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
 
@@ -387,6 +387,17 @@ impl Parties {
             reason: outcome.reason,
             codec,
             media,
+        }
+    }
+
+    pub(super) fn describe(&self) -> LiveCall {
+        LiveCall {
+            call: self.id,
+            legs: [Side::Caller, Side::Callee].map(|side| self.leg_record(side)),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            start: self.start,
+            answer: self.answer,
         }
     }
 

@@ -18,7 +18,7 @@ pub use self::command::{Command, MediaCommand, Transmit, TransmitId, TransportFa
 pub use self::config::StackConfig;
 pub use self::counters::Counters;
 pub use self::event::{Event, EventKind};
-pub use self::record::{CallRecord, EndedBy, LegRecord};
+pub use self::record::{CallRecord, EndedBy, LegRecord, LiveCall};
 pub use crate::transport::Listener;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -227,6 +227,17 @@ impl Stack {
     /// yet removed.
     pub fn calls(&self) -> usize {
         self.calls.len()
+    }
+
+    /// The calls that [`Stack::calls`] counts, oldest first.
+    pub fn live_calls(&self) -> Vec<LiveCall> {
+        let mut calls: Vec<LiveCall> = self
+            .calls
+            .values()
+            .map(|entry| entry.call.describe())
+            .collect();
+        calls.sort_unstable_by_key(|live| live.call);
+        calls
     }
 
     /// Transactions that exist, those included that only absorb retransmissions.

@@ -49,6 +49,18 @@ impl CallRecord {
     }
 }
 
+/// One call while it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveCall {
+    pub call: CallId,
+    /// Indexed by [`Side::index`].
+    pub legs: [LegRecord; 2],
+    pub from: String,
+    pub to: String,
+    pub start: Instant,
+    pub answer: Option<Instant>,
+}
+
 /// One leg of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegRecord {
