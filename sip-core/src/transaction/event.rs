@@ -81,8 +81,8 @@ pub enum Event {
     TimedOut { key: ClientKey },
     /// The request could not be sent: as if 503 had been received (section 8.1.3.1).
     TransportFailed { key: ClientKey },
-    /// A response could not be sent. After a 2xx the transaction goes on and may still see the ACK
-    /// (RFC 6026); otherwise it is over.
+    /// A response could not be sent. The transaction goes on: a final response is repeated for a
+    /// retransmitted request and by timer G, and a missing ACK is reported in its time.
     ServerTransportFailed { key: ServerKey },
     /// The transaction is gone: the last event that names it, and the only one that always comes.
     Ended { key: TransactionKey },

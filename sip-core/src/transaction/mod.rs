@@ -36,6 +36,7 @@ mod clients;
 mod effects;
 mod event;
 mod hop;
+mod inbound;
 mod key;
 mod server_invite;
 mod server_non_invite;
@@ -48,19 +49,15 @@ mod via;
 pub use self::event::{ClientKey, Counters, Event, ServerKey, TransactionKey, Transmit};
 pub use self::timers::Timers;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use rand_core::RngCore;
 
 use self::clients::Clients;
 use self::effects::Outputs;
-use self::key::{AckMatch, ClientMatch, MergeMatch, ServerMatch};
-use self::server_invite::AckUse;
-use self::servers::{Kind, Servers};
-use crate::message::{
-    HeaderError, HeaderName, Method, Request, Response, StatusCode, Via, response_to,
-};
+use self::key::ClientMatch;
+use self::servers::Servers;
+use crate::message::{HeaderName, Request, Response};
 use crate::transport::{Listener, Origin, Target};
 
 /// What a table of transactions is started with.
@@ -69,8 +66,9 @@ pub struct TransactionConfig {
     pub timers: Timers,
     /// Indexed by [`crate::transport::ListenerId`]: what our Via says.
     pub listeners: Vec<Listener>,
-    /// Server transactions at once; above it a request is answered 503 and forgotten. One that is
-    /// over stays for up to 32 s to absorb retransmissions, so this bounds requests per 32 s too.
+    /// Server transactions at once; above it a request is answered 503 and forgotten. An eighth is
+    /// kept for requests within dialogs and CANCEL. Over UDP one that is over stays for up to 32 s to
+    /// absorb retransmissions, so this bounds requests per 32 s, too.
     pub max_server_transactions: usize,
 }
 
@@ -200,7 +198,7 @@ impl Transactions {
     }
 
     /// Answers. Whether it was sent: not if a final response was already, or the transaction is
-    /// gone (it timed out, or an earlier response could not be sent).
+    /// gone.
     pub fn respond(&mut self, now: Instant, key: ServerKey, response: &Response) -> bool {
         self.servers.respond(now, key, response, &mut self.out)
     }
@@ -262,164 +260,6 @@ impl Transactions {
         &self.out.counters
     }
 
-    fn dispatch_request(
-        &mut self,
-        now: Instant,
-        origin: &Origin,
-        via: &Via,
-        mut request: Request,
-    ) -> Result<(), HeaderError> {
-        let matching = ServerMatch::of(&request, via)?;
-        if request.method == Method::Ack {
-            return self.handle_ack(now, origin, &matching, request);
-        }
-        if let Some(key) = self.servers.find(&matching) {
-            self.out.counters.request_retransmissions += 1;
-            self.servers.handle_retransmission(now, key, &mut self.out);
-            return Ok(());
-        }
-        let merge = MergeMatch::of(&request)?;
-        via::stamp_source(&mut request, via, origin);
-        let target = via::response_target(via, origin);
-        if self.servers.len() >= self.max_server_transactions {
-            self.overflow(target, &request);
-            return Ok(());
-        }
-        if request.method == Method::Cancel {
-            self.handle_cancel(now, origin, matching, target, request);
-        } else {
-            self.start_server(now, origin, matching, merge, target, request);
-        }
-        Ok(())
-    }
-
-    fn start_server(
-        &mut self,
-        now: Instant,
-        origin: &Origin,
-        matching: ServerMatch,
-        merge: Option<MergeMatch>,
-        target: Target,
-        request: Request,
-    ) {
-        let kind = if request.method == Method::Invite {
-            Kind::Invite {
-                trying: response_to(&request, StatusCode::TRYING, None).to_bytes(),
-            }
-        } else {
-            Kind::NonInvite
-        };
-        let merged = merge
-            .as_ref()
-            .is_some_and(|merge| self.servers.is_merged(merge));
-        let key = self
-            .servers
-            .start(now, matching, merge, target, kind, &mut self.out);
-        let origin = origin.clone();
-        self.out.events.push_back(if merged {
-            Event::Merged {
-                key,
-                origin,
-                request,
-            }
-        } else {
-            Event::Request {
-                key,
-                origin,
-                request,
-            }
-        });
-    }
-
-    /// Of an INVITE that was refused: the same branch. Of one that was accepted: the same dialog;
-    /// some clients use the same branch there, too.
-    fn handle_ack(
-        &mut self,
-        now: Instant,
-        origin: &Origin,
-        matching: &ServerMatch,
-        request: Request,
-    ) -> Result<(), HeaderError> {
-        let dialog = AckMatch::of(&request.headers)?;
-        let found = self
-            .servers
-            .find(matching)
-            .or_else(|| self.servers.find_accepted(&dialog));
-        let Some(invite) = found else {
-            self.out.counters.stray_acks += 1;
-            return Ok(());
-        };
-        if self.servers.handle_ack(now, invite, &mut self.out) == AckUse::ForUser {
-            let origin = origin.clone();
-            self.out.events.push_back(Event::Ack {
-                invite,
-                origin,
-                request,
-            });
-        }
-        Ok(())
-    }
-
-    /// Section 9.2.
-    fn handle_cancel(
-        &mut self,
-        now: Instant,
-        origin: &Origin,
-        matching: ServerMatch,
-        target: Target,
-        request: Request,
-    ) {
-        let invite = self.servers.find(&matching.cancelled());
-        let status = match invite {
-            Some(_) => StatusCode::OK,
-            None => {
-                self.out.counters.stray_cancels += 1;
-                StatusCode::CALL_DOES_NOT_EXIST
-            }
-        };
-        let tag = match invite.and_then(|invite| self.servers.to_tag(invite)) {
-            Some(tag) => String::from_utf8_lossy(tag).into_owned(),
-            None => self.to_tag(&matching),
-        };
-        let response = response_to(&request, status, Some(&tag));
-        let key = self
-            .servers
-            .start(now, matching, None, target, Kind::Cancel, &mut self.out);
-        self.servers.respond(now, key, &response, &mut self.out);
-        if let Some(invite) = invite.filter(|&invite| self.servers.is_open(invite)) {
-            let origin = origin.clone();
-            self.out.events.push_back(Event::Cancel {
-                invite,
-                origin,
-                request,
-            });
-        }
-    }
-
-    /// Answers without a transaction, so that nothing is kept.
-    fn overflow(&mut self, target: Target, request: &Request) {
-        self.out.counters.overflowed += 1;
-        let tag = self.to_tag(&request.headers.value(HeaderName::CallId));
-        let mut response = response_to(request, StatusCode::SERVICE_UNAVAILABLE, Some(&tag));
-        response
-            .headers
-            .push(HeaderName::RetryAfter, OVERFLOW_RETRY_AFTER);
-        let bytes = response.to_bytes();
-        self.out.transmits.push_back(Transmit {
-            target,
-            bytes,
-            transaction: None,
-        });
-    }
-
-    /// A To tag that comes out the same each time (section 8.2.7).
-    fn to_tag(&self, of: &impl Hash) -> String {
-        let mut hasher = DefaultHasher::new();
-        self.tag_seed.hash(&mut hasher);
-        of.hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
-    }
-
     fn stamp(&self, request: &mut Request, target: &Target, rng: &mut dyn RngCore) -> String {
         let listener = self
             .listeners
@@ -428,6 +268,3 @@ impl Transactions {
         via::stamp_ours(request, target, listener, rng)
     }
 }
-
-/// Seconds, in the 503 of a full table: what it holds is gone by then.
-const OVERFLOW_RETRY_AFTER: &str = "32";

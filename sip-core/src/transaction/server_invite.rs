@@ -141,23 +141,6 @@ impl ServerInvite {
             (state, _) => Some(state),
         }
     }
-
-    /// A response could not be sent. RFC 6026 section 7.1: `Accepted` stays.
-    pub(super) fn handle_transport_error(self, fx: Fx<'_, '_>) -> Option<ServerInvite> {
-        let key = fx.key();
-        match self {
-            ServerInvite::Confirmed(state) => return Some(ServerInvite::Confirmed(state)),
-            ServerInvite::Accepted(state) if state.acknowledged => {
-                return Some(ServerInvite::Accepted(state));
-            }
-            _ => {}
-        }
-        fx.tell(Event::ServerTransportFailed { key });
-        match self {
-            ServerInvite::Accepted(state) => Some(ServerInvite::Accepted(state)),
-            _ => None,
-        }
-    }
 }
 
 /// Nothing final was said yet.

@@ -6,7 +6,7 @@
 //! ```
 
 use super::effects::Effects;
-use super::event::{Event, ServerKey};
+use super::event::ServerKey;
 use super::timers::Timer;
 use crate::message::StatusCode;
 use crate::transport::Target;
@@ -74,13 +74,6 @@ impl ServerNonInvite {
             (ServerNonInvite::Completed(_), Timer::J) => None,
             (state, _) => Some(state),
         }
-    }
-
-    /// A response could not be sent (section 17.2.4).
-    pub(super) fn handle_transport_error(self, fx: Fx<'_, '_>) -> Option<ServerNonInvite> {
-        let key = fx.key();
-        fx.tell(Event::ServerTransportFailed { key });
-        None
     }
 }
 

@@ -189,17 +189,20 @@ impl Servers {
         });
     }
 
+    /// A response could not be sent. The user is told, and the transaction goes on as RFC 6026
+    /// section 7.1 has it after a 2xx: were it gone, as section 17.2.4 has it for the rest, a
+    /// retransmission of the request would be taken for a new one and done twice.
     pub(super) fn handle_transport_error(
         &mut self,
         now: Instant,
         key: ServerKey,
         out: &mut Outputs,
     ) {
-        self.step(now, key, out, |machine, fx| match machine {
-            Machine::Invite(machine) => machine.handle_transport_error(fx).map(Machine::Invite),
-            Machine::NonInvite(machine) => {
-                machine.handle_transport_error(fx).map(Machine::NonInvite)
+        self.step(now, key, out, |machine, fx| {
+            if machine.minds_transport_error() {
+                fx.tell(Event::ServerTransportFailed { key });
             }
+            Some(machine)
         });
     }
 
@@ -246,6 +249,15 @@ impl Servers {
                     self.by_merge.remove(&merge);
                 }
             }
+        }
+    }
+}
+
+impl Machine {
+    fn minds_transport_error(&self) -> bool {
+        match self {
+            Machine::Invite(machine) => machine.is_active(),
+            Machine::NonInvite(_) => true,
         }
     }
 }

@@ -203,3 +203,22 @@ fn a_full_table_answers_503_and_keeps_nothing() {
     bench.receive(&theirs("OPTIONS", "z9hG4bK3"));
     assert_eq!(bench.told(), log([(32_000, "request OPTIONS")]));
 }
+
+#[test]
+fn a_nearly_full_table_is_kept_for_requests_within_dialogs_and_cancel() {
+    let mut bench = Bench::with(Transport::Udp, Timers::default(), 8);
+    bench.receive(&theirs("INVITE", "z9hG4bK0"));
+    for nth in 1..10 {
+        let call = format!("{nth}@a.example");
+        let options = theirs("OPTIONS", &format!("z9hG4bK{nth}"));
+        bench.receive(&options.replace("1@a.example", &call));
+    }
+    assert_eq!(bench.table.len(), 7);
+    assert_eq!(bench.table.counters().overflowed, 3);
+    bench.told();
+    bench.receive(&theirs("CANCEL", "z9hG4bK0"));
+    assert_eq!(bench.told(), log([(0, "cancel")]));
+    bench.receive(&theirs_in_dialog("BYE", "z9hG4bKbye"));
+    assert_eq!(bench.told(), []);
+    assert_eq!(bench.table.counters().overflowed, 4);
+}

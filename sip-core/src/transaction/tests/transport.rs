@@ -199,19 +199,34 @@ fn an_ack_to_a_refusal_that_cannot_be_sent_just_ends_it() {
 }
 
 #[test]
-fn a_response_that_cannot_be_sent_is_reported_and_ends_the_transaction() {
+fn a_response_that_cannot_be_sent_is_reported_and_repeated_for_a_retransmitted_request() {
     for (method, status) in [("INVITE", 180), ("INVITE", 486), ("OPTIONS", 200)] {
         let mut bench = Bench::new(Transport::Udp);
-        bench.receive(&theirs(method, "z9hG4bK1"));
+        let text = theirs(method, "z9hG4bK1");
+        bench.receive(&text);
         let (key, request) = bench.take_request();
         bench.respond(key, &request, status);
         bench.fail(key);
-        assert_eq!(
-            bench.told(),
-            log([(0, "server transport failed"), (0, "ended")])
-        );
-        assert!(bench.table.is_empty());
-        assert!(!bench.respond(key, &request, 500));
+        assert_eq!(bench.told(), log([(0, "server transport failed")]));
+        bench.receive(&text);
+        assert_eq!(bench.told(), [], "{method} is not done twice");
+        assert_eq!(bench.times(&status.to_string()), [0, 0]);
+    }
+}
+
+#[test]
+fn timer_h_or_l_reports_a_caller_that_cannot_be_reached() {
+    for (transport, status) in [(Transport::Tcp, 486), (Transport::Tls, 200)] {
+        let mut bench = Bench::new(transport);
+        bench.receive(&theirs("INVITE", "z9hG4bK1"));
+        let (key, request) = bench.take_request();
+        bench.respond(key, &request, 180);
+        bench.fail(key);
+        assert!(bench.respond(key, &request, status));
+        bench.told();
+        bench.run(32_000);
+        let missing = format!("no ack to {status}");
+        assert_eq!(bench.told(), log([(32_000, &missing), (32_000, "ended")]));
     }
 }
 

@@ -1,0 +1,168 @@
+//! Transport, host and connection of requests within dialogs.
+
+use super::*;
+
+fn named(host: &str) -> Host {
+    Host::Name(host.into())
+}
+
+/// Contact, the transport that the INVITE came by, forced transport; transport, host and port
+/// that our requests go to.
+type Case = (
+    &'static str,
+    Transport,
+    Option<Transport>,
+    Transport,
+    &'static str,
+    u16,
+);
+
+#[test]
+fn the_contact_says_where_to_and_a_secure_trunk_says_how() {
+    use Transport::{Tcp, Tls, Udp};
+    let cases: &[Case] = &[
+        ("sip:a@h.example", Udp, None, Udp, "h.example", 5060),
+        ("sip:a@h.example:5099", Udp, None, Udp, "h.example", 5099),
+        (
+            "sip:a@h.example;transport=tcp",
+            Udp,
+            None,
+            Tcp,
+            "h.example",
+            5060,
+        ),
+        (
+            "sip:a@h.example;transport=TLS",
+            Udp,
+            None,
+            Tls,
+            "h.example",
+            5061,
+        ),
+        (
+            "sip:a@h.example;transport=udp",
+            Tls,
+            Some(Tls),
+            Tls,
+            "h.example",
+            5061,
+        ),
+        (
+            "sip:a@h.example:5060;transport=udp",
+            Tls,
+            Some(Tls),
+            Tls,
+            "h.example",
+            5060,
+        ),
+        ("sips:a@h.example", Udp, None, Tls, "h.example", 5061),
+        (
+            "sips:a@h.example;transport=tcp",
+            Tcp,
+            None,
+            Tls,
+            "h.example",
+            5061,
+        ),
+        ("sip:a@h.example", Tls, None, Tls, "h.example", 5061),
+        ("sip:a@h.example", Tcp, None, Tcp, "h.example", 5060),
+        (
+            "sip:a@h.example;transport=sctp",
+            Udp,
+            None,
+            Udp,
+            "h.example",
+            5060,
+        ),
+    ];
+    for &(contact, by, force, transport, host, port) in cases {
+        let dialog = answering(&format!("Contact: <{contact}>\r\n"), by, force);
+        let target = dialog.target();
+        assert_eq!(
+            (target.transport, target.host, target.port),
+            (transport, named(host), port),
+            "{contact} {by:?} {force:?}"
+        );
+        assert_eq!(target.listener, ListenerId(3));
+        assert_eq!(target.trunk, Some(TrunkId(1)));
+    }
+}
+
+#[test]
+fn a_tel_contact_leaves_the_peer_itself() {
+    let target = answering("Contact: <tel:+15551234>\r\n", Transport::Udp, None).target();
+    assert_eq!(target.host, Host::Address("198.51.100.9".parse().unwrap()));
+    assert_eq!(target.port, 40000);
+}
+
+fn connection(lines: &str) -> Option<ConnectionId> {
+    answering(lines, Transport::Tls, Some(Transport::Tls))
+        .target()
+        .connection
+}
+
+#[test]
+fn requests_go_on_the_accepted_connection_though_contact_is_a_private_address() {
+    assert_eq!(connection(CONTACT), Some(ConnectionId(7)));
+}
+
+#[test]
+fn requests_go_on_the_connection_of_the_proxy_that_recorded_its_route() {
+    let lines = format!(
+        "Via: SIP/2.0/UDP alice.example;branch=z9hG4bK0\r\n\
+         Record-Route: <sip:proxy.example;lr>\r\n{CONTACT}"
+    );
+    assert_eq!(connection(&lines), Some(ConnectionId(7)));
+}
+
+#[test]
+fn requests_leave_the_connection_of_a_proxy_that_did_not_record_its_route() {
+    let lines = format!("Via: SIP/2.0/UDP alice.example;branch=z9hG4bK0\r\n{CONTACT}");
+    assert_eq!(connection(&lines), None);
+}
+
+#[test]
+fn requests_stay_on_the_connection_if_contact_is_the_address_at_its_other_end() {
+    let lines = "Via: SIP/2.0/UDP alice.example;branch=z9hG4bK0\r\n\
+                 Contact: <sip:alice@198.51.100.9:5061>\r\n";
+    assert_eq!(connection(lines), Some(ConnectionId(7)));
+    let lines = "Via: SIP/2.0/UDP alice.example;branch=z9hG4bK0\r\n\
+                 Contact: <sip:alice@Peer.Example>\r\n";
+    assert_eq!(connection(lines), Some(ConnectionId(7)));
+}
+
+#[test]
+fn a_contact_with_another_transport_leaves_the_connection() {
+    let contact = "Contact: <sip:alice@198.51.100.9;transport=udp>\r\n";
+    let target = answering(contact, Transport::Tcp, None).target();
+    assert_eq!(
+        (target.transport, target.connection),
+        (Transport::Udp, None)
+    );
+}
+
+#[test]
+fn a_call_that_we_made_stays_on_its_connection_only_towards_the_same_host() {
+    for (contact, expected) in [
+        ("<sip:bob@pbx.example>", Some(ConnectionId(8))),
+        ("<sip:bob@198.51.100.9:5070>", Some(ConnectionId(8))),
+        ("<sip:bob@10.1.1.1>", None),
+    ] {
+        let dialog = calling(200, &[(HeaderName::Contact, contact)], Transport::Tcp);
+        assert_eq!(dialog.target().connection, expected, "{contact}");
+    }
+}
+
+#[test]
+fn a_new_connection_of_the_peer_takes_the_place_of_the_old_one() {
+    let mut dialog = answering(CONTACT, Transport::Tls, None);
+    let update = received("UPDATE", 6, CONTACT);
+    dialog
+        .handle_request(&origin(Transport::Tls, 9), &update)
+        .unwrap();
+    assert_eq!(dialog.target().connection, Some(ConnectionId(9)));
+    dialog.path_mut().forget_connection(ConnectionId(7));
+    assert_eq!(dialog.target().connection, Some(ConnectionId(9)));
+    dialog.path_mut().forget_connection(ConnectionId(9));
+    assert_eq!(dialog.target().connection, None);
+}
