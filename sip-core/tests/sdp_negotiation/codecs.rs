@@ -70,7 +70,7 @@ fn sig_8_a_codec_needs_both_trunks() {
         );
         assert_eq!(
             offered.as_deref().map(|body| values(body, "m=")[0]),
-            expected.as_ref().copied().map_err(|e| e)
+            expected.as_ref().copied()
         );
     }
 }

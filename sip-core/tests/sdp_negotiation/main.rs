@@ -3,6 +3,7 @@
 mod codecs;
 mod hold;
 mod lines;
+mod m_lines;
 mod offer_answer;
 mod passthrough;
 mod properties;

@@ -98,7 +98,7 @@ fn suffer(mut lines: Vec<String>, faults: &[Fault]) -> String {
             Fault::Repeat(at) if at < count => lines.insert(at, lines[at].clone()),
             Fault::Swap(one, other) if one < count && other < count => lines.swap(one, other),
             Fault::Cut(at, length) if at < count && length < lines[at].len() => {
-                lines[at].truncate(length)
+                lines[at].truncate(length);
             }
             // Addresses and keys stay as they are, or the search below would not find them.
             Fault::Upper(at) if at < count && !lines[at].contains("inline") => {
