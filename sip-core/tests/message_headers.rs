@@ -32,20 +32,28 @@ fn invite() -> Headers {
 }
 
 fn written(headers: &Headers) -> String {
-    let mut request = Request::new(Method::Invite, Uri::parse(b"sip:a@b").unwrap());
+    let mut request = Request::new(Method::Invite, Uri::parse(b"sip:a@b").expect("a URI"));
     request.headers = headers.clone();
-    String::from_utf8(request.to_bytes()).unwrap()
+    String::from_utf8(request.to_bytes()).expect("these are in UTF-8")
 }
 
 #[test]
 fn lists_run_over_lines_and_commas() {
     let headers = invite();
-    let hosts: Vec<_> = headers.vias().unwrap().iter().map(|via| via.host().to_string()).collect();
+    let hosts: Vec<_> = headers
+        .vias()
+        .unwrap()
+        .iter()
+        .map(|via| via.host().to_string())
+        .collect();
     assert_eq!(hosts, ["h1", "h2", "h3"]);
     let Ok(Contacts::List(contacts)) = headers.contacts() else {
         panic!("three contacts");
     };
-    let users: Vec<_> = contacts.iter().map(|contact| contact.uri().user().unwrap()).collect();
+    let users: Vec<_> = contacts
+        .iter()
+        .map(|contact| contact.uri().user().unwrap())
+        .collect();
     assert_eq!(users, ["a", "b", "c"]);
     let tags: Vec<_> = headers.option_tags(HeaderName::Supported).collect();
     assert_eq!(tags, ["Replaces", "norefersub"]);
@@ -77,9 +85,15 @@ fn what_is_absent_is_none_and_what_is_broken_is_an_error() {
     assert_eq!(headers.contacts(), Ok(Contacts::Any));
     assert_eq!(headers.contact(), Err(malformed(HeaderName::Contact)));
     assert_eq!(headers.call_id(), Err(malformed(HeaderName::CallId)));
-    assert_eq!(headers.record_routes(), Err(malformed(HeaderName::RecordRoute)));
+    assert_eq!(
+        headers.record_routes(),
+        Err(malformed(HeaderName::RecordRoute))
+    );
     assert_eq!(headers.number(HeaderName::Expires), Ok(Some(600)));
-    assert_eq!(headers.number(HeaderName::MinSe), Err(malformed(HeaderName::MinSe)));
+    assert_eq!(
+        headers.number(HeaderName::MinSe),
+        Err(malformed(HeaderName::MinSe))
+    );
     // Unreadable, but still there to be refused with 420.
     assert_eq!(headers.option_tags(HeaderName::Require).count(), 2);
 }
@@ -87,7 +101,10 @@ fn what_is_absent_is_none_and_what_is_broken_is_an_error() {
 #[test]
 fn edits_touch_one_header_and_leave_the_others_as_they_came() {
     let mut headers = invite();
-    headers.set(HeaderName::Contact, NameAddr::new(Uri::parse(b"sip:e@f").unwrap()));
+    headers.set(
+        HeaderName::Contact,
+        NameAddr::new(Uri::parse(b"sip:e@f").unwrap()),
+    );
     headers.push_front(HeaderName::Via, "SIP/2.0/TLS us;branch=z9hG4bK0");
     headers.push(HeaderName::MaxForwards, "70");
     headers.remove(HeaderName::Require);
@@ -123,7 +140,10 @@ fn the_top_via_is_replaced_alone() {
     via.note_source("192.0.2.1:5060".parse().unwrap());
     headers.replace_top_via(&via);
     let vias: Vec<_> = headers.list(HeaderName::Via).collect();
-    assert_eq!(vias[0], b"SIP/2.0/UDP h1;branch=z9hG4bK1;received=192.0.2.1");
+    assert_eq!(
+        vias[0],
+        b"SIP/2.0/UDP h1;branch=z9hG4bK1;received=192.0.2.1"
+    );
     assert_eq!(vias[1], b"SIP/2.0/UDP h2;branch=z9hG4bK2");
     assert_eq!(vias.len(), 3);
     let mut empty = Headers::new();
@@ -137,16 +157,27 @@ fn lines_of_another_message_are_copied_byte_for_byte() {
     let mut headers = Headers::new();
     headers.extend(invite().iter().filter(|field| field.is_named("x-thing")));
     let supported = invite();
-    let supported = supported.iter().find(|field| field.name == Some(HeaderName::Supported));
+    let supported = supported
+        .iter()
+        .find(|field| field.name == Some(HeaderName::Supported));
     headers.push_raw(supported.unwrap());
-    assert!(written(&headers).contains(
-        "\r\nX-Thing: \u{a0} one\r\nx-thing:two\r\nk: Replaces , \r\n norefersub,\r\n"
-    ));
+    assert!(
+        written(&headers).contains(
+            "\r\nX-Thing: \u{a0} one\r\nx-thing:two\r\nk: Replaces , \r\n norefersub,\r\n"
+        )
+    );
 }
 
 #[test]
 fn a_value_cannot_end_its_line() {
-    for value in ["a\r\nVia: b", "a\nVia: b", "a\rVia: b", "a\r\n", "\r\nVia: b", "a\r\n\r\nb"] {
+    for value in [
+        "a\r\nVia: b",
+        "a\nVia: b",
+        "a\rVia: b",
+        "a\r\n",
+        "\r\nVia: b",
+        "a\r\n\r\nb",
+    ] {
         let mut headers = Headers::new();
         headers.push(HeaderName::Subject, value);
         headers.push_named("X-Y", value);
@@ -168,12 +199,19 @@ fn content_length_is_always_right() {
     assert!(text.contains("\r\ni: 7@h\r\nL  :  5\r\nX: 1\r\n"), "{text}");
     assert!(text.ends_with("\r\n\r\nv=0\r\n"));
     request.body.clear();
-    assert!(String::from_utf8(request.to_bytes()).unwrap().contains("\r\nL  :  0\r\n"));
+    assert!(
+        String::from_utf8(request.to_bytes())
+            .unwrap()
+            .contains("\r\nL  :  0\r\n")
+    );
 }
 
 #[test]
 fn empty_lines_before_a_message_are_passed_over() {
-    assert_eq!(request(&format!("\r\n\r\n\r\n{INVITE}")).headers.len(), invite().len());
+    assert_eq!(
+        request(&format!("\r\n\r\n\r\n{INVITE}")).headers.len(),
+        invite().len()
+    );
 }
 
 #[test]
@@ -239,7 +277,10 @@ fn every_limit_has_its_error_and_what_just_fits_is_accepted() {
         let error = Message::parse(exceeds.as_bytes()).unwrap_err();
         assert_eq!(error.kind, kind);
     }
-    let small = Limits { headers: 3, ..limits };
+    let small = Limits {
+        headers: 3,
+        ..limits
+    };
     assert!(Message::parse_within(INVITE.as_bytes(), &small).is_err());
 }
 

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sip_core::message::{Contacts, HeaderName, Message, NameAddr, Request, Uri, Via, response_to};
+use sip_core::message::{
+    Contacts, HeaderName, Message, NameAddr, Request, StatusCode, Uri, Via, response_to,
+};
 
 const SEEDS: [&str; 3] = [
     "INVITE sip:+1201;ext=2@[2001:db8::1]:5061;transport=TLS SIP/2.0\r\n\
@@ -138,7 +140,7 @@ fn read_all(message: &Message) {
 }
 
 fn answer_reads(request: &Request) {
-    let answer = response_to(request, 400.try_into().unwrap(), Some("t"));
+    let answer = response_to(request, StatusCode::BAD_REQUEST, Some("t"));
     // The headers of a refused request need not be well-formed; their answer must not make it worse.
     if let Ok(answer) = Message::parse(&answer.to_bytes()) {
         read_all(&answer);

@@ -58,7 +58,7 @@ fn refused(text: &str) -> ParseError {
 fn answer(error: &ParseError) -> String {
     let request = error.answerable.as_ref().expect("it can be answered");
     let answer = response_to(request, error.status(), Some("edge"));
-    String::from_utf8(answer.to_bytes()).unwrap()
+    String::from_utf8(answer.to_bytes()).expect("these are in UTF-8")
 }
 
 /// 3.1.1.1

@@ -12,7 +12,7 @@ fn name(text: &str) -> Option<Host> {
 }
 
 fn address(text: &str) -> Option<Host> {
-    Some(Host::Address(text.parse().unwrap()))
+    Some(Host::Address(text.parse().expect("an address")))
 }
 
 #[test]
