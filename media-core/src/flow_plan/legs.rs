@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::SIDES;
 use super::entry::{Action, Forwarding, PlannedFlow};
-use crate::relay::{Carries, FlowConfig, Route, Source, Transform, network_contains};
+use crate::relay::{Carries, FlowConfig, Route, Source, Transform, is_allowed};
 use crate::session::{Security, Side, SourceRule, Stream, StreamLeg};
 use crate::srtp::key::MasterKey;
 
@@ -77,15 +77,7 @@ impl StreamState {
                 Source::Latch {
                     allowed,
                     latched: None,
-                } => {
-                    if !allowed.is_empty()
-                        && !allowed
-                            .iter()
-                            .any(|network| network_contains(*network, source.ip()))
-                    {
-                        return false;
-                    }
-                }
+                } if is_allowed(&allowed, source.ip()) => {}
                 Source::Latch { .. } | Source::Exactly(_) | Source::Unknown => return false,
             }
             state.lock(component, source);

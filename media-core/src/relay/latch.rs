@@ -43,10 +43,13 @@ impl Gate {
         match source {
             Source::Unknown => Gate::Unknown,
             Source::Exactly(peer) => Gate::Exactly(canonical(*peer)),
-            Source::Latch { allowed, latched } => match latched.or(kept) {
-                Some(peer) => Gate::Latched(canonical(peer)),
-                None => Gate::Open(allowed.clone()),
-            },
+            Source::Latch { allowed, latched } => {
+                let kept = kept.filter(|peer| is_allowed(allowed, peer.ip()));
+                match latched.or(kept) {
+                    Some(peer) => Gate::Latched(canonical(peer)),
+                    None => Gate::Open(allowed.clone()),
+                }
+            }
         }
     }
 
@@ -61,12 +64,7 @@ impl Gate {
         let may_pass = match self {
             Gate::Unknown => return Err(DropReason::NoPeer),
             Gate::Exactly(peer) | Gate::Latched(peer) => same(*peer, source),
-            Gate::Open(allowed) => {
-                allowed.is_empty()
-                    || allowed
-                        .iter()
-                        .any(|network| contains(*network, source.ip()))
-            }
+            Gate::Open(allowed) => is_allowed(allowed, source.ip()),
         };
         if may_pass {
             Ok(())
@@ -96,8 +94,13 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// Whether `address` is in one of the networks; no network means any address.
+pub(crate) fn is_allowed(networks: &[(IpAddr, u8)], address: IpAddr) -> bool {
+    networks.is_empty() || networks.iter().any(|network| contains(*network, address))
+}
+
 /// Whether `address` is in the network; a prefix longer than the address takes none.
-pub(crate) fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
+fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
     let (network, address, width) = match (network.to_canonical(), address.to_canonical()) {
         (IpAddr::V4(network), IpAddr::V4(address)) => (
             u128::from(network.to_bits()),

@@ -15,5 +15,5 @@ mod transform;
 
 pub use config::{Carries, FlowConfig, Route, Source, Transform};
 pub use flow::Flow;
-pub(crate) use latch::contains as network_contains;
+pub(crate) use latch::is_allowed;
 pub use outcome::{FlowStats, Outcome};

@@ -1,0 +1,28 @@
+//! Addresses, keys and packets.
+
+use std::net::SocketAddr;
+
+use media_core::srtp::key::MasterKey;
+use media_core::srtp::profile::Suite;
+
+pub(crate) fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn key(byte: u8) -> MasterKey {
+    MasterKey::from_key_salt(Suite::AesCm128HmacSha1_80, &[byte; 30]).unwrap()
+}
+
+pub(crate) fn rtp(payload_type: u8, sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, payload_type];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend([0, 0, 0, 160, 0xca, 0xfe, 0xba, 0xbe]);
+    packet.extend([0x55; 160]);
+    packet
+}
+
+pub(crate) fn rtcp() -> Vec<u8> {
+    let mut packet = vec![0x80, 200, 0, 6, 0xca, 0xfe, 0xba, 0xbe];
+    packet.extend([0x11; 20]);
+    packet
+}
