@@ -241,3 +241,13 @@ fn a_long_message_byte_by_byte_is_scanned_once() {
     framer.push(&bytes[bytes.len() - 1..]);
     assert_eq!(framer.next(), Ok(Some(message(&bytes))));
 }
+
+#[test]
+fn an_empty_line_is_no_message_that_should_go_on() {
+    let mut framer = StreamFramer::new(LIMIT);
+    for (bytes, is_mid_message) in [(&b"\r"[..], false), (b"\n", false), (b"O", true)] {
+        framer.push(bytes);
+        assert_eq!(framer.next(), Ok(None));
+        assert_eq!(framer.is_mid_message(), is_mid_message);
+    }
+}

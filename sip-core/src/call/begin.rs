@@ -11,7 +11,7 @@ use super::leg::{Leg, LegTrunk, SentInvite};
 use super::parties::{Description, Parties};
 use super::{Call, State};
 use crate::dialog::{Dialog, NewRequest, Path};
-use crate::message::{HeaderName, Method, Request};
+use crate::message::{HeaderName, Method, Request, StatusCode, response_to};
 use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
 use crate::stack::EventKind;
@@ -79,6 +79,8 @@ impl Incoming {
     ) -> Call {
         let headers = &self.request.headers;
         let late_offer = offer.is_none();
+        let trying = response_to(&self.request, StatusCode::TRYING, None);
+        cx.respond(self.server, &trying);
         let mut invite = outgoing.request.clone();
         pass_through(headers, &mut invite.headers);
         if let Some(sdp) = offer {

@@ -60,16 +60,13 @@ pub(super) fn from(caller: &NameAddr, ours: &Listener, sips: Sips) -> NameAddr {
         Some(host @ Host::Name(name)) if name.ends_with(".invalid") => host,
         _ => &ours.advertised_host,
     };
-    bare(caller, sips.apply(Uri::sip(user.as_deref(), host, None)))
+    caller.with_uri(sips.apply(Uri::sip(user.as_deref(), host, None)))
 }
 
 /// To of the far leg.
 pub(super) fn to(called: &NameAddr, destination: &Destination, sips: Sips) -> NameAddr {
     let user = user(called.uri());
-    bare(
-        called,
-        sips.apply(Uri::sip(user.as_deref(), &destination.host, None)),
-    )
+    called.with_uri(sips.apply(Uri::sip(user.as_deref(), &destination.host, None)))
 }
 
 /// Where a leg's peer reaches us within the dialog.
@@ -89,15 +86,6 @@ pub(crate) fn user(uri: &Uri) -> Option<String> {
             .collect(),
         _ => user.to_owned(),
     })
-}
-
-/// Display name and URI alone.
-fn bare(address: &NameAddr, uri: Uri) -> NameAddr {
-    let named = NameAddr::new(uri);
-    let mut value = address.display().to_vec();
-    value.push(b' ');
-    value.extend_from_slice(named.as_bytes());
-    NameAddr::parse(&value).unwrap_or(named)
 }
 
 #[cfg(test)]

@@ -1,0 +1,11 @@
+//! Call flows through the whole of signalling, on a simulated network and a clock that moves by
+//! itself: nothing here waits, and every run of a test is the same.
+
+mod basic;
+mod early;
+mod faults;
+mod gotchas;
+mod random;
+mod refusals;
+mod reinvite;
+mod sim;
