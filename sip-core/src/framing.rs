@@ -77,9 +77,11 @@ impl StreamFramer {
         }
     }
 
-    /// Whether part of a message or of a ping has come.
+    /// Whether part of a message has come, so that the rest should follow soon. Empty lines are no
+    /// part of one: some peers keep a connection alive with a single CRLF.
     pub fn is_mid_message(&self) -> bool {
-        self.start < self.buffer.len()
+        let pending = &self.buffer[self.start..];
+        pending.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
     }
 
     /// The next item; `None` until more bytes come. After an error every call gives it again.

@@ -39,9 +39,5 @@ impl NewRequest {
 /// The address of the other leg's From or To for this leg: the same display name and user at our
 /// host, with neither the other leg's host nor its tag and parameters (SIG-6).
 pub fn at_host(address: &NameAddr, host: &Host, port: Option<u16>) -> NameAddr {
-    let moved = NameAddr::new(Uri::sip(address.uri().user(), host, port));
-    match address.display_name() {
-        Some(name) => moved.with_display_name(&name),
-        None => moved,
-    }
+    address.with_uri(Uri::sip(address.uri().user(), host, port))
 }

@@ -68,16 +68,6 @@ pub fn branch(rng: &mut (impl RngCore + ?Sized)) -> String {
     format!("{MAGIC_COOKIE}{}", token(rng, 12))
 }
 
-/// A tag, 64 random bits (RFC 3261 section 19.3 asks for 32).
-pub fn tag(rng: &mut (impl RngCore + ?Sized)) -> String {
-    token(rng, 8)
-}
-
-/// A Call-ID without a host, which would tell where we are; 128 random bits.
-pub fn call_id(rng: &mut (impl RngCore + ?Sized)) -> String {
-    token(rng, 16)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,7 +27,7 @@ pub mod via;
 
 use std::fmt;
 
-pub use build::{branch, call_id, response_to, tag, token};
+pub use build::{branch, response_to, token};
 pub use cseq::CSeq;
 pub use error::{HeaderError, ParseError, ParseErrorKind};
 pub use header_name::HeaderName;
@@ -138,12 +138,6 @@ impl Response {
     /// With another reason phrase; a line break in it becomes a space.
     pub fn with_reason(mut self, reason: &str) -> Response {
         self.reason = reason.replace(['\r', '\n'], " ").into_bytes();
-        self
-    }
-
-    /// With `tag` in To, unless it has one (RFC 3261 section 8.2.6.2).
-    pub fn with_to_tag(mut self, tag: &str) -> Response {
-        self.headers.set_to_tag(tag);
         self
     }
 
