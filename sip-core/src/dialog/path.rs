@@ -71,14 +71,19 @@ impl Path {
         }
     }
 
-    /// A later request of the dialog came: if by another connection, that one is the live one.
+    /// A later request of the dialog came: if by another connection, that one is the live one, with
+    /// the same element at its other end, which need not have recorded its route again.
     pub fn refresh(&mut self, request: &Headers, origin: &Origin) -> Result<(), HeaderError> {
-        if origin.connection.is_some() && origin.transport == self.transport {
-            let via = request.top_via()?;
-            let fresh = Connection::of_request(request, origin, via.host().clone())?;
-            if fresh.as_ref().map(|fresh| fresh.id) != self.connection.as_ref().map(|old| old.id) {
-                self.connection = fresh;
-            }
+        if origin.connection.is_none() || origin.transport != self.transport {
+            return Ok(());
+        }
+        let via = request.top_via()?;
+        let old = self.connection.as_ref();
+        if let Some(mut fresh) = Connection::of_request(request, origin, via.host().clone())?
+            && old.is_none_or(|old| old.id != fresh.id)
+        {
+            fresh.is_next_hop |= old.is_some_and(|old| old.is_next_hop);
+            self.connection = Some(fresh);
         }
         Ok(())
     }

@@ -166,3 +166,18 @@ fn a_new_connection_of_the_peer_takes_the_place_of_the_old_one() {
     dialog.path_mut().forget_connection(ConnectionId(9));
     assert_eq!(dialog.target().connection, None);
 }
+
+#[test]
+fn a_proxy_that_reconnects_need_not_record_its_route_again() {
+    let lines = format!(
+        "Via: SIP/2.0/UDP alice.example;branch=z9hG4bK0\r\n\
+         Record-Route: <sip:proxy.example;lr>\r\n{CONTACT}"
+    );
+    let mut dialog = answering(&lines, Transport::Tls, None);
+    let lines = format!("Via: SIP/2.0/UDP alice.example;branch=z9hG4bK1\r\n{CONTACT}");
+    let update = received("UPDATE", 6, &lines);
+    dialog
+        .handle_request(&origin(Transport::Tls, 9), &update)
+        .unwrap();
+    assert_eq!(dialog.target().connection, Some(ConnectionId(9)));
+}
