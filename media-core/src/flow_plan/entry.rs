@@ -33,7 +33,7 @@ pub struct PlannedFlow {
 }
 
 impl PlannedFlow {
-    /// Where the kernel sends its packets: the peer and our address and port towards it.
+    /// How the kernel sends its packets: from our address and port, to the peer.
     ///
     /// `None` for a flow of the worker.
     pub fn exit(&self) -> Option<(SocketAddr, SocketAddr)> {

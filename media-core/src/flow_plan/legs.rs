@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::SIDES;
 use super::entry::{Action, Forwarding, PlannedFlow};
+use super::homes::{Homes, Spent};
 use crate::relay::{Carries, FlowConfig, Route, Source, Transform, is_allowed};
 use crate::session::{Security, Side, SourceRule, Stream, StreamLeg};
 use crate::srtp::key::MasterKey;
@@ -24,14 +25,8 @@ struct ComponentState {
     latched: Option<SocketAddr>,
     /// See [`FlowConfig::generation`].
     generation: u32,
-    home: Option<Home>,
-}
-
-/// The port whose flow first sent under a key, and so holds the only state that tells
-/// which keystream is used up.
-struct Home {
-    key: MasterKey,
-    local: SocketAddr,
+    /// Of the keys that we send under.
+    homes: Homes,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,15 +36,15 @@ enum Component {
 }
 
 impl StreamState {
-    pub(super) fn new(stream: &Stream) -> StreamState {
+    pub(super) fn new(stream: &Stream, spent: &mut Spent) -> StreamState {
         let mut state = StreamState {
             legs: <[LegState; 2]>::default(),
         };
-        state.settle_homes(stream);
+        state.settle_homes(stream, spent);
         state
     }
 
-    pub(super) fn update(&mut self, old: &Stream, new: &Stream) {
+    pub(super) fn update(&mut self, old: &Stream, new: &Stream, spent: &mut Spent) {
         for side in SIDES {
             if is_new_sdp(old.leg(side), new.leg(side)) {
                 let leg = &mut self.legs[side.index()];
@@ -57,7 +52,15 @@ impl StreamState {
                 leg.rtcp.forget();
             }
         }
-        self.settle_homes(new);
+        self.settle_homes(new, spent);
+    }
+
+    /// The stream is no longer relayed.
+    pub(super) fn end(self, spent: &mut Spent) {
+        for leg in self.legs {
+            leg.rtp.homes.end(spent);
+            leg.rtcp.homes.end(spent);
+        }
     }
 
     pub(super) fn latched(
@@ -155,18 +158,14 @@ impl StreamState {
             Component::Rtp => remote.rtp,
             Component::Rtcp => remote.rtcp,
         });
-        let at_home = state
-            .component(component)
-            .home
-            .as_ref()
-            .is_none_or(|home| home.local == arrives_at);
+        let may_send = state.component(component).homes.allow(arrives_at);
         Route {
             from: local(leg, leaves),
             to: state
                 .component(leaves)
                 .latched
                 .or(in_sdp)
-                .filter(|_| at_home),
+                .filter(|_| may_send),
         }
     }
 
@@ -179,16 +178,9 @@ impl StreamState {
         }
     }
 
-    /// Remembers for each send key the ports whose flows first use it.
-    ///
-    /// The index that a packet is encrypted under must never repeat under a key (RFC 3711
-    /// section 9.1), and the flow at the port where the packets arrive counts it. Should
-    /// they come to arrive at another port while the key stays, nothing is sent there.
-    fn settle_homes(&mut self, stream: &Stream) {
+    fn settle_homes(&mut self, stream: &Stream, spent: &mut Spent) {
         for side in SIDES {
-            let Security::Srtp { send, .. } = &stream.leg(side).security else {
-                continue;
-            };
+            let key = send_key(&stream.leg(side).security);
             let source = stream.leg(side.other());
             let leg = &mut self.legs[side.index()];
             let rtcp_at = if source.rtcp_mux {
@@ -196,8 +188,10 @@ impl StreamState {
             } else {
                 Component::Rtcp
             };
-            leg.rtp.settle_home(send, local(source, Component::Rtp));
-            leg.rtcp.settle_home(send, local(source, rtcp_at));
+            leg.rtp
+                .homes
+                .settle(key, local(source, Component::Rtp), spent);
+            leg.rtcp.homes.settle(key, local(source, rtcp_at), spent);
         }
     }
 }
@@ -258,23 +252,10 @@ impl ComponentState {
         self.latched = None;
         self.generation = self.generation.wrapping_add(1);
     }
-
-    fn settle_home(&mut self, key: &MasterKey, local: SocketAddr) {
-        if self
-            .home
-            .as_ref()
-            .is_none_or(|home| !home.key.is_same_key(key))
-        {
-            self.home = Some(Home {
-                key: key.clone(),
-                local,
-            });
-        }
-    }
 }
 
 impl Stream {
-    fn leg(&self, side: Side) -> &StreamLeg {
+    pub(super) fn leg(&self, side: Side) -> &StreamLeg {
         &self.legs[side.index()]
     }
 }
@@ -291,6 +272,13 @@ fn is_new_sdp(old: &StreamLeg, new: &StreamLeg) -> bool {
 fn receive_key(security: &Security) -> Option<&MasterKey> {
     match security {
         Security::Srtp { receive, .. } => Some(receive),
+        Security::Plain | Security::Pending | Security::Passthrough { .. } => None,
+    }
+}
+
+fn send_key(security: &Security) -> Option<&MasterKey> {
+    match security {
+        Security::Srtp { send, .. } => Some(send),
         Security::Plain | Security::Pending | Security::Passthrough { .. } => None,
     }
 }

@@ -6,14 +6,16 @@
 //! else goes to the worker, and what may not pass is there a flow that drops.
 
 mod entry;
+mod homes;
 mod legs;
 
 use std::net::SocketAddr;
 
 pub use entry::{Action, PlannedFlow};
+use homes::Spent;
 use legs::StreamState;
 
-use crate::session::{CallId, Session, Side};
+use crate::session::{CallId, Session, Side, Stream};
 
 /// The media of a call over its life: the newest session and what its peers' packets taught.
 ///
@@ -24,29 +26,52 @@ use crate::session::{CallId, Session, Side};
 pub struct CallMedia {
     session: Session,
     streams: Vec<StreamState>,
+    spent: Spent,
 }
 
 impl CallMedia {
     pub fn new(session: Session) -> CallMedia {
-        let streams = session.streams.iter().map(StreamState::new).collect();
-        CallMedia { session, streams }
+        let mut spent = Spent::default();
+        let streams = session
+            .streams
+            .iter()
+            .map(|stream| StreamState::new(stream, &mut spent))
+            .collect();
+        CallMedia {
+            session,
+            streams,
+            spent,
+        }
     }
 
     /// Takes the newest session whole. What a peer's packets taught is forgotten where
     /// that peer's SDP has changed.
     pub fn update(&mut self, session: Session) {
-        self.streams.truncate(session.streams.len());
-        let known = self.streams.len();
-        for ((state, old), new) in self
-            .streams
-            .iter_mut()
+        let mut known: Vec<_> = std::mem::take(&mut self.streams)
+            .into_iter()
             .zip(&self.session.streams)
-            .zip(&session.streams)
-        {
-            state.update(old, new);
+            .collect();
+        let spent = &mut self.spent;
+        let mut update = |new: &Stream| {
+            // A stream is the one that had a port of it before, wherever it stands now.
+            let is_same = |old: &Stream| {
+                SIDES
+                    .iter()
+                    .any(|side| old.leg(*side).local == new.leg(*side).local)
+            };
+            match known.iter().position(|(_, old)| is_same(old)) {
+                None => StreamState::new(new, spent),
+                Some(at) => {
+                    let (mut state, old) = known.swap_remove(at);
+                    state.update(old, new, spent);
+                    state
+                }
+            }
+        };
+        self.streams = session.streams.iter().map(&mut update).collect();
+        for (state, _) in known {
+            state.end(&mut self.spent);
         }
-        self.streams
-            .extend(session.streams[known..].iter().map(StreamState::new));
         self.session = session;
     }
 

@@ -7,6 +7,7 @@
 //! here allocates, locks or logs on a packet's way.
 
 mod config;
+mod contexts;
 mod flow;
 pub mod frame;
 mod latch;

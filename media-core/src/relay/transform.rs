@@ -2,60 +2,73 @@
 
 use media_common::counters::DropReason;
 
-use super::config::{Carries, FlowConfig, Transform};
+use super::config::{FlowConfig, Transform};
+use super::contexts::Contexts;
 use super::latch::{Admitted, WellFormed};
-use crate::srtp::key::MasterKey;
 use crate::srtp::{SrtcpReceiver, SrtcpSender, SrtpReceiver, SrtpSender};
 
-/// The contexts of a flow's keys.
-pub(super) enum Crypto {
+/// What a flow does to packets, and the contexts that it does it with.
+///
+/// Contexts outlive a configuration that has no use for them: should their key come back,
+/// its rollover counters and indices go on where they were.
+pub(super) struct Crypto {
+    mode: Mode,
+    receivers: Receivers,
+    senders: Senders,
+}
+
+#[derive(Clone, Copy)]
+enum Mode {
     Blocked,
     Copy,
-    Decrypt(Receivers),
-    Encrypt(Senders),
-    Reencrypt(Receivers, Senders),
-}
-
-/// A context for each kind of packet that the flow carries.
-#[derive(Default)]
-pub(super) struct Receivers {
-    rtp: Option<Box<SrtpReceiver>>,
-    rtcp: Option<Box<SrtcpReceiver>>,
+    Decrypt,
+    Encrypt,
+    Reencrypt,
 }
 
 #[derive(Default)]
-pub(super) struct Senders {
-    rtp: Option<Box<SrtpSender>>,
-    rtcp: Option<Box<SrtcpSender>>,
+struct Receivers {
+    rtp: Contexts<SrtpReceiver>,
+    rtcp: Contexts<SrtcpReceiver>,
+}
+
+#[derive(Default)]
+struct Senders {
+    rtp: Contexts<SrtpSender>,
+    rtcp: Contexts<SrtcpSender>,
 }
 
 impl Crypto {
     pub(super) fn new(config: &FlowConfig) -> Crypto {
-        Crypto::build(config, Receivers::default(), Senders::default())
-    }
-
-    /// Keeps the contexts whose key stays.
-    pub(super) fn update(&mut self, config: &FlowConfig) {
-        let (receivers, senders) = match std::mem::replace(self, Crypto::Blocked) {
-            Crypto::Blocked | Crypto::Copy => Default::default(),
-            Crypto::Decrypt(receivers) => (receivers, Senders::default()),
-            Crypto::Encrypt(senders) => (Receivers::default(), senders),
-            Crypto::Reencrypt(receivers, senders) => (receivers, senders),
+        let mut crypto = Crypto {
+            mode: Mode::Blocked,
+            receivers: Receivers::default(),
+            senders: Senders::default(),
         };
-        *self = Crypto::build(config, receivers, senders);
+        crypto.update(config);
+        crypto
     }
 
-    fn build(config: &FlowConfig, receivers: Receivers, senders: Senders) -> Crypto {
-        let carries = &config.carries;
-        match &config.transform {
-            Transform::Blocked => Crypto::Blocked,
-            Transform::Copy => Crypto::Copy,
-            Transform::Decrypt { receive } => Crypto::Decrypt(receivers.fit(carries, receive)),
-            Transform::Encrypt { send } => Crypto::Encrypt(senders.fit(carries, send)),
-            Transform::Reencrypt { receive, send } => {
-                Crypto::Reencrypt(receivers.fit(carries, receive), senders.fit(carries, send))
-            }
+    pub(super) fn update(&mut self, config: &FlowConfig) {
+        let (carries_rtp, carries_rtcp) = (
+            config.carries.rtp().is_some(),
+            config.carries.rtcp().is_some(),
+        );
+        if let Some(key) = config.transform.receive() {
+            self.receivers.rtp.select_if(carries_rtp, key);
+            self.receivers.rtcp.select_if(carries_rtcp, key);
         }
+        if let Some(key) = config.transform.send() {
+            self.senders.rtp.select_if(carries_rtp, key);
+            self.senders.rtcp.select_if(carries_rtcp, key);
+        }
+        self.mode = match config.transform {
+            Transform::Blocked => Mode::Blocked,
+            Transform::Copy => Mode::Copy,
+            Transform::Decrypt { .. } => Mode::Decrypt,
+            Transform::Encrypt { .. } => Mode::Encrypt,
+            Transform::Reencrypt { .. } => Mode::Reencrypt,
+        };
     }
 
     /// Takes `datagram` off its leg and, if it `leaves`, puts it on the other into `out`.
@@ -69,26 +82,26 @@ impl Crypto {
         out: &mut [u8],
         leaves: bool,
     ) -> Result<(usize, Admitted), DropReason> {
-        match self {
-            Crypto::Blocked => Err(DropReason::NoPeer),
-            Crypto::Copy => {
+        match self.mode {
+            Mode::Blocked => Err(DropReason::NoPeer),
+            Mode::Copy => {
                 let out = out.get_mut(..datagram.len()).ok_or(DropReason::TooLong)?;
                 out.copy_from_slice(datagram);
                 Ok((datagram.len(), Admitted::by_form(packet)))
             }
-            Crypto::Decrypt(receivers) => receivers.unprotect(packet, datagram, out),
-            Crypto::Encrypt(senders) => {
+            Mode::Decrypt => self.receivers.unprotect(packet, datagram, out),
+            Mode::Encrypt => {
                 let len = if leaves {
-                    senders.protect(packet, datagram, out)?
+                    self.senders.protect(packet, datagram, out)?
                 } else {
                     0
                 };
                 Ok((len, Admitted::by_form(packet)))
             }
-            Crypto::Reencrypt(receivers, senders) => {
-                let (len, admitted) = receivers.unprotect(packet, datagram, out)?;
+            Mode::Reencrypt => {
+                let (len, admitted) = self.receivers.unprotect(packet, datagram, out)?;
                 let len = if leaves {
-                    senders.protect_in_place(packet, out, len)?
+                    self.senders.protect_in_place(packet, out, len)?
                 } else {
                     0
                 };
@@ -99,34 +112,6 @@ impl Crypto {
 }
 
 impl Receivers {
-    fn fit(self, carries: &Carries, key: &MasterKey) -> Receivers {
-        let rtp = self.rtp.filter(|context| context.master().is_same_key(key));
-        let rtcp = self
-            .rtcp
-            .filter(|context| context.master().is_same_key(key));
-        let mut fitted = Receivers {
-            rtp: rtp.or_else(|| {
-                carries
-                    .rtp()
-                    .map(|_| Box::new(SrtpReceiver::new(key.clone())))
-            }),
-            rtcp: rtcp.or_else(|| {
-                carries
-                    .rtcp()
-                    .map(|_| Box::new(SrtcpReceiver::new(key.clone())))
-            }),
-        };
-        fitted
-            .rtp
-            .iter_mut()
-            .for_each(|context| context.update_terms(key));
-        fitted
-            .rtcp
-            .iter_mut()
-            .for_each(|context| context.update_terms(key));
-        fitted
-    }
-
     fn unprotect(
         &mut self,
         packet: WellFormed,
@@ -134,49 +119,15 @@ impl Receivers {
         out: &mut [u8],
     ) -> Result<(usize, Admitted), DropReason> {
         let (len, proof) = if packet.rtcp {
-            self.rtcp
-                .as_mut()
-                .ok_or(DropReason::BadEntry)?
-                .unprotect(datagram, out)?
+            self.rtcp.current()?.unprotect(datagram, out)?
         } else {
-            self.rtp
-                .as_mut()
-                .ok_or(DropReason::BadEntry)?
-                .unprotect(datagram, out)?
+            self.rtp.current()?.unprotect(datagram, out)?
         };
         Ok((len, Admitted::by_tag(&proof)))
     }
 }
 
 impl Senders {
-    fn fit(self, carries: &Carries, key: &MasterKey) -> Senders {
-        let rtp = self.rtp.filter(|context| context.master().is_same_key(key));
-        let rtcp = self
-            .rtcp
-            .filter(|context| context.master().is_same_key(key));
-        let mut fitted = Senders {
-            rtp: rtp.or_else(|| {
-                carries
-                    .rtp()
-                    .map(|_| Box::new(SrtpSender::new(key.clone())))
-            }),
-            rtcp: rtcp.or_else(|| {
-                carries
-                    .rtcp()
-                    .map(|_| Box::new(SrtcpSender::new(key.clone())))
-            }),
-        };
-        fitted
-            .rtp
-            .iter_mut()
-            .for_each(|context| context.update_terms(key));
-        fitted
-            .rtcp
-            .iter_mut()
-            .for_each(|context| context.update_terms(key));
-        fitted
-    }
-
     fn protect(
         &mut self,
         packet: WellFormed,
@@ -184,15 +135,9 @@ impl Senders {
         out: &mut [u8],
     ) -> Result<usize, DropReason> {
         Ok(if packet.rtcp {
-            self.rtcp
-                .as_mut()
-                .ok_or(DropReason::BadEntry)?
-                .protect(datagram, out)?
+            self.rtcp.current()?.protect(datagram, out)?
         } else {
-            self.rtp
-                .as_mut()
-                .ok_or(DropReason::BadEntry)?
-                .protect(datagram, out)?
+            self.rtp.current()?.protect(datagram, out)?
         })
     }
 
@@ -203,15 +148,9 @@ impl Senders {
         len: usize,
     ) -> Result<usize, DropReason> {
         Ok(if packet.rtcp {
-            self.rtcp
-                .as_mut()
-                .ok_or(DropReason::BadEntry)?
-                .protect_in_place(out, len)?
+            self.rtcp.current()?.protect_in_place(out, len)?
         } else {
-            self.rtp
-                .as_mut()
-                .ok_or(DropReason::BadEntry)?
-                .protect_in_place(out, len)?
+            self.rtp.current()?.protect_in_place(out, len)?
         })
     }
 }

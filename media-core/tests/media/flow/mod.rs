@@ -362,6 +362,43 @@ fn a_key_that_stays_keeps_its_state_when_the_other_leg_changes() {
 }
 
 #[test]
+fn a_key_that_rests_or_is_taken_back_goes_on_where_it_was() {
+    let packets: Vec<_> = (0..4).map(|sequence| rtp(0, sequence)).collect();
+    let under_1 = protected(&key(1), &packets);
+    let first = || {
+        config(Transform::Reencrypt {
+            receive: key(1),
+            send: key(2),
+        })
+    };
+    let mut flow = Flow::new(first());
+    assert!(sent(&mut flow, &under_1[0]).is_ok());
+    for meanwhile in [
+        config(Transform::Blocked),
+        config(Transform::Copy),
+        config(Transform::Reencrypt {
+            receive: key(3),
+            send: key(4),
+        }),
+        FlowConfig {
+            carries: Carries::Rtcp(route()),
+            ..first()
+        },
+    ] {
+        flow.update(meanwhile);
+        flow.update(first());
+        assert_eq!(sent(&mut flow, &under_1[0]), Err(DropReason::Replay));
+        flow.update(config(Transform::Encrypt { send: key(2) }));
+        assert_eq!(sent(&mut flow, &packets[0]), Err(DropReason::Replay));
+        flow.update(first());
+    }
+    assert_eq!(
+        sent(&mut flow, &under_1[1]),
+        Ok(protected(&key(2), &packets)[1].clone())
+    );
+}
+
+#[test]
 fn without_room_for_the_trailer_nothing_is_sent() {
     let mut flow = Flow::new(config(Transform::Encrypt { send: key(2) }));
     let mut out = [0; 181];

@@ -1,5 +1,7 @@
 //! From sessions to flows.
 
+mod keys;
+mod keystream;
 mod latch;
 mod random;
 
@@ -378,37 +380,4 @@ fn streams_come_and_go() {
     assert_eq!(flow(&media, "10.0.0.1:30002").stream, 1);
     media.update(plain());
     assert_eq!(media.flows().len(), 4);
-}
-
-/// The flow that counts a key's indices is the one at the port where the packets arrive;
-/// were they to arrive elsewhere under the same key, indices would begin anew.
-#[test]
-fn nothing_is_sent_under_a_key_from_a_flow_that_did_not_begin_it() {
-    let session = |mux, send| {
-        with(move |[caller, callee]| {
-            caller.rtcp_mux = mux;
-            callee.security = srtp(1, send);
-        })
-    };
-    let rtcp_to = |media: &CallMedia, local| {
-        let carries = flow(media, local).config.carries;
-        carries.rtcp().unwrap().to
-    };
-    let mut media = CallMedia::new(session(false, 2));
-    assert_eq!(rtcp_to(&media, "10.0.0.1:30001"), Some(at(CALLEE_RTCP)));
-    media.update(session(true, 2));
-    assert_eq!(rtcp_to(&media, "10.0.0.1:30000"), None);
-    assert_eq!(
-        to(&flow(&media, "10.0.0.1:30000")),
-        Some(at(CALLEE)),
-        "RTP arrives where it did"
-    );
-    media.update(session(false, 2));
-    assert_eq!(rtcp_to(&media, "10.0.0.1:30001"), Some(at(CALLEE_RTCP)));
-    media.update(session(true, 3));
-    assert_eq!(
-        rtcp_to(&media, "10.0.0.1:30000"),
-        Some(at(CALLEE_RTCP)),
-        "a new key"
-    );
 }

@@ -1,0 +1,78 @@
+//! The contexts of one kind that a flow has, by key.
+
+use media_common::counters::DropReason;
+
+use crate::srtp::key::MasterKey;
+use crate::srtp::{SrtcpReceiver, SrtcpSender, SrtpReceiver, SrtpSender};
+
+/// The context of the key in use, and that of the key before: a description that is taken
+/// back (a re-INVITE that is refused after early media) finds its key as it left it.
+pub(super) struct Contexts<C> {
+    current: Option<Box<C>>,
+    previous: Option<Box<C>>,
+}
+
+impl<C> Default for Contexts<C> {
+    fn default() -> Contexts<C> {
+        Contexts {
+            current: None,
+            previous: None,
+        }
+    }
+}
+
+impl<C: Context> Contexts<C> {
+    /// Makes the context of `key` the current one, if packets of its kind arrive at all.
+    pub(super) fn select_if(&mut self, is_carried: bool, key: &MasterKey) {
+        if !is_carried {
+            return;
+        }
+        if !self.is_current(key) {
+            std::mem::swap(&mut self.current, &mut self.previous);
+        }
+        if !self.is_current(key) {
+            self.current = Some(Box::new(C::new(key.clone())));
+        }
+        self.current
+            .iter_mut()
+            .for_each(|context| context.update_terms(key));
+    }
+
+    /// A flow's checks let no packet come here whose kind it does not carry.
+    pub(super) fn current(&mut self) -> Result<&mut C, DropReason> {
+        self.current.as_deref_mut().ok_or(DropReason::BadEntry)
+    }
+
+    fn is_current(&self, key: &MasterKey) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|context| context.master().is_same_key(key))
+    }
+}
+
+/// A context of any kind.
+pub(super) trait Context {
+    fn new(master: MasterKey) -> Self;
+    fn master(&self) -> &MasterKey;
+    fn update_terms(&mut self, master: &MasterKey);
+}
+
+macro_rules! contexts {
+    ($($kind:ty),*) => {
+        $(impl Context for $kind {
+            fn new(master: MasterKey) -> Self {
+                <$kind>::new(master)
+            }
+
+            fn master(&self) -> &MasterKey {
+                <$kind>::master(self)
+            }
+
+            fn update_terms(&mut self, master: &MasterKey) {
+                <$kind>::update_terms(self, master);
+            }
+        })*
+    };
+}
+
+contexts!(SrtpReceiver, SrtcpReceiver, SrtpSender, SrtcpSender);
