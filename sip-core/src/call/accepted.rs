@@ -70,7 +70,7 @@ impl Accepted {
             Input::Ack { server, request } if server == self.server => {
                 self.acknowledge(cx, parties, &request)
             }
-            Input::AckMissing { server } if server == self.server => {
+            Input::ServerGone { server } if server == self.server => {
                 cx.counters.acks_missing += 1;
                 self.end(cx, parties, &Refusal::ACK_MISSING, AckState::GivenUp)
             }

@@ -26,32 +26,40 @@ struct Outgoing {
     target: Target,
 }
 
-/// An INVITE that was admitted and has a route.
-pub(crate) struct Incoming {
+/// An INVITE outside any dialog.
+pub(crate) struct NewInvite {
+    /// The call that it may become.
     pub(crate) id: CallId,
     pub(crate) server: ServerKey,
     pub(crate) origin: Origin,
     pub(crate) request: Request,
     /// Our To tag.
     pub(crate) tag: String,
+}
+
+/// Where an INVITE that was admitted goes.
+pub(crate) struct Way {
     pub(crate) caller: LegTrunk,
     pub(crate) callee: LegTrunk,
     /// Of the INVITE that we send.
     pub(crate) max_forwards: u8,
 }
 
-impl Incoming {
+impl NewInvite {
     /// Sends our INVITE. A refusal leaves the caller's INVITE to be answered.
-    pub(crate) fn begin(self, cx: &mut Context) -> Result<Call, (Box<Incoming>, Refusal)> {
-        let legs = self
-            .caller_leg(cx)
-            .and_then(|caller| Ok((caller, self.callee_leg(cx)?)));
+    pub(crate) fn begin(
+        self,
+        cx: &mut Context,
+        way: &Way,
+    ) -> Result<Call, (Box<NewInvite>, Refusal)> {
+        let caller = self.caller_leg(cx, way);
+        let legs = caller.and_then(|caller| Ok((caller, self.callee_leg(cx, way)?)));
         let (caller_leg, outgoing) = match legs {
             Ok(legs) => legs,
             Err(refusal) => return Err((Box::new(self), refusal)),
         };
-        let policies = [&self.caller, &self.callee].map(|trunk| LegPolicy::of(&trunk.settings));
-        let [caller, callee] = policies;
+        let [caller, callee] =
+            [&way.caller, &way.callee].map(|trunk| LegPolicy::of(&trunk.settings));
         let mut negotiation = Negotiation::new(self.id, caller, callee);
         let body = session_description(&self.request.headers, &self.request.body)
             .ok()
@@ -96,7 +104,7 @@ impl Incoming {
             client,
             request: outgoing.request,
             target: outgoing.target,
-            forced_transport: self.callee.forced_transport(),
+            forced_transport: callee.trunk.forced_transport(),
             sips: callee.sips,
         });
         let from = headers
@@ -126,23 +134,23 @@ impl Incoming {
         }
     }
 
-    fn caller_leg(&self, cx: &Context) -> Result<Leg, Refusal> {
+    fn caller_leg(&self, cx: &Context, way: &Way) -> Result<Leg, Refusal> {
         let request = &self.request;
-        let sips = Sips::of(&request.uri, self.caller.settings.pass_sips);
+        let sips = Sips::of(&request.uri, way.caller.settings.pass_sips);
         let listener = cx.listener(self.origin.listener);
         let contact = identity::contact(request.uri.user(), listener, sips);
         let malformed = |_| Refusal::MALFORMED;
         let path = Path::to_sender(
             &request.headers,
             &self.origin,
-            Some(self.caller.id),
-            self.caller.forced_transport(),
+            Some(way.caller.id),
+            way.caller.forced_transport(),
         );
         let path = path.map_err(|_| Refusal::MALFORMED)?;
         let dialog =
             Dialog::from_request(request, &self.tag, contact.clone(), path).map_err(malformed)?;
         Ok(Leg {
-            trunk: self.caller.clone(),
+            trunk: way.caller.clone(),
             listener: self.origin.listener,
             key: LegKey {
                 call_id: dialog.id().call_id.to_string(),
@@ -157,12 +165,12 @@ impl Incoming {
         })
     }
 
-    fn callee_leg(&self, cx: &mut Context) -> Result<Outgoing, Refusal> {
-        let destination = self.destination().ok_or(Refusal::NO_ROUTE)?;
-        let listener = self
+    fn callee_leg(&self, cx: &mut Context, way: &Way) -> Result<Outgoing, Refusal> {
+        let destination = way.destination().ok_or(Refusal::NO_ROUTE)?;
+        let listener = way
             .outgoing_listener(cx, &destination)
             .ok_or(Refusal::ALL_TARGETS_FAILED)?;
-        let sips = Sips::of(&self.request.uri, self.callee.settings.pass_sips);
+        let sips = Sips::of(&self.request.uri, way.callee.settings.pass_sips);
         let key = LegKey {
             call_id: cx.token(),
             tag: cx.token(),
@@ -186,7 +194,7 @@ impl Incoming {
         let mut request = request.build();
         request
             .headers
-            .set(HeaderName::MaxForwards, self.max_forwards.to_string());
+            .set(HeaderName::MaxForwards, way.max_forwards.to_string());
         request.headers.push(HeaderName::Allow, ALLOW);
         request
             .headers
@@ -198,10 +206,10 @@ impl Incoming {
             connection: None,
             host: destination.host,
             port: destination.port,
-            trunk: Some(self.callee.id),
+            trunk: Some(way.callee.id),
         };
         let leg = Leg {
-            trunk: self.callee.clone(),
+            trunk: way.callee.clone(),
             listener,
             key,
             contact,
@@ -217,7 +225,9 @@ impl Incoming {
             target,
         })
     }
+}
 
+impl Way {
     /// SEC-2: a trunk with TLS is called over TLS, whatever its destination says.
     fn destination(&self) -> Option<Destination> {
         let destination = self.callee.settings.destination.clone()?;

@@ -60,7 +60,7 @@ impl Ending {
                 self.handle_response(cx, parties, (side, client), &origin, &response);
             }
             Input::Failed { side, client, .. } => self.settled(side, client),
-            Input::Ack { server, .. } | Input::AckMissing { server } => {
+            Input::Ack { server, .. } | Input::ServerGone { server } => {
                 self.acknowledged(cx, parties, server);
             }
             // A BYE that crossed ours: that leg waits for nothing of the peer's any more.

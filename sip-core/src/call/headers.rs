@@ -43,6 +43,7 @@ fn describes_body(field: &Field<'_>) -> bool {
         Some(
             HeaderName::ContentType
                 | HeaderName::ContentDisposition
+                | HeaderName::ContentEncoding
                 | HeaderName::ContentLanguage
                 | HeaderName::MimeVersion
         )

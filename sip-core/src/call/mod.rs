@@ -34,7 +34,7 @@ use std::time::Instant;
 use media_core::report::MediaReport;
 use media_core::session::{CallId, Side};
 
-pub(crate) use self::begin::Incoming;
+pub(crate) use self::begin::{NewInvite, Way};
 use self::context::{Context, LegKey};
 use self::leg::SentInvite;
 use self::outcome::Failure;
@@ -90,8 +90,9 @@ enum Input {
     Cancel { server: ServerKey },
     /// The ACK to our 2xx.
     Ack { server: ServerKey, request: Request },
-    /// It never came.
-    AckMissing { server: ServerKey },
+    /// An INVITE's transaction is over: its ACK never came, or it was long there, or our responses
+    /// cannot be sent.
+    ServerGone { server: ServerKey },
     /// The time of [`Call::deadline`] has come.
     Deadline,
     /// We end the call.
@@ -155,8 +156,8 @@ impl Call {
         self.step(cx, Input::Ack { server, request })
     }
 
-    pub(crate) fn handle_ack_missing(self, cx: &mut Context, server: ServerKey) -> Call {
-        self.step(cx, Input::AckMissing { server })
+    pub(crate) fn handle_server_gone(self, cx: &mut Context, server: ServerKey) -> Call {
+        self.step(cx, Input::ServerGone { server })
     }
 
     pub(crate) fn handle_timeout(self, cx: &mut Context) -> Call {

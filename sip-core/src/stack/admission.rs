@@ -1,15 +1,17 @@
 //! A new INVITE: whose is it, may it, and where does it go; and what becomes of one that is refused.
 
+use std::time::Instant;
+
 use media_core::session::CallId;
 
 use super::{CallRecord, Command, Event, EventKind, LegRecord, Stack};
-use crate::call::Incoming;
 use crate::call::headers::session_description;
 use crate::call::identity;
 use crate::call::leg::LegTrunk;
 use crate::call::outcome::Outcome;
 use crate::call::within::{check_extensions, describe_unsupported};
-use crate::message::{Request, Response, Scheme};
+use crate::call::{NewInvite, Way};
+use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::ServerKey;
 use crate::transport::{ListenerId, Origin};
@@ -25,103 +27,94 @@ struct Refused {
     trunk: Option<TrunkId>,
 }
 
+impl Refused {
+    fn of(refusal: Refusal, trunk: Option<TrunkId>) -> Refused {
+        Refused {
+            refusal,
+            response: None,
+            trunk,
+        }
+    }
+}
+
 impl Stack {
     pub(super) fn handle_invite(&mut self, server: ServerKey, origin: Origin, request: Request) {
-        let id = CallId(self.next_call);
-        self.next_call += 1;
-        let tag = self.cx.token();
-        match self.incoming(id, server, &origin, &request, &tag) {
-            Ok(incoming) => match incoming.begin(&mut self.cx) {
-                Ok(call) => {
-                    self.call_connections.extend(origin.connection);
-                    self.put(call, None);
+        let invite = self.new_invite(server, origin, request);
+        let way = match self.way(&invite) {
+            Ok(way) => way,
+            Err(refused) => return self.refuse(&invite, refused),
+        };
+        let connection = invite.origin.connection;
+        match invite.begin(&mut self.cx, &way) {
+            Ok(call) => {
+                self.call_connections.extend(connection);
+                self.put(call, None);
+            }
+            Err((invite, refusal)) => {
+                if refusal.code == Refusal::NO_MEDIA_PORT.code {
+                    self.cx.counters.media_ports_exhausted += 1;
                 }
-                Err((incoming, refusal)) => {
-                    if refusal.code == Refusal::NO_MEDIA_PORT.code {
-                        self.cx.counters.media_ports_exhausted += 1;
-                    }
-                    let refused = Refused {
-                        refusal,
-                        response: None,
-                        trunk: Some(incoming.caller.id),
-                    };
-                    self.refuse(id, server, &origin, &request, &tag, refused);
-                }
-            },
-            Err(refused) => self.refuse(id, server, &origin, &request, &tag, refused),
+                self.refuse(&invite, Refused::of(refusal, Some(way.caller.id)));
+            }
         }
     }
 
     /// RFC 3261 section 8.2.2.2.
-    pub(super) fn handle_merged(&mut self, server: ServerKey, origin: &Origin, request: &Request) {
+    pub(super) fn handle_merged(&mut self, server: ServerKey, origin: Origin, request: Request) {
+        if request.method != Method::Invite {
+            return self.respond(server, &request, StatusCode::LOOP_DETECTED);
+        }
+        let invite = self.new_invite(server, origin, request);
+        self.refuse(&invite, Refused::of(Refusal::MERGED, None));
+    }
+
+    fn new_invite(&mut self, server: ServerKey, origin: Origin, request: Request) -> NewInvite {
         let id = CallId(self.next_call);
         self.next_call += 1;
         let tag = self.cx.token();
-        let refused = Refused {
-            refusal: Refusal::MERGED,
-            response: None,
-            trunk: None,
-        };
-        self.refuse(id, server, origin, request, &tag, refused);
+        NewInvite {
+            id,
+            server,
+            origin,
+            request,
+            tag,
+        }
     }
 
-    fn incoming(
-        &mut self,
-        id: CallId,
-        server: ServerKey,
-        origin: &Origin,
-        request: &Request,
-        tag: &str,
-    ) -> Result<Incoming, Refused> {
-        let caller = admit(
-            &self.trunks,
-            &self.cx.config.listeners,
-            request.uri.host(),
-            origin,
-        )
-        .map_err(|NotAdmitted { trunk, refusal }| Refused {
-            refusal,
-            response: None,
-            trunk,
-        })?;
-        let refuse = |refusal| Refused {
-            refusal,
-            response: None,
-            trunk: Some(caller),
-        };
+    /// Everything that is asked before the far side is.
+    fn way(&self, invite: &NewInvite) -> Result<Way, Refused> {
+        let request = &invite.request;
+        let listeners = &self.cx.config.listeners;
+        let caller = admit(&self.trunks, listeners, request.uri.host(), &invite.origin)
+            .map_err(|NotAdmitted { trunk, refusal }| Refused::of(refusal, trunk))?;
+        let refuse = |refusal| Refused::of(refusal, Some(caller));
         if self.shutting_down {
             return Err(refuse(Refusal::SHUTTING_DOWN));
         }
         if self.calls.len() >= self.cx.config.max_calls {
-            self.cx.counters.calls_over_limit += 1;
             return Err(refuse(Refusal::LIMIT));
         }
         let max_forwards = match request.headers.max_forwards() {
-            Ok(hops) => hops.unwrap_or(DEFAULT_MAX_FORWARDS),
+            Ok(hops) => hops.unwrap_or(DEFAULT_MAX_FORWARDS).checked_sub(1),
             Err(_) => return Err(refuse(Refusal::MALFORMED)),
         };
-        let max_forwards = max_forwards
-            .checked_sub(1)
-            .ok_or(refuse(Refusal::TOO_MANY_HOPS))?;
-        self.check_content(request, tag, origin.listener)
+        let max_forwards = max_forwards.ok_or(refuse(Refusal::TOO_MANY_HOPS))?;
+        self.check_content(request, &invite.tag, invite.origin.listener)
             .map_err(|(refusal, response)| Refused {
                 response,
                 ..refuse(refusal)
             })?;
         let callee = route(&self.cx.config.routes, caller, &called_number(request))
             .and_then(|callee| self.leg_trunk(callee))
-            .filter(|callee| callee.settings.destination.is_some())
-            .ok_or(refuse(Refusal::NO_ROUTE))?;
-        Ok(Incoming {
-            id,
-            server,
-            origin: origin.clone(),
-            request: request.clone(),
-            tag: tag.to_owned(),
-            caller: self.leg_trunk(caller).ok_or(refuse(Refusal::NO_ROUTE))?,
-            callee,
-            max_forwards,
-        })
+            .filter(|callee| callee.settings.destination.is_some());
+        match (self.leg_trunk(caller), callee) {
+            (Some(caller), Some(callee)) => Ok(Way {
+                caller,
+                callee,
+                max_forwards,
+            }),
+            _ => Err(refuse(Refusal::NO_ROUTE)),
+        }
     }
 
     /// That we can read what the INVITE asks for: URI, extensions, body.
@@ -152,79 +145,73 @@ impl Stack {
     }
 
     /// Answers an INVITE that makes no call, with an event and a record.
-    fn refuse(
-        &mut self,
-        id: CallId,
-        server: ServerKey,
-        origin: &Origin,
-        request: &Request,
-        tag: &str,
-        refused: Refused,
-    ) {
+    fn refuse(&mut self, invite: &NewInvite, refused: Refused) {
+        let NewInvite {
+            origin, request, ..
+        } = invite;
         let refusal = refused.refusal;
         match refused.response {
-            Some(response) => self.cx.respond(server, &response),
+            Some(response) => self.cx.respond(invite.server, &response),
             None => {
-                let response = self
-                    .cx
-                    .refusal_response(request, tag, &refusal, origin.listener);
-                self.cx.respond(server, &response);
+                let response =
+                    self.cx
+                        .refusal_response(request, &invite.tag, &refusal, origin.listener);
+                self.cx.respond(invite.server, &response);
             }
         }
         self.cx.counters.calls_refused += 1;
-        let trunk = refused
-            .trunk
-            .and_then(|id| self.leg_trunk(id))
-            .map(|trunk| trunk.settings.name.clone());
+        if refusal == Refusal::LIMIT {
+            self.cx.counters.calls_over_limit += 1;
+        }
+        let trunk = refused.trunk.and_then(|id| self.leg_trunk(id));
+        let trunk = trunk.map(|trunk| trunk.settings.name.clone());
         self.cx.event(Event {
             kind: EventKind::CallRefused,
-            call: Some(id),
+            call: Some(invite.id),
             trunk: trunk.clone(),
             peer: Some((origin.transport, origin.remote)),
             code: Some(refusal.code),
             text: format!("{} {}: {}", refusal.status, refusal.text, request.uri),
         });
-        let record = self.refused_record(id, origin, request, trunk, &refusal);
+        let record = refused_record(invite, trunk, &refusal, self.cx.now);
         self.cx
             .commands
             .push_back(Command::Record(Box::new(record)));
     }
+}
 
-    fn refused_record(
-        &self,
-        call: CallId,
-        origin: &Origin,
-        request: &Request,
-        trunk: Option<String>,
-        refusal: &Refusal,
-    ) -> CallRecord {
-        let outcome = Outcome::refused(refusal);
-        let headers = &request.headers;
-        CallRecord {
-            call,
-            caller: LegRecord {
-                sip_call_id: headers.call_id().unwrap_or_default().to_owned(),
-                trunk,
-                transport: origin.transport,
-                remote: Some(origin.remote),
-                profile: None,
-                suite: None,
-            },
-            callee: None,
-            from: headers
-                .from()
-                .map_or(String::new(), |from| from.uri().to_string()),
-            to: request.uri.to_string(),
-            start: self.cx.now,
-            answer: None,
-            end: self.cx.now,
-            ended_by: outcome.ended_by,
-            status: outcome.status,
-            code: outcome.code,
-            reason: outcome.reason,
-            codec: None,
-            media: None,
-        }
+fn refused_record(
+    invite: &NewInvite,
+    trunk: Option<String>,
+    refusal: &Refusal,
+    now: Instant,
+) -> CallRecord {
+    let outcome = Outcome::refused(refusal);
+    let headers = &invite.request.headers;
+    CallRecord {
+        call: invite.id,
+        caller: LegRecord {
+            sip_call_id: headers.call_id().unwrap_or_default().to_owned(),
+            trunk,
+            transport: invite.origin.transport,
+            remote: Some(invite.origin.remote),
+            profile: None,
+            suite: None,
+        },
+        callee: None,
+        from: headers
+            .from()
+            .map_or(String::new(), |from| from.uri().to_string()),
+        to: invite.request.uri.to_string(),
+        start: now,
+        answer: None,
+        end: now,
+        ended_by: outcome.ended_by,
+        status: outcome.status,
+        code: outcome.code,
+        reason: outcome.reason,
+        codec: None,
+        media: None,
     }
 }
 

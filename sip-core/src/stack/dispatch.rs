@@ -40,7 +40,7 @@ impl Stack {
                 key,
                 origin,
                 request,
-            } => self.handle_merged(key, &origin, &request),
+            } => self.handle_merged(key, origin, request),
             Event::Ack {
                 invite,
                 origin,
@@ -51,9 +51,6 @@ impl Stack {
                 }),
                 None => self.cx.counters.stray_acks += 1,
             },
-            Event::AckTimedOut { invite, status } if status.is_success() => {
-                self.with_server(invite, |call, cx| call.handle_ack_missing(cx, invite));
-            }
             Event::Cancel { invite, .. } => {
                 self.with_server(invite, |call, cx| call.handle_cancel(cx, invite));
             }
@@ -75,9 +72,10 @@ impl Stack {
             Event::Ended {
                 key: TransactionKey::Server(key),
             } => {
+                self.with_server(key, |call, cx| call.handle_server_gone(cx, key));
                 self.cx.servers.remove(&key);
             }
-            // The INVITE of a caller that cannot be reached ends by its own timers.
+            // Its end follows.
             Event::AckTimedOut { .. } | Event::ServerTransportFailed { .. } => {}
         }
     }
@@ -176,7 +174,7 @@ impl Stack {
             .filter(|(id, _)| self.calls.contains_key(id))
     }
 
-    fn respond(&mut self, key: ServerKey, request: &Request, status: StatusCode) {
+    pub(super) fn respond(&mut self, key: ServerKey, request: &Request, status: StatusCode) {
         let tag = self.cx.token();
         let response = self.cx.response(request, status, &tag);
         self.cx.respond(key, &response);

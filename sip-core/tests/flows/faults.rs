@@ -139,6 +139,35 @@ fn a_callee_that_cannot_be_reached_is_503_at_once() {
 }
 
 #[test]
+fn a_caller_that_cannot_be_told_anything_loses_the_call() {
+    for status in [183, 200] {
+        let mut world = World::new([Wire::Tls, Wire::Udp], 20);
+        world.tell(CALLER, Agent::invite);
+        world.run_ms(100);
+        world.unreachable[CALLER] = true;
+        world.tell(CALLEE, |agent, now| agent.respond(now, status));
+        world.run_for(Duration::from_secs(70));
+        assert!(matches!(world.callee().phase, Phase::Over(_)), "{status}");
+        world.assert_drained(1);
+    }
+}
+
+#[test]
+fn a_reinvite_whose_sender_is_gone_ends_the_call() {
+    let mut world = World::new([Wire::Tls, Wire::Udp], 21);
+    world.establish();
+    world.callee().manners.reinvite = None;
+    world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+    world.run_ms(100);
+    world.unreachable[CALLER] = true;
+    world.tell(CALLEE, |agent, now| agent.respond(now, 180));
+    world.run_ms(200);
+    assert!(matches!(world.callee().phase, Phase::Over(_)));
+    world.assert_drained(1);
+    assert_eq!(world.record().code, Some(32017));
+}
+
+#[test]
 fn a_peer_that_dies_in_the_call_does_not_keep_it() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 8);
     world.establish();

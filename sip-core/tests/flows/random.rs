@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::sim::sdp::direction;
 use crate::sim::{Agent, CALLEE, CALLER, Link, Phase, SeededRng, Wire, World};
 
 const SEEDS: u64 = 1_500;
@@ -31,6 +32,17 @@ fn act(world: &mut World, rng: &mut SeededRng) {
         }
         _ => {}
     }
+}
+
+/// Whether the directions that the two sides were told last fit together (RFC 3264 section 6.1).
+fn are_one_session(told: [&str; 2]) -> bool {
+    matches!(
+        told,
+        ["sendrecv", "sendrecv"]
+            | ["sendonly", "recvonly"]
+            | ["recvonly", "sendonly"]
+            | ["inactive", "inactive"]
+    )
 }
 
 fn run(seed: u64) {
@@ -72,6 +84,8 @@ fn run(seed: u64) {
     assert_eq!(world.sessions.len(), usize::from(is_up[0]), "{phases:?}");
     if is_up[0] {
         assert_eq!(world.stack.calls(), 1);
+        let told = [CALLER, CALLEE].map(|index| direction(&world.agents[index].remote_sdp));
+        assert!(are_one_session(told), "{told:?}");
         world.tell(CALLER, Agent::hang_up);
         world.run_for(Duration::from_secs(40));
         assert!(

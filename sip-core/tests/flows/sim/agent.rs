@@ -312,8 +312,8 @@ impl Agent {
             response = response.with_body("application/sdp", body);
         }
         edit(&mut response);
-        self.take_remote_sdp(&invite.body);
         if status.is_success() {
+            self.take_remote_sdp(&invite.body);
             self.accept(&origin, &invite);
         } else if status.is_final() && self.phase == Phase::Invited {
             self.phase = Phase::Over(status.code());
