@@ -131,6 +131,8 @@ mod tests {
         assert!(busy.starts_with("SIP/2.0 486 Not  now\r\n"));
         assert!(busy.contains("\r\nt: <sip:a@b>;tag=old\r\n"));
         assert!(!busy.contains("Record-Route"));
+        let moved = text(&response_to(&invite, StatusCode::MOVED_TEMPORARILY, None));
+        assert!(!moved.contains("Record-Route"));
     }
 
     #[test]
