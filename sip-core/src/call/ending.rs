@@ -72,7 +72,8 @@ impl Ending {
             } => {
                 parties.respond(cx, side, server, &request, StatusCode::CALL_DOES_NOT_EXIST);
             }
-            Input::Cancel { .. } | Input::Deadline | Input::End(_) => {}
+            Input::Cancel { .. } | Input::ResponseLost { .. } | Input::Deadline | Input::End(_) => {
+            }
         }
         State::Ending(self)
     }

@@ -51,8 +51,8 @@ impl Inviting {
             Input::Bye {
                 side: Side::Caller, ..
             } => self.cancel(cx, parties),
-            // The caller cannot be told anything any more.
-            Input::ServerGone { server } if server == self.server => self.cancel(cx, parties),
+            // Who cannot be told that it rings need not be rung for.
+            Input::ResponseLost { server } if server == self.server => self.cancel(cx, parties),
             Input::Invite {
                 side: Side::Caller,
                 server,

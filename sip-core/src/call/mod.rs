@@ -90,8 +90,9 @@ enum Input {
     Cancel { server: ServerKey },
     /// The ACK to our 2xx.
     Ack { server: ServerKey, request: Request },
-    /// An INVITE's transaction is over: its ACK never came, or it was long there, or our responses
-    /// cannot be sent.
+    /// A response could not be sent.
+    ResponseLost { server: ServerKey },
+    /// An INVITE's transaction is over: its ACK never came, or was here long ago.
     ServerGone { server: ServerKey },
     /// The time of [`Call::deadline`] has come.
     Deadline,
@@ -154,6 +155,10 @@ impl Call {
     ) -> Call {
         self.parties.leg_mut(side).hear(origin);
         self.step(cx, Input::Ack { server, request })
+    }
+
+    pub(crate) fn handle_response_lost(self, cx: &mut Context, server: ServerKey) -> Call {
+        self.step(cx, Input::ResponseLost { server })
     }
 
     pub(crate) fn handle_server_gone(self, cx: &mut Context, server: ServerKey) -> Call {

@@ -70,12 +70,6 @@ impl Reinviting {
                 }
                 State::Reinviting(self)
             }
-            // The inviter cannot be told anything any more, and will give up its dialog
-            // (section 12.2.1.2).
-            Input::ServerGone { server } if server == self.server => {
-                cx.cancel(self.client);
-                self.with_invite_open(up::end(cx, parties, &Refusal::DIALOG_LOST))
-            }
             Input::End(refusal) => {
                 parties.refuse(cx, self.inviter, self.server, &self.invite, &refusal);
                 cx.cancel(self.client);

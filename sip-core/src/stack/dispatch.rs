@@ -75,8 +75,11 @@ impl Stack {
                 self.with_server(key, |call, cx| call.handle_server_gone(cx, key));
                 self.cx.servers.remove(&key);
             }
-            // Its end follows.
-            Event::AckTimedOut { .. } | Event::ServerTransportFailed { .. } => {}
+            Event::ServerTransportFailed { key } => {
+                self.with_server(key, |call, cx| call.handle_response_lost(cx, key));
+            }
+            // The transaction's end follows.
+            Event::AckTimedOut { .. } => {}
         }
     }
 

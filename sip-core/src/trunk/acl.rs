@@ -295,7 +295,8 @@ mod tests {
             trunk("", Disabled, &["203.0.113.8"], UDP, 0),
         ]
         .map(Arc::new);
-        let cases: &[(&str, &str, ListenerId, Result<u16, (Option<u16>, Refusal)>)] = &[
+        type Expected = Result<u16, (Option<u16>, Refusal)>;
+        let cases: &[(&str, &str, ListenerId, Expected)] = &[
             ("a.sip.example.com", "192.0.2.1", TLS, Ok(0)),
             ("A.SIP.example.COM", "192.0.2.1", TLS, Ok(0)),
             ("a.sip.example.com.", "192.0.2.1", TLS, Ok(0)),

@@ -153,18 +153,17 @@ fn a_caller_that_cannot_be_told_anything_loses_the_call() {
 }
 
 #[test]
-fn a_reinvite_whose_sender_is_gone_ends_the_call() {
+fn a_reinvite_whose_sender_cannot_be_told_ends_the_call() {
     let mut world = World::new([Wire::Tls, Wire::Udp], 21);
     world.establish();
     world.callee().manners.reinvite = None;
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_ms(100);
     world.unreachable[CALLER] = true;
-    world.tell(CALLEE, |agent, now| agent.respond(now, 180));
-    world.run_ms(200);
+    world.tell(CALLEE, |agent, now| agent.respond(now, 200));
+    world.run_for(Duration::from_secs(40));
     assert!(matches!(world.callee().phase, Phase::Over(_)));
     world.assert_drained(1);
-    assert_eq!(world.record().code, Some(32017));
 }
 
 #[test]
