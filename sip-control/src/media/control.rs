@@ -291,7 +291,9 @@ fn start_backend(
     waker: &Waker,
 ) -> Result<(Box<dyn Carrier>, MediaDescription), MediaError> {
     let mut fallback_reason = None;
-    if config.backend != Backend::Socket {
+    if config.backend == Backend::Auto && config.interfaces.is_empty() {
+        fallback_reason = Some("no media interfaces are configured".to_owned());
+    } else if config.backend != Backend::Socket {
         match XdpBackend::start(config, Arc::clone(&slots), latches.clone(), waker.clone()) {
             Ok(backend) => {
                 let description = MediaDescription {

@@ -1,6 +1,6 @@
 //! The program's maps, typed.
 
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
@@ -75,9 +75,8 @@ impl KernelMaps {
         sum
     }
 
-    /// `socket` must be open.
-    pub(super) fn set_socket(&mut self, slot: u32, socket: RawFd) -> Result<(), MapError> {
-        self.sockets.set(slot, socket, 0)
+    pub(super) fn set_socket(&mut self, slot: u32, socket: &OwnedFd) -> Result<(), MapError> {
+        self.sockets.set(slot, socket.as_raw_fd(), 0)
     }
 
     /// A slot that is empty already is no error: the kernel empties it with the socket.

@@ -20,6 +20,9 @@ use super::sys::Abi;
 
 /// Entries of the table, and so of the map.
 pub(super) const CAPACITY: u32 = 4096;
+/// Changes of routes and links are looked at no more often: a router's full table may be
+/// rewritten.
+const BETWEEN_REFRESHES: Duration = Duration::from_millis(100);
 /// How long a next hop that no flow uses is kept resolved for the next call.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -42,6 +45,23 @@ pub(super) enum Unreachable {
     Full,
 }
 
+/// Why a look at routes and neighbours gave nothing.
+enum Unresolved {
+    OwnAddress(IpAddr),
+    /// The kernel did not answer: what was known before is still the best to go by.
+    NoAnswer(String),
+}
+
+/// Why a look is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// The kernel said that something has changed. It is not asked for a neighbour again:
+    /// that too is a change, and would go round in circles.
+    Change,
+    /// The next hop is new, or a second has passed.
+    Turn,
+}
+
 /// The table; the control thread's own.
 pub(super) struct NextHops {
     netlink: Netlink,
@@ -52,6 +72,7 @@ pub(super) struct NextHops {
     hops: Vec<Option<Hop>>,
     free: Vec<u16>,
     by_peer: HashMap<Peer, u16>,
+    refreshed: Instant,
 }
 
 struct Hop {
@@ -111,6 +132,7 @@ impl NextHops {
             hops: (0..capacity).map(|_| None).collect(),
             free: (1..capacity).rev().collect(),
             by_peer: HashMap::new(),
+            refreshed: Instant::now(),
         })
     }
 
@@ -134,7 +156,14 @@ impl NextHops {
             value,
             neighbour,
             trouble,
-        } = self.resolve(peer, None)?;
+        } = match self.resolve(peer, None, Occasion::Turn) {
+            Ok(resolution) => resolution,
+            Err(Unresolved::OwnAddress(address)) => return Err(Unreachable::OwnAddress(address)),
+            Err(Unresolved::NoAnswer(why)) => Resolution {
+                trouble: Some(why),
+                ..Resolution::default()
+            },
+        };
         let index = self.free.pop().ok_or(Unreachable::Full)?;
         let hop = Hop {
             peer,
@@ -162,7 +191,11 @@ impl NextHops {
     pub(super) fn handle_changes(&mut self) {
         let changes = self.netlink.changes();
         if changes.contains(&Change::Anything) {
-            return self.refresh_all();
+            // If it was done a moment ago, the next tick does it.
+            if self.refreshed.elapsed() >= BETWEEN_REFRESHES {
+                self.refresh_all(Occasion::Change);
+            }
+            return;
         }
         for change in changes {
             let Change::Neighbour { ifindex, address } = change else {
@@ -171,7 +204,7 @@ impl NextHops {
             let is_it =
                 |watched: &Watched| watched.ifindex == ifindex && watched.address == address;
             for index in self.indices(|hop| hop.neighbour.as_ref().is_some_and(is_it)) {
-                self.refresh(index);
+                self.refresh(index, Occasion::Change);
             }
         }
     }
@@ -183,7 +216,7 @@ impl NextHops {
         for index in self.indices(idle) {
             self.forget(index);
         }
-        self.refresh_all();
+        self.refresh_all(Occasion::Turn);
     }
 
     /// Lets go of every neighbour.
@@ -193,9 +226,10 @@ impl NextHops {
         }
     }
 
-    fn refresh_all(&mut self) {
+    fn refresh_all(&mut self, occasion: Occasion) {
+        self.refreshed = Instant::now();
         for index in self.indices(|_| true) {
-            self.refresh(index);
+            self.refresh(index, occasion);
         }
     }
 
@@ -207,7 +241,7 @@ impl NextHops {
             .collect()
     }
 
-    fn refresh(&mut self, index: u16) {
+    fn refresh(&mut self, index: u16, occasion: Occasion) {
         let Some(hop) = &self.hops[usize::from(index)] else {
             return;
         };
@@ -216,12 +250,16 @@ impl NextHops {
             value,
             neighbour,
             trouble,
-        } = match self.resolve(peer, old_neighbour) {
+        } = match self.resolve(peer, old_neighbour, occasion) {
             Ok(resolution) => resolution,
-            Err(error) => Resolution {
-                trouble: Some(error.to_string()),
-                ..Resolution::default()
-            },
+            Err(Unresolved::OwnAddress(_)) => {
+                let trouble = Some("its address is this host's".to_owned());
+                Resolution {
+                    trouble,
+                    ..Resolution::default()
+                }
+            }
+            Err(Unresolved::NoAnswer(why)) => return self.report(index, Some(why)),
         };
         if let Some(hop) = &mut self.hops[usize::from(index)] {
             (hop.value, hop.neighbour) = (value, neighbour);
@@ -263,46 +301,56 @@ impl NextHops {
         }
     }
 
-    /// Route, link and neighbour. The kernel is asked to resolve and keep the neighbour if
-    /// it does not know it, or was not asked before.
-    fn resolve(&mut self, peer: Peer, before: Option<Watched>) -> Result<Resolution, Unreachable> {
+    /// Route, link and neighbour; `before` is the neighbour that the next hop was about.
+    fn resolve(
+        &mut self,
+        peer: Peer,
+        before: Option<Watched>,
+        occasion: Occasion,
+    ) -> Result<Resolution, Unresolved> {
         let in_trouble = |why: String| {
             Ok(Resolution {
                 trouble: Some(why),
                 ..Resolution::default()
             })
         };
-        let (ifindex, address) = match self.netlink.route(peer.remote, peer.local) {
-            Ok(Route::Via { ifindex, neighbour }) => (ifindex, neighbour),
-            Ok(Route::Local) => return Err(Unreachable::OwnAddress(peer.remote)),
-            Ok(Route::None) => return in_trouble("there is no route".to_owned()),
-            Err(error) => return in_trouble(format!("looking up the route: {error}")),
+        let no_answer = |error: io::Error| Unresolved::NoAnswer(format!("rtnetlink: {error}"));
+        let (ifindex, address) = match self
+            .netlink
+            .route(peer.remote, peer.local)
+            .map_err(no_answer)?
+        {
+            Route::Via { ifindex, neighbour } => (ifindex, neighbour),
+            Route::Local => return Err(Unresolved::OwnAddress(peer.remote)),
+            Route::None => return in_trouble("there is no route".to_owned()),
         };
         if !self.interfaces.contains(&ifindex) {
             return in_trouble(format!(
                 "its route leaves by interface {ifindex}, which is not one for media"
             ));
         }
-        let link = match self.netlink.link(ifindex) {
-            Ok(Some(link)) if link.is_up => link,
-            Ok(_) => return in_trouble(format!("interface {ifindex} is down or not Ethernet")),
-            Err(error) => return in_trouble(format!("looking up interface {ifindex}: {error}")),
+        let link = match self.netlink.link(ifindex).map_err(no_answer)? {
+            Some(link) if link.is_up => link,
+            _ => return in_trouble(format!("interface {ifindex} is down or not Ethernet")),
         };
-        let known = self.netlink.neighbour(ifindex, address).unwrap_or(None);
+        let known = self
+            .netlink
+            .neighbour(ifindex, address)
+            .map_err(no_answer)?;
+        let is_managed = known.is_none_or(|known| !known.is_permanent);
         let neighbour = Watched {
             ifindex,
             address,
-            is_managed: known.is_none_or(|known| !known.is_permanent),
+            is_managed,
         };
-        let was_asked = before == Some(neighbour);
+        let is_new = before != Some(neighbour);
         let mut trouble = None;
-        if neighbour.is_managed && (known.is_none() || !was_asked) {
-            if let Err(error) = self.netlink.use_neighbour(ifindex, address, true) {
-                trouble = Some(format!("asking for neighbour {address}: {error}"));
-            } else if known.is_none() && was_asked {
-                // Not worth a word at first: it usually takes a millisecond.
-                trouble = Some(format!("neighbour {address} does not answer"));
-            }
+        if is_managed && (is_new || known.is_none() && occasion == Occasion::Turn) {
+            self.netlink
+                .use_neighbour(ifindex, address, true)
+                .map_err(no_answer)?;
+            // Not worth a word at first: the answer usually takes a millisecond.
+            trouble = (!is_new).then(|| format!("neighbour {address} does not answer"));
         }
         let value = known.map_or(NextHop::default(), |known| {
             next_hop(ifindex, &link, known.mac)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use media_common::counters::Verdicts;
 use media_common::flow::{MAX_MEDIA_ADDRESSES, MediaAddress, MediaAddressList, ip_to_mapped};
-use media_core::relay::Flow;
+use media_core::relay::{Flow, FlowConfig, FlowStats};
 
 use super::error::MediaError;
 use super::wake::Waker;
@@ -92,12 +92,47 @@ impl Slots {
         self.slots.get(index as usize)?.lock().ok()
     }
 
+    /// Puts a flow into the slot, or tells the flow that is there its new configuration.
+    pub(super) fn install(&self, index: u32, config: &FlowConfig, hops: Vec<(IpAddr, u16)>) {
+        // Keys are derived for a new flow: not under the lock.
+        let mut fresh = None;
+        let is_empty = self.access(index, |slot| slot.is_none());
+        if is_empty == Some(true) {
+            fresh = Some(Box::new(Slot {
+                flow: Flow::new(config.clone()),
+                hops: hops.clone(),
+            }));
+        }
+        self.access(index, |slot| match slot {
+            Some(slot) => {
+                slot.flow.update(config.clone());
+                slot.hops = hops;
+            }
+            None => *slot = fresh,
+        });
+    }
+
+    pub(super) fn clear(&self, index: u32) {
+        self.access(index, |slot| *slot = None);
+    }
+
+    /// What the relays have done for the flow.
+    pub(super) fn stats(&self, index: u32) -> FlowStats {
+        self.access(index, |slot| slot.as_ref().map(|slot| *slot.flow.stats()))
+            .flatten()
+            .unwrap_or_default()
+    }
+
+    /// The source that the flow has locked.
+    pub(super) fn latched(&self, index: u32) -> Option<SocketAddr> {
+        self.access(index, |slot| {
+            slot.as_ref().and_then(|slot| slot.flow.latched())
+        })
+        .flatten()
+    }
+
     /// The slot, for control.
-    pub(super) fn access<T>(
-        &self,
-        index: u32,
-        with: impl FnOnce(&mut Option<Box<Slot>>) -> T,
-    ) -> Option<T> {
+    fn access<T>(&self, index: u32, with: impl FnOnce(&mut Option<Box<Slot>>) -> T) -> Option<T> {
         let slot = self.slots.get(index as usize)?;
         if slot.is_poisoned() {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use media_common::counters::Verdicts;
 use media_common::flow::{ACTION_FORWARD, ACTION_WORKER, FlowEntry};
-use media_core::flow_plan::PlannedFlow;
-use media_core::relay::{Flow, Route};
+use media_core::flow_plan::{Action, PlannedFlow};
+use media_core::relay::Route;
 use media_core::report::MediaPath;
 use media_core::session::CallId;
 
@@ -27,7 +27,7 @@ use super::events::KernelEvents;
 use super::loader::Loaded;
 use super::maps::KernelMaps;
 use super::next_hop::{NextHops, Peer};
-use super::slots::{LatchReports, SharedVerdicts, Slot, Slots};
+use super::slots::{LatchReports, SharedVerdicts, Slots};
 use super::status::{ActiveBackend, InterfaceDescription};
 use super::wake::Waker;
 use super::xsk::{Tables, Workers};
@@ -79,7 +79,7 @@ impl XdpBackend {
         };
         let workers = Workers::start(&loaded.interfaces, &config.cpus, &tables)?;
         for socket in workers.sockets() {
-            maps.set_socket(socket.slot, socket.fd)
+            maps.set_socket(socket.slot, &socket.fd)
                 .map_err(|error| MediaError::Map {
                     map: media_common::maps::XSKS,
                     detail: error.to_string(),
@@ -148,7 +148,11 @@ impl XdpBackend {
     }
 
     fn entry_of(&self, flow: &PlannedFlow, hops: &[(IpAddr, u16)]) -> Result<FlowEntry, String> {
-        let Some((to, from)) = flow.exit() else {
+        let carries = &flow.config.carries;
+        let route = carries.rtp().or(carries.rtcp());
+        let Some(Route { from, to: Some(to) }) =
+            route.copied().filter(|_| flow.action == Action::Forward)
+        else {
             return Ok(flow.entry(0, 0));
         };
         let local = self
@@ -204,18 +208,7 @@ impl Carrier for XdpBackend {
                 },
             )?;
         }
-        self.slots.access(index, |slot| match slot {
-            Some(slot) => {
-                slot.flow.update(flow.config.clone());
-                slot.hops = hops;
-            }
-            None => {
-                *slot = Some(Box::new(Slot {
-                    flow: Flow::new(flow.config.clone()),
-                    hops,
-                }));
-            }
-        });
+        self.slots.install(index, &flow.config, hops);
         if old_entry != Some(entry) {
             self.write(index, entry)?;
         }
@@ -238,7 +231,7 @@ impl Carrier for XdpBackend {
 
     fn release(&mut self, local: SocketAddr) {
         if let Some(installed) = self.flows.remove(&local) {
-            self.slots.access(installed.index, |slot| *slot = None);
+            self.slots.clear(installed.index);
             self.release_hops(&installed.hops);
         }
     }
@@ -247,22 +240,14 @@ impl Carrier for XdpBackend {
         let Some(installed) = self.flows.get(&local) else {
             return FlowTotals::default();
         };
-        let relay = self.slots.access(installed.index, |slot| {
-            slot.as_ref().map(|slot| *slot.flow.stats())
-        });
         FlowTotals {
             kernel: self.maps.counters(installed.index),
-            relay: relay.flatten().unwrap_or_default(),
+            relay: self.slots.stats(installed.index),
         }
     }
 
     fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr> {
-        let index = self.flows.get(&local)?.index;
-        self.slots
-            .access(index, |slot| {
-                slot.as_ref().and_then(|slot| slot.flow.latched())
-            })
-            .flatten()
+        self.slots.latched(self.flows.get(&local)?.index)
     }
 
     fn verdicts(&mut self) -> Verdicts {
@@ -275,9 +260,7 @@ impl Carrier for XdpBackend {
 
     fn tick(&mut self, now: Instant) {
         self.next_hops.tick(now);
-        for socket in self.workers.take_failed() {
-            self.maps.clear_socket(socket.slot);
-        }
+        self.workers.report_losses();
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
@@ -287,6 +270,9 @@ impl Carrier for XdpBackend {
     }
 
     fn handle_readable(&mut self) {
+        for socket in self.workers.take_failed() {
+            self.maps.clear_socket(socket.slot);
+        }
         self.next_hops.handle_changes();
         self.events.read(&mut self.maps);
     }

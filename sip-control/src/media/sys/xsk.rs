@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::rc::Rc;
 
 use rustix::io::Errno;
@@ -99,11 +99,7 @@ impl Xsk {
 
     pub(in crate::media) fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor is open as long as `self.socket`, which the result borrows.
-        unsafe { BorrowedFd::borrow_raw(self.raw_fd()) }
-    }
-
-    pub(in crate::media) fn raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) }
     }
 
     /// Takes what has arrived, at most [`BATCH`]; how many frames [`Xsk::pop`] then gives.

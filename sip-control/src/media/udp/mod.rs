@@ -15,14 +15,13 @@ use std::time::Instant;
 
 use media_common::counters::Verdicts;
 use media_core::flow_plan::PlannedFlow;
-use media_core::relay::Flow;
 use media_core::report::MediaPath;
 use media_core::session::CallId;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::carrier::{Carrier, FlowTotals, Paths};
 use super::error::MediaError;
-use super::slots::{LatchReports, SharedVerdicts, Slot, Slots};
+use super::slots::{LatchReports, SharedVerdicts, Slots};
 use super::wake::Waker;
 use relay::{Command, Relay};
 
@@ -92,21 +91,12 @@ impl Carrier for UdpBackend {
             .slots
             .index_of(flow.local)
             .ok_or_else(|| format!("{} is not one of our media ports", flow.local))?;
-        self.slots.access(index, |slot| match slot {
-            Some(slot) => slot.flow.update(flow.config.clone()),
-            None => {
-                *slot = Some(Box::new(Slot {
-                    flow: Flow::new(flow.config.clone()),
-                    hops: Vec::new(),
-                }));
-            }
-        });
+        self.slots.install(index, &flow.config, Vec::new());
         if self.flows.contains_key(&flow.local) {
             return Ok(());
         }
-        self.open(call, flow.local, index).inspect_err(|_| {
-            self.slots.access(index, |slot| *slot = None);
-        })
+        self.open(call, flow.local, index)
+            .inspect_err(|_| self.slots.clear(index))
     }
 
     /// The socket stays until the release: a packet of the other direction may leave by it.
@@ -114,7 +104,7 @@ impl Carrier for UdpBackend {
 
     fn release(&mut self, local: SocketAddr) {
         if let Some(open) = self.flows.remove(&local) {
-            self.slots.access(open.index, |slot| *slot = None);
+            self.slots.clear(open.index);
             self.threads[open.thread].send(Command::Close { index: open.index });
         }
     }
@@ -123,22 +113,14 @@ impl Carrier for UdpBackend {
         let Some(open) = self.flows.get(&local) else {
             return FlowTotals::default();
         };
-        let relay = self.slots.access(open.index, |slot| {
-            slot.as_ref().map(|slot| *slot.flow.stats())
-        });
         FlowTotals {
-            relay: relay.flatten().unwrap_or_default(),
+            relay: self.slots.stats(open.index),
             ..FlowTotals::default()
         }
     }
 
     fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr> {
-        let index = self.flows.get(&local)?.index;
-        self.slots
-            .access(index, |slot| {
-                slot.as_ref().and_then(|slot| slot.flow.latched())
-            })
-            .flatten()
+        self.slots.latched(self.flows.get(&local)?.index)
     }
 
     fn verdicts(&mut self) -> Verdicts {

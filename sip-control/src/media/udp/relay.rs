@@ -234,3 +234,26 @@ fn send_error(error: &io::Error) -> DropReason {
         _ => DropReason::TransmitFull,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::{ip_tos, ipv6_tclass};
+
+    #[test]
+    fn dscp_is_set_on_sockets_of_both_families() {
+        for (address, is_ipv6) in [("127.0.0.1:0", false), ("[::1]:0", true)] {
+            let mut socket = Socket {
+                socket: UdpSocket::bind(address).unwrap(),
+                dscp: 0,
+            };
+            socket.mark(46);
+            let traffic_class = if is_ipv6 {
+                ipv6_tclass(&socket.socket).unwrap()
+            } else {
+                u32::from(ip_tos(&socket.socket).unwrap())
+            };
+            assert_eq!((traffic_class, socket.dscp), (46 << 2, 46));
+        }
+    }
+}

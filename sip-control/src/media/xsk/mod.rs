@@ -7,13 +7,14 @@
 mod ports;
 mod worker;
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::xdp_statistics;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::error::MediaError;
@@ -22,7 +23,7 @@ use super::next_hop::{HopCache, SharedHops};
 use super::slots::{LatchReports, SharedVerdicts, Slots};
 use super::status::AttachedMode;
 use super::sys::{BindError, Xsk};
-use super::wake::Waker;
+use super::wake::{self, Waker};
 use ports::Port;
 use worker::Worker;
 
@@ -49,9 +50,12 @@ pub(super) struct Workers {
 pub(super) struct BoundSocket {
     /// Where it belongs among the AF_XDP sockets.
     pub(super) slot: u32,
-    pub(super) fd: RawFd,
+    /// The socket itself: it is closed when the worker's end and this one are.
+    pub(super) fd: OwnedFd,
     pub(super) ifindex: u32,
     pub(super) is_zero_copy: bool,
+    /// Packets that the kernel had no frame or no place for, as told so far.
+    lost: u64,
 }
 
 struct Handle {
@@ -127,6 +131,32 @@ impl Workers {
             .collect()
     }
 
+    /// Says what the kernel could not give to a worker that is too slow. The program has
+    /// counted these packets as handed over.
+    pub(super) fn report_losses(&mut self) {
+        for socket in self
+            .workers
+            .iter_mut()
+            .flat_map(|worker| &mut worker.sockets)
+        {
+            let Ok(statistics) = xdp_statistics(&socket.fd) else {
+                continue;
+            };
+            let lost = statistics.rx_dropped
+                + statistics.rx_ring_full.unwrap_or(0)
+                + statistics.rx_fill_ring_empty_descs.unwrap_or(0);
+            if lost > socket.lost {
+                let packets = lost - socket.lost;
+                tracing::warn!(
+                    ifindex = socket.ifindex,
+                    packets,
+                    "media: a worker is too slow; packets were lost"
+                );
+                socket.lost = lost;
+            }
+        }
+    }
+
     pub(super) fn verdicts(&self) -> impl Iterator<Item = SharedVerdicts> {
         self.workers.iter().map(|worker| worker.verdicts.clone())
     }
@@ -153,7 +183,7 @@ impl Handle {
             move || {
                 let control = tables.control.clone();
                 let end = catch_unwind(AssertUnwindSafe(|| {
-                    run(&places, cpu, tables, &stop, verdicts, &ready)
+                    run(&places, cpu, tables, &stop, verdicts, &ready);
                 }));
                 if end.is_err() {
                     stop.failed.store(true, Ordering::Release);
@@ -215,13 +245,16 @@ fn run(
         Ok(ports) => ports,
         Err(error) => return drop(ready.send(Err(error))),
     };
-    let bound = ports.iter().zip(places).map(|(port, place)| BoundSocket {
-        slot: place.slot,
-        fd: port.socket.raw_fd(),
-        ifindex: place.ifindex,
-        is_zero_copy: port.socket.is_zero_copy(),
-    });
-    if ready.send(Ok(bound.collect())).is_err() {
+    let (bound, polled) = match bound_sockets(&ports, places) {
+        Ok(sockets) => sockets,
+        Err(source) => {
+            return drop(ready.send(Err(MediaError::System {
+                action: "sharing a socket",
+                source,
+            })));
+        }
+    };
+    if ready.send(Ok(bound)).is_err() {
         return;
     }
     let mut worker = Worker::new(
@@ -231,11 +264,33 @@ fn run(
         tables.latches,
         verdicts,
     );
+    let mut wakers: Vec<_> = polled.iter().map(|fd| wake::readable(fd.as_fd())).collect();
+    wakers.push(wake::readable(stop.waker.as_fd()));
     while !stop.requested.load(Ordering::Acquire) {
         if !worker.relay_batch() {
-            worker.sleep(&stop.waker);
+            wake::sleep(&mut wakers, None);
         }
     }
+}
+
+/// Each socket as control holds it, and once more for the worker to sleep on.
+fn bound_sockets(
+    ports: &[Port],
+    places: &[Place],
+) -> std::io::Result<(Vec<BoundSocket>, Vec<OwnedFd>)> {
+    let mut bound = Vec::with_capacity(ports.len());
+    let mut polled = Vec::with_capacity(ports.len());
+    for (port, place) in ports.iter().zip(places) {
+        bound.push(BoundSocket {
+            slot: place.slot,
+            fd: port.socket.fd().try_clone_to_owned()?,
+            ifindex: place.ifindex,
+            is_zero_copy: port.socket.is_zero_copy(),
+            lost: 0,
+        });
+        polled.push(port.socket.fd().try_clone_to_owned()?);
+    }
+    Ok((bound, polled))
 }
 
 /// Binds, with patience for a queue that was in use a moment ago.

@@ -18,7 +18,6 @@ use super::ports::{Port, Ports};
 use crate::media::next_hop::HopCache;
 use crate::media::slots::{LatchReports, Latched, SharedVerdicts, Slots};
 use crate::media::sys::Frame;
-use crate::media::wake::{self, Waker};
 
 /// As long as a frame of a UMEM, bytes.
 const FRAME: usize = 2048;
@@ -83,16 +82,6 @@ impl Worker {
                 .add(&std::mem::take(&mut self.verdicts));
         }
         has_worked
-    }
-
-    /// Sleeps until a packet arrives or `waker` wakes.
-    pub(super) fn sleep(&self, waker: &Waker) {
-        let sockets = self.ports.0.iter().map(|port| port.socket.fd());
-        let mut fds: Vec<_> = sockets
-            .chain([rustix::fd::AsFd::as_fd(waker)])
-            .map(wake::readable)
-            .collect();
-        wake::sleep(&mut fds, None);
     }
 
     /// Relays one packet into a queue; answers how many queued frames were dropped for it.

@@ -1,0 +1,80 @@
+//! Calls without signalling: sessions applied to a media plane, and endpoints that speak
+//! RTP and SRTP through it.
+
+use std::net::IpAddr;
+
+use media_core::session::{
+    CallId, LocalMedia, RemoteMedia, Security, Session, SourceRule, Stream, StreamLeg,
+};
+use media_core::srtp::key::MasterKey;
+use media_core::srtp::profile::Suite;
+use rand_core::{OsRng, TryRngCore};
+
+/// PCMU and telephone-event.
+pub(crate) const PAYLOAD_TYPES: u128 = 1 << 0 | 1 << 101;
+
+/// The keys of a secure leg, from the edge's side.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    pub(crate) receive: MasterKey,
+    pub(crate) send: MasterKey,
+}
+
+impl Keys {
+    pub(crate) fn generate(suite: Suite) -> Keys {
+        let mut rng = OsRng.unwrap_err();
+        Keys {
+            receive: MasterKey::generate(suite, &mut rng),
+            send: MasterKey::generate(suite, &mut rng),
+        }
+    }
+}
+
+/// A leg as a test describes it.
+pub(crate) struct LegSpec {
+    pub(crate) local: LocalMedia,
+    /// What the peer's SDP says.
+    pub(crate) remote: RemoteMedia,
+    pub(crate) keys: Option<Keys>,
+    pub(crate) source: SourceRule,
+}
+
+impl LegSpec {
+    pub(crate) fn stream_leg(&self) -> StreamLeg {
+        StreamLeg {
+            local: self.local,
+            remote: Some(self.remote),
+            rtcp_mux: false,
+            security: match &self.keys {
+                None => Security::Plain,
+                Some(Keys { receive, send }) => Security::Srtp {
+                    receive: receive.clone(),
+                    send: send.clone(),
+                },
+            },
+            source: self.source.clone(),
+            payload_types: PAYLOAD_TYPES,
+            telephone_event: Some(101),
+            dscp: None,
+        }
+    }
+}
+
+/// A call with one stream.
+pub(crate) fn session(call: u64, caller: &LegSpec, callee: &LegSpec) -> Session {
+    Session {
+        call: CallId(call),
+        streams: vec![Stream {
+            legs: [caller.stream_leg(), callee.stream_leg()],
+            on_hold: false,
+        }],
+    }
+}
+
+pub(crate) fn local(address: IpAddr, rtp_port: u16) -> LocalMedia {
+    LocalMedia {
+        address,
+        rtp_port,
+        rtcp_port: rtp_port + 1,
+    }
+}
