@@ -1,10 +1,9 @@
-//! From a destination to a flow.
-
+//! From a destination to a flow, and a flow's addresses as packets hold them.
 #![allow(unsafe_code)] // Addresses of the ABI are read as two aligned words.
 
-use media_common::flow::{FlowEntry, MediaAddress, MediaAddressList};
+use media_common::flow::{FlowEntry, MediaAddress, MediaAddressList, NextHop};
 
-use crate::frame::aligned_words;
+use crate::frame::{aligned_words, even_words};
 use crate::parse::Address;
 
 /// The index of the flow of that address and port (memory order), if it is ours.
@@ -56,9 +55,42 @@ pub fn remote_address(entry: &FlowEntry) -> Address {
     unsafe { aligned_words(&entry.remote_address) }
 }
 
+/// An address of the ABI as the packet holds it: the last two words are IPv4's.
+pub type AddressWords = [u16; 8];
+/// A MAC as the packet holds it.
+pub type MacWords = [u16; 3];
+
+/// A media address to write.
+#[inline(always)]
+pub fn media_words(media: &MediaAddress) -> AddressWords {
+    // SAFETY: as for `media_address`.
+    unsafe { even_words(&media.address) }
+}
+
+/// Where packets of the flow are sent to, to write.
+#[inline(always)]
+pub fn remote_words(entry: &FlowEntry) -> AddressWords {
+    // SAFETY: as for `remote_address`.
+    unsafe { even_words(&entry.remote_address) }
+}
+
+/// The next hop's source and destination MAC, to write.
+#[inline(always)]
+pub fn macs(next_hop: &NextHop) -> (MacWords, MacWords) {
+    // SAFETY: `NextHop` is aligned to 4 and these fields lie at offsets 4 and 10.
+    unsafe {
+        (
+            even_words(&next_hop.source_mac),
+            even_words(&next_hop.destination_mac),
+        )
+    }
+}
+
 const _: () = {
     assert!(align_of::<MediaAddress>() == 8 && align_of::<FlowEntry>() == 8);
     assert!(core::mem::offset_of!(MediaAddress, address) == 0);
+    assert!(align_of::<NextHop>() == 4 && core::mem::offset_of!(NextHop, source_mac) == 4);
+    assert!(core::mem::offset_of!(NextHop, destination_mac) == 10);
     assert!(core::mem::offset_of!(FlowEntry, expected_address) == 16);
     assert!(core::mem::offset_of!(FlowEntry, remote_address) == 32);
 };

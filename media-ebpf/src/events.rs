@@ -2,17 +2,10 @@
 #![allow(unsafe_code)] // Kernel helpers and map values.
 
 use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
-use media_common::event::{Event, MISMATCHES_PER_WINDOW, WINDOW_SHIFT};
+use media_common::event::Event;
 use media_ebpf::relay::Seen;
 
 use crate::maps::{EVENTS, REPORT_BUDGET};
-
-/// Reports of source mismatches that a CPU has made in a window of time.
-#[repr(C)]
-pub struct ReportBudget {
-    window: u64,
-    spent: u64,
-}
 
 /// `CLOCK_MONOTONIC` in steps of the timer tick: far cheaper than the exact clock, and exact
 /// enough for when a flow was last seen.
@@ -22,24 +15,14 @@ pub fn now_ns() -> u64 {
     unsafe { bpf_ktime_get_coarse_ns() }
 }
 
-/// Whether this CPU may report another mismatch: an attacker must not be able to fill the ring.
+/// Whether this CPU may report another mismatch.
 #[inline(always)]
 pub fn may_report(now_ns: u64) -> bool {
     let Some(budget) = REPORT_BUDGET.get_ptr_mut(0) else {
         return false;
     };
     // SAFETY: this CPU's own slot; the program does not preempt itself.
-    let budget = unsafe { &mut *budget };
-    let window = now_ns >> WINDOW_SHIFT;
-    if budget.window != window {
-        budget.window = window;
-        budget.spent = 0;
-    }
-    if budget.spent >= u64::from(MISMATCHES_PER_WINDOW) {
-        return false;
-    }
-    budget.spent += 1;
-    true
+    unsafe { &mut *budget }.take(now_ns)
 }
 
 /// Puts an event into the ring; if that is full, user space has worse problems.

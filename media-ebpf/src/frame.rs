@@ -100,6 +100,20 @@ pub(crate) unsafe fn aligned_words(bytes: &[u8; 16]) -> [u64; 2] {
     unsafe { *bytes.as_ptr().cast::<[u64; 2]>() }
 }
 
+/// Those bytes as 16-bit words of memory order: one access each, where the compiler, which
+/// does not see how a map's value is aligned, would take two.
+///
+/// # Safety
+/// `bytes` lies at an even address: true of every address and MAC in the ABI.
+#[inline(always)]
+pub(crate) unsafe fn even_words<const BYTES: usize, const WORDS: usize>(
+    bytes: &[u8; BYTES],
+) -> [u16; WORDS] {
+    const { assert!(BYTES == 2 * WORDS) }
+    // SAFETY: the caller's promise; as many initialised bytes are those words.
+    unsafe { *bytes.as_ptr().cast::<[u16; WORDS]>() }
+}
+
 /// Not inlined: it would be there four times, once for each kind of headers.
 ///
 /// # Safety

@@ -12,6 +12,7 @@
 //! What is decided, and in which order, is written in [`media_common`].
 #![cfg_attr(not(test), no_std)]
 
+pub mod budget;
 pub mod classify;
 pub mod frame;
 pub mod parse;

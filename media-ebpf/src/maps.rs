@@ -7,7 +7,7 @@ use media_common::counters::Verdicts as VerdictCounters;
 use media_common::flow::{FlowCounters, FlowEntry, MediaAddressList, NextHop};
 use media_common::maps::{DEFAULT_FLOWS, DEFAULT_NEXT_HOPS, EVENTS_BYTES, MAX_DEVICES, MAX_QUEUES};
 
-use crate::events::ReportBudget;
+use media_ebpf::budget::ReportBudget;
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call. It also makes the
 /// values begin at a page, so that an entry is exactly one cache line.

@@ -6,6 +6,7 @@
 
 use media_common::checksum::Sum;
 
+use crate::classify::{AddressWords, MacWords};
 use crate::frame::Overlay;
 use crate::verdict::Pass;
 
@@ -27,16 +28,16 @@ pub type Address = [u64; 2];
 /// Ethernet without a tag.
 #[repr(C)]
 pub struct Untagged {
-    pub destination: [u8; 6],
-    pub source: [u8; 6],
+    pub destination: MacWords,
+    pub source: MacWords,
     pub ethertype: u16,
 }
 
 /// Ethernet with one VLAN tag.
 #[repr(C)]
 pub struct Tagged {
-    pub destination: [u8; 6],
-    pub source: [u8; 6],
+    pub destination: MacWords,
+    pub source: MacWords,
     pub tag_type: u16,
     /// Priority, drop eligibility and VLAN identifier.
     pub tag: u16,
@@ -150,14 +151,14 @@ pub trait Link {
     const TAGGED: bool;
 
     /// Addresses it to the next hop, within VLAN `vlan` if it is tagged.
-    fn readdress(&mut self, source: [u8; 6], destination: [u8; 6], vlan: u16);
+    fn readdress(&mut self, source: MacWords, destination: MacWords, vlan: u16);
 }
 
 impl Link for Untagged {
     const TAGGED: bool = false;
 
     #[inline(always)]
-    fn readdress(&mut self, source: [u8; 6], destination: [u8; 6], _vlan: u16) {
+    fn readdress(&mut self, source: MacWords, destination: MacWords, _vlan: u16) {
         self.destination = destination;
         self.source = source;
     }
@@ -167,7 +168,7 @@ impl Link for Tagged {
     const TAGGED: bool = true;
 
     #[inline(always)]
-    fn readdress(&mut self, source: [u8; 6], destination: [u8; 6], vlan: u16) {
+    fn readdress(&mut self, source: MacWords, destination: MacWords, vlan: u16) {
         self.destination = destination;
         self.source = source;
         self.tag_type = ETHERTYPE_VLAN;
@@ -192,7 +193,7 @@ pub trait Ip {
     /// Replaces both addresses (IPv4-mapped or IPv6), takes one from the hops, sets the DSCP
     /// unless it is [`DSCP_KEEP`](media_common::flow::DSCP_KEEP), and keeps the header's
     /// checksum right.
-    fn rewrite(&mut self, source: &[u8; 16], destination: &[u8; 16], dscp: u8);
+    fn rewrite(&mut self, source: AddressWords, destination: AddressWords, dscp: u8);
 }
 
 impl Ip for Ipv4 {
@@ -243,7 +244,7 @@ impl Ip for Ipv4 {
     }
 
     #[inline(always)]
-    fn rewrite(&mut self, source: &[u8; 16], destination: &[u8; 16], dscp: u8) {
+    fn rewrite(&mut self, source: AddressWords, destination: AddressWords, dscp: u8) {
         crate::rewrite::ipv4(self, source, destination, dscp);
     }
 }
@@ -292,7 +293,7 @@ impl Ip for Ipv6 {
     }
 
     #[inline(always)]
-    fn rewrite(&mut self, source: &[u8; 16], destination: &[u8; 16], dscp: u8) {
+    fn rewrite(&mut self, source: AddressWords, destination: AddressWords, dscp: u8) {
         crate::rewrite::ipv6(self, source, destination, dscp);
     }
 }

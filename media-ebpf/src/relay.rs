@@ -8,7 +8,7 @@ use media_common::flow::{
 };
 use media_common::rtp;
 
-use crate::classify;
+use crate::classify::{self, AddressWords};
 use crate::frame::Frame;
 use crate::parse::{
     Address, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_SERVICE_VLAN, ETHERTYPE_VLAN, Ip,
@@ -234,7 +234,7 @@ fn forward<'t, L: Link, I: Ip, const UDP: usize>(
     if next_hop.mtu != 0 && size_of::<I>() + available > usize::from(next_hop.mtu) {
         return Err(DropReason::TooLong);
     }
-    rewrite_packet::<L, I, UDP>(frame, entry, &local.address)?;
+    rewrite_packet::<L, I, UDP>(frame, entry, classify::media_words(local))?;
     Ok((next_hop, readdress::<L>(frame, next_hop)?))
 }
 
@@ -243,7 +243,7 @@ fn forward<'t, L: Link, I: Ip, const UDP: usize>(
 fn rewrite_packet<L: Link, I: Ip, const UDP: usize>(
     frame: &mut Frame<'_>,
     entry: &FlowEntry,
-    local: &[u8; 16],
+    local: AddressWords,
 ) -> Result<(), DropReason> {
     let packet = frame
         .overlay::<Packet<L, I>, 0>()
@@ -256,7 +256,9 @@ fn rewrite_packet<L: Link, I: Ip, const UDP: usize>(
     let packet = frame
         .overlay::<Packet<L, I>, 0>()
         .ok_or(DropReason::BadEntry)?;
-    packet.ip.rewrite(local, &entry.remote_address, entry.dscp);
+    packet
+        .ip
+        .rewrite(local, classify::remote_words(entry), entry.dscp);
     let after = packet.ip.address_sum();
     let source = u16::from_ne_bytes(entry.local_port);
     let destination = u16::from_ne_bytes(entry.remote_port);
@@ -267,18 +269,19 @@ fn rewrite_packet<L: Link, I: Ip, const UDP: usize>(
 /// The link header, if the next hop's tagging is the packet's.
 #[inline(always)]
 fn readdress<L: Link>(frame: &mut Frame<'_>, next_hop: &NextHop) -> Result<Retag, DropReason> {
+    let (source, destination) = classify::macs(next_hop);
     if L::TAGGED {
         let link = frame.overlay::<Tagged, 0>().ok_or(DropReason::BadEntry)?;
         if next_hop.vlan == 0 {
             return Ok(Retag::Remove(link.ethertype));
         }
-        link.readdress(next_hop.source_mac, next_hop.destination_mac, next_hop.vlan);
+        link.readdress(source, destination, next_hop.vlan);
     } else {
         let link = frame.overlay::<Untagged, 0>().ok_or(DropReason::BadEntry)?;
         if next_hop.vlan != 0 {
             return Ok(Retag::Add(link.ethertype));
         }
-        link.readdress(next_hop.source_mac, next_hop.destination_mac, 0);
+        link.readdress(source, destination, 0);
     }
     Ok(Retag::Keep)
 }
@@ -288,16 +291,17 @@ fn readdress<L: Link>(frame: &mut Frame<'_>, next_hop: &NextHop) -> Result<Retag
 /// Nothing if the frame is too short for one.
 #[inline(always)]
 pub fn write_link(frame: &mut Frame<'_>, next_hop: &NextHop, retag: Retag) -> Option<()> {
+    let (source, destination) = classify::macs(next_hop);
     match retag {
         Retag::Keep => {}
         Retag::Add(ethertype) => {
             let link = frame.overlay::<Tagged, 0>()?;
-            link.readdress(next_hop.source_mac, next_hop.destination_mac, next_hop.vlan);
+            link.readdress(source, destination, next_hop.vlan);
             link.ethertype = ethertype;
         }
         Retag::Remove(ethertype) => {
             let link = frame.overlay::<Untagged, 0>()?;
-            link.readdress(next_hop.source_mac, next_hop.destination_mac, 0);
+            link.readdress(source, destination, 0);
             link.ethertype = ethertype;
         }
     }

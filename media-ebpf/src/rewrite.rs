@@ -3,15 +3,16 @@
 use media_common::checksum::{Sum, UdpChecksum, sum_of, udp_checksum_kind};
 use media_common::flow::DSCP_KEEP;
 
+use crate::classify::AddressWords;
 use crate::parse::{Ipv4, Ipv6, Udp};
 
 const ECN: u8 = 0x03;
 
 /// IPv4: addresses, TTL, DSCP, and the header's checksum by RFC 1624.
 #[inline(always)]
-pub(crate) fn ipv4(header: &mut Ipv4, source: &[u8; 16], destination: &[u8; 16], dscp: u8) {
-    let source = mapped_words(source);
-    let destination = mapped_words(destination);
+pub(crate) fn ipv4(header: &mut Ipv4, source: AddressWords, destination: AddressWords, dscp: u8) {
+    let source = [source[6], source[7]];
+    let destination = [destination[6], destination[7]];
     let tos = with_dscp(header.tos, dscp);
     let ttl = header.ttl.wrapping_sub(1);
     header.checksum = sum_of(header.checksum)
@@ -36,7 +37,7 @@ pub(crate) fn ipv4(header: &mut Ipv4, source: &[u8; 16], destination: &[u8; 16],
 
 /// IPv6: addresses, hop limit, DSCP; the header has no checksum.
 #[inline(always)]
-pub(crate) fn ipv6(header: &mut Ipv6, source: &[u8; 16], destination: &[u8; 16], dscp: u8) {
+pub(crate) fn ipv6(header: &mut Ipv6, source: AddressWords, destination: AddressWords, dscp: u8) {
     if dscp != DSCP_KEEP {
         // |Version| Traffic Class | ...: DSCP is the last four bits of the first byte and the
         // first two of the second, ECN the next two (RFC 2474 section 3, RFC 3168 section 5).
@@ -47,8 +48,8 @@ pub(crate) fn ipv6(header: &mut Ipv6, source: &[u8; 16], destination: &[u8; 16],
         ];
     }
     header.hop_limit = header.hop_limit.wrapping_sub(1);
-    header.source = all_words(source);
-    header.destination = all_words(destination);
+    header.source = source;
+    header.destination = destination;
 }
 
 /// What UDP's checksum has to become, decided before anything is rewritten.
@@ -106,27 +107,6 @@ fn pair(first: u8, second: u8) -> u16 {
     u16::from_ne_bytes([first, second])
 }
 
-#[inline(always)]
-fn mapped_words(address: &[u8; 16]) -> [u16; 2] {
-    let [.., a, b, c, d] = *address;
-    [pair(a, b), pair(c, d)]
-}
-
-#[inline(always)]
-fn all_words(address: &[u8; 16]) -> [u16; 8] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *address;
-    [
-        pair(a, b),
-        pair(c, d),
-        pair(e, f),
-        pair(g, h),
-        pair(i, j),
-        pair(k, l),
-        pair(m, n),
-        pair(o, p),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +126,7 @@ mod tests {
                     source: [0; 8],
                     destination: [0; 8],
                 };
-                ipv6(&mut header, &[1; 16], &[2; 16], dscp);
+                ipv6(&mut header, [1; 8], [2; 8], dscp);
                 let class = header.version_class[0] << 4 | header.version_class[1] >> 4;
                 assert_eq!(class, dscp << 2 | tos & 3);
                 assert_eq!(
@@ -173,11 +153,11 @@ mod tests {
             destination: [0x0506, 0x0708],
         };
         header.checksum = sum(&header).checksum();
-        let address = |last| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, last];
-        ipv4(&mut header, &address(7), &address(9), 46);
+        let address = |last| [0, 0, 0, 0, 0, 0xffff, pair(192, 0), pair(2, last)];
+        ipv4(&mut header, address(7), address(9), 46);
         assert_eq!(header.ttl, 63);
         assert_eq!(header.tos, 46 << 2 | 1);
-        assert_eq!(header.destination, mapped_words(&address(9)));
+        assert_eq!(header.destination, [pair(192, 0), pair(2, 9)]);
         // The sum over a header with the right checksum is all ones (RFC 791 section 3.1).
         assert_eq!(sum(&header).fold(), 0xffff);
     }
