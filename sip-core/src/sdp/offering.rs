@@ -95,9 +95,8 @@ impl Offering<'_> {
             }));
         }
         let acceptable =
-            |line: &CryptoLine| own.policy.suites.contains(&line.suite()) && !own.owns(&line.key);
-        let shared =
-            |line: &CryptoLine| acceptable(line) && far.policy.suites.contains(&line.suite());
+            |line: &CryptoLine| own.policy.accepts(line.suite()) && !own.owns(&line.key);
+        let shared = |line: &CryptoLine| acceptable(line) && far.policy.accepts(line.suite());
         let wanted = [own, far]
             .iter()
             .all(|leg| leg.policy.secure && leg.policy.passthrough == Passthrough::Prefer);
@@ -144,7 +143,7 @@ impl Offering<'_> {
             Some(line) if passthrough => Keying::Passthrough(line),
             accepted => Keying::Terminated {
                 accepted,
-                offered: self.crypto_lines(slot)?,
+                offered: self.crypto_lines(slot),
             },
         };
         let locals = by_side(self.from, own, far);
@@ -171,21 +170,17 @@ impl Offering<'_> {
     }
 
     /// Our crypto lines for the answerer, one per suite of its trunk (SEC-6); none on a plain leg.
-    fn crypto_lines(&mut self, slot: usize) -> Result<Vec<CryptoLine>, Refusal> {
+    fn crypto_lines(&mut self, slot: usize) -> Vec<CryptoLine> {
         let leg = &mut self.legs[self.from.other().index()];
         if !leg.policy.secure {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        if leg.policy.suites.is_empty() {
-            return Err(Refusal::SRTP_UNUSABLE);
-        }
-        let suites = leg.policy.suites.clone();
-        let tagged = suites.into_iter().enumerate();
-        Ok(tagged
+        let tagged = leg.policy.offered_suites().into_iter().enumerate();
+        tagged
             .map(|(at, suite)| {
                 CryptoLine::of(&(at + 1).to_string(), leg.key(slot, suite, self.rng))
             })
-            .collect())
+            .collect()
     }
 }
 

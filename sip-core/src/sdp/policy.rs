@@ -14,7 +14,8 @@ use crate::trunk::{Network, Passthrough, SecureMode, SourceMode, Trunk};
 pub struct LegPolicy {
     /// SRTP is required; without it SRTP is refused.
     pub secure: bool,
-    /// Suites allowed, in our order of preference.
+    /// Suites accepted and offered, in our order of preference; empty: every suite is accepted,
+    /// and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
     pub suites: Vec<Suite>,
     /// Encoding names allowed in audio, compared case-insensitively; telephone-event passes
     /// whether it is listed or not.
@@ -53,6 +54,19 @@ impl LegPolicy {
             dscp: trunk.dscp,
             realm: trunk.realm,
             ipv6_first,
+        }
+    }
+
+    /// Whether a peer may use that suite.
+    pub(super) fn accepts(&self, suite: Suite) -> bool {
+        self.suites.is_empty() || self.suites.contains(&suite)
+    }
+
+    /// The suites of our own offers.
+    pub(super) fn offered_suites(&self) -> Vec<Suite> {
+        match self.suites.as_slice() {
+            [] => vec![Suite::AesCm128HmacSha1_80],
+            suites => suites.to_vec(),
         }
     }
 
