@@ -32,7 +32,7 @@ impl Authenticator {
                 .zip(key)
                 .for_each(|(byte, key)| *byte ^= key);
             let mut state = INITIAL;
-            compress(&mut state, &[*block]);
+            compress(&mut state, std::slice::from_ref(&*block));
             state
         };
         Authenticator {
