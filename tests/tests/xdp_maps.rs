@@ -8,7 +8,7 @@ use trunkline_tests::privilege::require_root;
 use trunkline_tests::xdp::kernel::{INGRESS, Kernel, object_path};
 use trunkline_tests::xdp::packet::Packet;
 use trunkline_tests::xdp::scene::{
-    FLOWS, Family, NEXT_HOPS, OTHER_INTERFACE, PORT, kernel, media_addresses, next_hop,
+    FLOWS, Family, NEXT_HOPS, OTHER_INTERFACE, kernel, media_addresses, next_hop,
 };
 
 #[test]
