@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use media_common::counters::Verdicts;
 use serde_json::{Map, Value, json};
-use sip_core::stack::Stack;
+use sip_core::stack::{LiveCall, Stack};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -50,7 +50,11 @@ impl Snapshot {
         let signalling: Map<String, Value> = named(stack.counters().iter());
         let transport: Map<String, Value> = named(transports.counters().iter());
         Snapshot {
-            calls: Vec::new(),
+            calls: stack
+                .live_calls()
+                .iter()
+                .map(|call| (call.call.0, live_call(call)))
+                .collect(),
             counters: json!({
                 "calls": stack.calls(),
                 "connections": transports.open_connections(),
@@ -60,6 +64,24 @@ impl Snapshot {
             }),
         }
     }
+}
+
+fn live_call(call: &LiveCall) -> Map<String, Value> {
+    let age_ms = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let [caller, callee] = &call.legs;
+    let fields = [
+        ("call", json!(call.call.0)),
+        ("from", json!(call.from)),
+        ("to", json!(call.to)),
+        ("age_ms", json!(age_ms(call.start))),
+        ("answered_ms", json!(call.answer.map(age_ms))),
+        ("caller", cdr::leg(caller)),
+        ("callee", cdr::leg(callee)),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// The open socket; its file is removed when it is closed.
@@ -179,7 +201,7 @@ fn assemble(snapshot: Snapshot, media: &MediaPlane) -> Value {
     })
 }
 
-/// A live call and its flows; `path` is the slowest of them.
+/// A live call and its flows.
 fn with_flows(call: u64, mut fields: Map<String, Value>, flows: &[FlowStatus]) -> Value {
     let directions: Vec<Value> = flows
         .iter()

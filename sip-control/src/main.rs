@@ -116,8 +116,16 @@ fn bad_configuration(error: &config::ConfigError) -> ExitCode {
     ExitCode::from(BAD_CONFIGURATION)
 }
 
-/// One line, with the cause.
+/// One line, with every cause that the line does not tell already.
 fn failure(error: &anyhow::Error) -> ExitCode {
-    eprintln!("trunkline: {error:#}");
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    eprintln!("trunkline: {line}");
     ExitCode::FAILURE
 }

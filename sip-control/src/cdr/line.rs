@@ -52,8 +52,11 @@ fn media(report: &MediaReport) -> Value {
 }
 
 fn direction(report: &DirectionReport) -> Value {
-    let dropped: Map<String, Value> =
-        report.dropped.iter().map(|(reason, count)| ((*reason).to_owned(), json!(count))).collect();
+    let dropped: Map<String, Value> = report
+        .dropped
+        .iter()
+        .map(|(reason, count)| ((*reason).to_owned(), json!(count)))
+        .collect();
     json!({
         "from": side(report.from),
         "stream": report.stream,
@@ -91,9 +94,17 @@ mod tests {
         LegRecord {
             sip_call_id: "a1@b.example".to_owned(),
             trunk: Some("carrier".to_owned()),
-            transport: if suite.is_some() { Transport::Tls } else { Transport::Udp },
+            transport: if suite.is_some() {
+                Transport::Tls
+            } else {
+                Transport::Udp
+            },
             remote: Some(([192, 0, 2, 1], 5061).into()),
-            profile: Some(if suite.is_some() { "RTP/SAVP" } else { "RTP/AVP" }),
+            profile: Some(if suite.is_some() {
+                "RTP/SAVP"
+            } else {
+                "RTP/AVP"
+            }),
             suite,
         }
     }
@@ -144,7 +155,10 @@ mod tests {
                     "dropped": {"drop_replay": 2}}])
         );
         let written = value["start"].as_str().unwrap();
-        assert_eq!((written.len(), &written[10..11], &written[23..]), (24, "T", "Z"));
+        assert_eq!(
+            (written.len(), &written[10..11], &written[23..]),
+            (24, "T", "Z")
+        );
         assert!(!value.to_string().contains('\n'));
     }
 
@@ -168,7 +182,10 @@ mod tests {
             media: None,
         };
         let value = record(&call);
-        assert_eq!((&value["status"], &value["code"]), (&json!(403), &json!(32201)));
+        assert_eq!(
+            (&value["status"], &value["code"]),
+            (&json!(403), &json!(32201))
+        );
         for absent in ["answer", "setup_ms", "callee", "media", "codec"] {
             assert_eq!(value[absent], Value::Null, "{absent}");
         }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use sip_core::stack::CallRecord;
 
-pub(crate) use self::line::{leg, side};
 use self::line::record;
+pub(crate) use self::line::{leg, side};
 use crate::config::RecordSink;
 use crate::metrics::Counter;
 
@@ -40,7 +40,9 @@ impl Records {
     /// Opens the file; without a sink, records are dropped.
     pub(crate) fn open(sink: Option<&RecordSink>) -> io::Result<Records> {
         let lost = Arc::new(Counter::default());
-        let Some(sink) = sink else { return Ok(Records { writer: None, lost }) };
+        let Some(sink) = sink else {
+            return Ok(Records { writer: None, lost });
+        };
         let writer = Writer {
             output: Output::open(sink)?,
             torn: false,
@@ -49,14 +51,20 @@ impl Records {
             warned_at: None,
         };
         let (sender, jobs) = mpsc::sync_channel(QUEUE_LENGTH);
-        let thread =
-            std::thread::Builder::new().name("call-records".to_owned()).spawn(move || writer.run(&jobs))?;
-        Ok(Records { writer: Some((sender, thread)), lost })
+        let thread = std::thread::Builder::new()
+            .name("call-records".to_owned())
+            .spawn(move || writer.run(&jobs))?;
+        Ok(Records {
+            writer: Some((sender, thread)),
+            lost,
+        })
     }
 
     /// Leaves a record to be written. Never waits.
     pub(crate) fn write(&self, call: &CallRecord) {
-        let Some((sender, _)) = &self.writer else { return };
+        let Some((sender, _)) = &self.writer else {
+            return;
+        };
         let mut line = record(call).to_string().into_bytes();
         line.push(b'\n');
         match sender.try_send(Job::Write(line)) {
@@ -100,8 +108,15 @@ impl Output {
         match sink {
             RecordSink::Stdout => Ok(Output::Stdout),
             RecordSink::File(path) => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
-                Ok(Output::File { path: path.clone(), file })
+                let file = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o640)
+                    .open(path)?;
+                Ok(Output::File {
+                    path: path.clone(),
+                    file,
+                })
             }
         }
     }
@@ -158,14 +173,23 @@ impl Writer {
 
     fn warn(&mut self, error: Option<io::Error>) {
         let lost = self.lost.value();
-        let recently = self.warned_at.is_some_and(|warned| warned.elapsed() < WARN_EVERY);
+        let recently = self
+            .warned_at
+            .is_some_and(|warned| warned.elapsed() < WARN_EVERY);
         if recently || (error.is_none() && lost == self.warned_of) {
             return;
         }
         (self.warned_at, self.warned_of) = (Some(Instant::now()), lost);
         match error {
-            Some(error) => tracing::warn!(lost, "call records cannot be written: {error}; calls go on"),
-            None => tracing::warn!(lost, "call records were lost: the disk is too slow; calls go on"),
+            Some(error) => {
+                tracing::warn!(lost, "call records cannot be written: {error}; calls go on");
+            }
+            None => {
+                tracing::warn!(
+                    lost,
+                    "call records were lost: the disk is too slow; calls go on"
+                );
+            }
         }
     }
 }
@@ -207,7 +231,8 @@ mod tests {
     }
 
     fn directory(name: &str) -> PathBuf {
-        let directory = std::env::temp_dir().join(format!("trunkline-cdr-{}-{name}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("trunkline-cdr-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         directory
     }
@@ -224,7 +249,10 @@ mod tests {
         let text = std::fs::read_to_string(directory.join("calls.jsonl")).unwrap();
         std::fs::remove_dir_all(directory).unwrap();
         assert_eq!(text.lines().count(), 2);
-        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        assert!(
+            text.lines()
+                .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+        );
     }
 
     #[test]
@@ -241,7 +269,10 @@ mod tests {
     #[test]
     fn after_log_rotation_the_new_file_is_written() {
         let directory = directory("rotate");
-        let (path, moved) = (directory.join("calls.jsonl"), directory.join("calls.jsonl.1"));
+        let (path, moved) = (
+            directory.join("calls.jsonl"),
+            directory.join("calls.jsonl.1"),
+        );
         let records = Records::open(Some(&RecordSink::File(path.clone()))).unwrap();
         records.write(&refused_call());
         std::fs::rename(&path, &moved).unwrap();
@@ -268,7 +299,10 @@ mod tests {
         };
         writer.write(b"{}\n").unwrap();
         writer.write(b"{}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"half\":\n{}\n{}\n");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "{\"half\":\n{}\n{}\n"
+        );
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -16,6 +16,8 @@ use crate::ports;
 
 /// A message on a stream may not be longer (requirement on framing); a datagram cannot.
 const LARGEST_MESSAGE_BYTES: usize = 65_536;
+/// More than a process can hold of anything.
+const LARGEST_LIMIT: usize = 10_000_000;
 const DEFAULT_PORT_COOLDOWN: Duration = Duration::from_secs(10);
 /// Where Debian and most others keep the roots that browsers trust.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -142,9 +144,9 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
     let section = &file.limits;
     let default = Limits::default();
     let count = |name: &str, configured: Option<usize>, default: usize| match configured {
-        Some(0) => Err(Fault::new(
+        Some(count) if !(1..=LARGEST_LIMIT).contains(&count) => Err(Fault::new(
             format!("limits.{name}"),
-            "is 0; expected at least 1",
+            format!("is {count}; expected 1 to {LARGEST_LIMIT}"),
         )),
         other => Ok(other.unwrap_or(default)),
     };

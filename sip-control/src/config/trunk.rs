@@ -236,6 +236,14 @@ impl Resolver<'_> {
                 format!("{problem}; expected one that fits the trunk"),
             ));
         }
+        if let Some(realm) = realm.filter(|realm| *realm != chosen.listener.realm) {
+            let name = &self.realms[usize::from(realm.0)].name;
+            let problem = format!("listener {:?} is not in realm {name:?}", chosen.name);
+            return Err(Fault::new(
+                self.at("listener"),
+                format!("{problem}; expected one that is"),
+            ));
+        }
         if !reaches(chosen, destination) {
             let problem = format!(
                 "listener {:?} is of another address family than the destination",
@@ -287,7 +295,7 @@ impl Resolver<'_> {
 
     fn suites(&self, mode: SecureMode) -> Result<Vec<Suite>, Fault> {
         let Some(names) = &self.section.suites else {
-            return Ok(default_suites());
+            return Ok(Vec::new());
         };
         if mode != SecureMode::Srtp {
             return Err(Fault::new(
@@ -359,7 +367,7 @@ impl Resolver<'_> {
                 ("off", Verify::Off),
             ],
         )?;
-        if !destination.is_some_and(|destination| destination.transport == Transport::Tls) {
+        if destination.is_none_or(|destination| destination.transport != Transport::Tls) {
             let given = [
                 ("verify", &section.verify),
                 ("ca", &section.ca),
@@ -399,10 +407,6 @@ fn reaches(listener: &ListenerConfig, destination: Option<&Destination>) -> bool
         Some(Host::Address(address)) => address.is_ipv4() == listener.listener.address.is_ipv4(),
         _ => true,
     }
-}
-
-fn default_suites() -> Vec<Suite> {
-    Suite::ALL.to_vec()
 }
 
 pub(super) fn resolve_routes(file: &File, trunks: &[TrunkConfig]) -> Result<Vec<Route>, Fault> {

@@ -40,7 +40,7 @@ pub(super) fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
             "port {low} is below 1024; expected a range of unprivileged ports"
         ));
     }
-    if low.next_multiple_of(2) >= high {
+    if u32::from(low).next_multiple_of(2) >= u32::from(high) {
         return Err(format!(
             "{text:?} holds no pair of ports; expected LOW below HIGH"
         ));
@@ -79,13 +79,13 @@ pub(super) fn network(text: &str) -> Result<Network, String> {
 }
 
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
-    let cut = |bits: u32| bits.checked_sub(u32::from(prefix)).unwrap_or(0);
+    let host_bits = |bits: u32| bits.saturating_sub(u32::from(prefix));
     match address {
         IpAddr::V4(v4) => {
-            IpAddr::V4((v4.to_bits() & u32::MAX.checked_shl(cut(32)).unwrap_or(0)).into())
+            IpAddr::V4((v4.to_bits() & u32::MAX.checked_shl(host_bits(32)).unwrap_or(0)).into())
         }
         IpAddr::V6(v6) => {
-            IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(cut(128)).unwrap_or(0)).into())
+            IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(host_bits(128)).unwrap_or(0)).into())
         }
     }
 }

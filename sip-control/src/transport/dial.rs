@@ -39,7 +39,7 @@ impl Dial {
             Ok(Dialled::Plain(stream)) => self.serve(stream, |stream| stream, ends, &shared).await,
             Ok(Dialled::Tls(stream)) => {
                 self.serve(*stream, |stream| stream.get_ref().0, ends, &shared)
-                    .await
+                    .await;
             }
             Err(reason) => {
                 shared.counters.connections_failed.add_one();

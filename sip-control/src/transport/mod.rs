@@ -48,12 +48,12 @@ pub enum Arrival {
 
 /// A listener that could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("listener {name}: {transport} {address} cannot be bound: {source}", transport = transport.uri_token())]
+#[error("listener {name}: {transport} {address} cannot be bound: {error}", transport = transport.uri_token())]
 pub struct BindError {
     name: String,
     transport: Transport,
     address: SocketAddr,
-    source: std::io::Error,
+    error: std::io::Error,
 }
 
 /// Every socket of signalling.
@@ -144,11 +144,11 @@ impl Transports {
             );
             transports
                 .open(id, &listener.listener)
-                .map_err(|source| BindError {
+                .map_err(|error| BindError {
                     name: listener.name.clone(),
                     transport: listener.listener.transport,
                     address: listener.listener.address,
-                    source,
+                    error,
                 })?;
         }
         Ok(transports)
@@ -185,11 +185,6 @@ impl Transports {
             datagrams,
         });
         Ok(())
-    }
-
-    /// Where the listeners are bound, which tells the port when port 0 was asked for.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().map(|listener| listener.address)
     }
 
     /// Sends a message, or takes it for sending; then a failure comes as [`Arrival::Failed`].

@@ -1,0 +1,530 @@
+//! What an operator reads when the configuration is wrong, and that the sample is right.
+
+use std::path::Path;
+
+use crate::support::{Authority, Directory, trunkline};
+use sip_control::config::Config;
+use sip_core::transport::{Host, Transport};
+
+const GOOD: &str = r#"
+[[realms]]
+name = "office"
+media_addresses = ["127.0.0.1"]
+ports = "30000-30099"
+
+[[listeners]]
+name = "udp"
+transport = "udp"
+address = "127.0.0.1:5060"
+realm = "office"
+
+[[listeners]]
+name = "tls"
+transport = "tls"
+address = "127.0.0.1:5061"
+realm = "office"
+certificate = "DIR/edge.crt"
+key = "DIR/edge.key"
+
+[media]
+backend = "auto"
+
+[limits]
+max_calls = 10
+
+[tls]
+ca = "DIR/ca.crt"
+
+[[trunks]]
+name = "carrier"
+secure = "srtp"
+acl = ["127.0.0.2"]
+destination = "sip:carrier.example"
+
+[[trunks]]
+name = "pbx"
+acl = ["127.0.0.3"]
+destination = "sip:127.0.0.3:5070"
+dscp = 46
+
+[[routes]]
+from = "carrier"
+to = "pbx"
+"#;
+
+fn files() -> Directory {
+    let directory = Directory::new();
+    let authority = Authority::new();
+    for name in ["edge", "other"] {
+        let (certificate, key) = authority.issue(&["edge.example.com"]);
+        directory.write(&format!("{name}.crt"), &certificate);
+        directory.write(&format!("{name}.key"), &key);
+    }
+    directory.write("ca.crt", &authority.pem());
+    directory.write("not.pem", "hello\n");
+    directory
+}
+
+fn parse(directory: &Directory, text: &str) -> Result<Config, String> {
+    let text = text.replace(
+        "DIR",
+        directory.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    Config::parse(Path::new("t.toml"), &text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
+    let directory = files();
+    // What to replace in the good configuration, by what, and the start of the message after the file.
+    let cases = [
+        (
+            "name = \"office\"\n",
+            "name = \"office\"\ncolour = 1\n",
+            ":4:1: realms[0].colour (office): unknown field `colour`, expected one of `name`, `media_addresses`, `ports`, `interfaces`",
+        ),
+        (
+            "max_calls = 10",
+            "max_calls = \"ten\"",
+            ":25:13: limits.max_calls: invalid type: string \"ten\", expected usize",
+        ),
+        (
+            "max_calls = 10",
+            "max_calls = -1",
+            ":25:13: limits.max_calls: invalid value: integer `-1`, expected usize",
+        ),
+        (
+            "max_calls = 10",
+            "max_calls = 0",
+            ":25:13: limits.max_calls: is 0; expected 1 to 10000000",
+        ),
+        (
+            "max_calls = 10",
+            "max_calls = ",
+            ":25:13: string values must be quoted",
+        ),
+        (
+            "transport = \"udp\"\n",
+            "",
+            ":7:1: listeners[0].transport (udp): missing",
+        ),
+        (
+            "transport = \"udp\"",
+            "transport = \"sctp\"",
+            ":9:13: listeners[0].transport (udp): unknown transport \"sctp\"; expected udp, tcp or tls",
+        ),
+        (
+            "address = \"127.0.0.1:5060\"",
+            "address = \"edge.example:5060\"",
+            ":10:11: listeners[0].address (udp): \"edge.example:5060\" is not an address of this host; expected ADDRESS[:PORT]",
+        ),
+        (
+            "address = \"127.0.0.1:5060\"",
+            "address = \"0.0.0.0:5060\"",
+            ":7:1: listeners[0].advertised (udp): missing; a listener on every address needs the host that peers reach it by",
+        ),
+        (
+            "address = \"127.0.0.1:5060\"",
+            "address = \"127.0.0.1:30050\"",
+            ":10:11: listeners[0].address (udp): port 30050 is a media port of realm \"office\"; expected one outside 30000..=30099",
+        ),
+        (
+            "realm = \"office\"\n\n[[listeners]]",
+            "realm = \"attic\"\n\n[[listeners]]",
+            ":11:9: listeners[0].realm (udp): unknown realm \"attic\"; expected one of: office",
+        ),
+        (
+            "name = \"tls\"\ntransport = \"tls\"",
+            "name = \"UDP\"\ntransport = \"tls\"",
+            ":14:8: listeners[1].name (UDP): \"UDP\" is used twice; expected a name of its own",
+        ),
+        (
+            "address = \"127.0.0.1:5061\"",
+            "address = \"127.0.0.1:5061\"\nclient_ca = \"DIR/not.pem\"",
+            ":17:13: listeners[1].client_ca (tls): DIR/not.pem holds no certificate; expected PEM",
+        ),
+        (
+            "certificate = \"DIR/edge.crt\"",
+            "certificate = \"DIR/none.crt\"",
+            ":18:15: listeners[1].certificate (tls): DIR/none.crt cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            "certificate = \"DIR/edge.crt\"",
+            "certificate = \"DIR/not.pem\"",
+            ":18:15: listeners[1].certificate (tls): DIR/not.pem holds no certificate; expected PEM",
+        ),
+        (
+            "key = \"DIR/edge.key\"",
+            "key = \"DIR/other.key\"",
+            ":19:7: listeners[1].key (tls): DIR/other.key is not the key of DIR/edge.crt; expected the private key of that certificate",
+        ),
+        (
+            "key = \"DIR/edge.key\"\n",
+            "",
+            ":13:1: listeners[1].key (tls): missing; a TLS listener needs a PEM file",
+        ),
+        (
+            "ports = \"30000-30099\"",
+            "ports = \"30000\"",
+            ":5:9: realms[0].ports (office): \"30000\" is not a range of ports; expected \"LOW-HIGH\", like \"30000-39999\"",
+        ),
+        (
+            "[\"127.0.0.1\"]",
+            "[\"127.0.0.1\", \"127.0.0.9\"]",
+            ":4:33: realms[0].media_addresses[1] (office): a second address of that family; expected one IPv4 and one IPv6 at most",
+        ),
+        (
+            "[[listeners]]\nname = \"udp\"",
+            "[[realms]]\nname = \"attic\"\nmedia_addresses = [\"127.0.0.1\"]\nports = \"30098-30200\"\n[[listeners]]\nname = \"udp\"",
+            ":10:9: realms[1].ports (attic): overlaps the ports of realm \"office\" at 127.0.0.1; expected ranges of their own",
+        ),
+        (
+            "backend = \"auto\"",
+            "backend = \"fast\"",
+            ":22:11: media.backend: \"fast\" is unknown; expected auto, xdp or socket",
+        ),
+        (
+            "backend = \"auto\"",
+            "backend = \"xdp\"",
+            ":21:1: media.interfaces: missing; backend \"xdp\" needs the interfaces that media arrives at",
+        ),
+        (
+            "backend = \"auto\"",
+            "timeout = \"60\"",
+            ":22:11: media.timeout: \"60\" is not a time; expected a number and ms, s, m or h, like \"60s\"",
+        ),
+        (
+            "ca = \"DIR/ca.crt\"",
+            "ca = \"DIR/not.pem\"",
+            ":28:6: tls.ca: DIR/not.pem holds no certificate; expected PEM",
+        ),
+        (
+            "ca = \"DIR/ca.crt\"",
+            "min_version = \"1.1\"",
+            ":28:15: tls.min_version: \"1.1\" is unknown; expected 1.2 or 1.3",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"yes\"",
+            ":32:10: trunks[0].secure (carrier): \"yes\" is unknown; expected disabled, tls or srtp",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nlistener = \"udp\"",
+            ":33:12: trunks[0].listener (carrier): listener \"udp\" is not tls; expected one that fits the trunk",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nlistener = \"wire\"",
+            ":33:12: trunks[0].listener (carrier): unknown listener \"wire\"; expected one of: udp, tls",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nsuites = [\"NULL\"]",
+            ":33:11: trunks[0].suites[0] (carrier): unknown suite \"NULL\"; expected AES_CM_128_HMAC_SHA1_80 or AES_CM_128_HMAC_SHA1_32",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nverify = \"none\"",
+            ":33:10: trunks[0].verify (carrier): \"none\" is unknown; expected strict, wildcard or off",
+        ),
+        (
+            "acl = [\"127.0.0.2\"]",
+            "acl = [\"127.0.0.2/24\"]",
+            ":33:8: trunks[0].acl[0] (carrier): \"127.0.0.2/24\" has bits beyond its prefix; expected 127.0.0.0/24 or 127.0.0.2",
+        ),
+        (
+            "sip:carrier.example",
+            "carrier.example",
+            ":34:15: trunks[0].destination (carrier): \"carrier.example\" is not a SIP URI; expected sip:HOST[:PORT][;transport=udp|tcp|tls]",
+        ),
+        (
+            "sip:carrier.example",
+            "sip:[::1]",
+            ":32:10: trunks[0].secure (carrier): a secure trunk needs a TLS listener; expected one with transport = \"tls\"",
+        ),
+        (
+            "sip:127.0.0.3:5070",
+            "sips:127.0.0.3",
+            ":39:15: trunks[1].destination (pbx): \"sips:127.0.0.3\" is TLS, but the trunk is not secure; expected secure = \"tls\" or \"srtp\"",
+        ),
+        (
+            "sip:127.0.0.3:5070",
+            "sip:127.0.0.3;transport=ws",
+            ":39:15: trunks[1].destination (pbx): unknown transport \"ws\"; expected udp, tcp or tls",
+        ),
+        (
+            "sip:127.0.0.3:5070",
+            "sip:127.0.0.3;transport=tcp",
+            ":39:15: trunks[1].destination (pbx): no listener fits; expected one with transport = \"tcp\"",
+        ),
+        (
+            "dscp = 46",
+            "dscp = 64",
+            ":40:8: trunks[1].dscp (pbx): 64 is not a DSCP; expected 0-63",
+        ),
+        (
+            "dscp = 46",
+            "domains = [\"10.0.0.1\"]",
+            ":40:12: trunks[1].domains[0] (pbx): \"10.0.0.1\" is not a host name",
+        ),
+        (
+            "dscp = 46",
+            "suites = [\"AES_CM_128_HMAC_SHA1_80\"]",
+            ":40:10: trunks[1].suites (pbx): is only for secure = \"srtp\"",
+        ),
+        (
+            "dscp = 46",
+            "verify = \"off\"",
+            ":40:10: trunks[1].verify (pbx): is only for a destination reached by TLS",
+        ),
+        (
+            "from = \"carrier\"",
+            "from = \"nobody\"",
+            ":43:8: routes[0].from: unknown trunk \"nobody\"; expected one of: carrier, pbx",
+        ),
+        (
+            "destination = \"sip:127.0.0.3:5070\"\n",
+            "",
+            ":43:6: routes[0].to: trunk \"pbx\" has no destination; expected one that calls can go to",
+        ),
+    ];
+    assert!(
+        parse(&directory, GOOD).is_ok(),
+        "{:?}",
+        parse(&directory, GOOD)
+    );
+    let mut wrong = Vec::new();
+    for (good, bad, expected) in cases {
+        assert!(GOOD.contains(good), "{good}");
+        let message = parse(&directory, &GOOD.replacen(good, bad, 1)).expect_err(bad);
+        let message = message.replace(directory.path("").to_str().unwrap(), "DIR/");
+        assert!(!message.contains('\n'), "{message}");
+        if !message.starts_with(&format!("t.toml{expected}")) {
+            wrong.push(format!(
+                "{bad}\n  expected t.toml{expected}\n  was      {message}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn sections_that_must_be_there_are_asked_for() {
+    let directory = files();
+    for (text, expected) in [
+        (
+            "",
+            "t.toml: realms: missing; expected at least one [[realms]] section",
+        ),
+        (
+            "[[realms]]\nname = \"a\"\nmedia_addresses = [\"::1\"]\nports = \"30000-30001\"",
+            "t.toml: listeners: missing; expected at least one [[listeners]] section",
+        ),
+    ] {
+        assert_eq!(parse(&directory, text).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_destination_settles_by_mode_and_scheme_and_never_becomes_weaker() {
+    let directory = files();
+    let cases = [
+        // secure, destination, transport, port, overridden
+        ("srtp", "sip:carrier.example", Transport::Tls, 5061, false),
+        (
+            "srtp",
+            "sips:carrier.example:5099",
+            Transport::Tls,
+            5099,
+            false,
+        ),
+        (
+            "srtp",
+            "SIP:carrier.example;Transport=TLS",
+            Transport::Tls,
+            5061,
+            false,
+        ),
+        (
+            "srtp",
+            "sip:carrier.example;transport=udp",
+            Transport::Tls,
+            5061,
+            true,
+        ),
+        (
+            "tls",
+            "sip:carrier.example;transport=tcp",
+            Transport::Tls,
+            5061,
+            true,
+        ),
+        (
+            "disabled",
+            "sip:carrier.example",
+            Transport::Udp,
+            5060,
+            false,
+        ),
+        (
+            "DISABLED",
+            "sip:carrier.example;transport=UDP",
+            Transport::Udp,
+            5060,
+            false,
+        ),
+    ];
+    for (secure, destination, transport, port, overridden) in cases {
+        let text = GOOD
+            .replacen("secure = \"srtp\"", &format!("secure = \"{secure}\""), 1)
+            .replacen("sip:carrier.example", destination, 1);
+        let config = parse(&directory, &text).unwrap();
+        let settled = config.trunks[0].trunk.destination.clone().unwrap();
+        assert_eq!(settled.host, Host::Name("carrier.example".to_owned()));
+        assert_eq!(
+            (settled.transport, settled.port),
+            (transport, port),
+            "{secure} {destination}"
+        );
+        assert_eq!(
+            config.warnings.len(),
+            usize::from(overridden),
+            "{:?}",
+            config.warnings
+        );
+    }
+}
+
+#[test]
+fn a_trunk_gets_the_first_listener_that_fits_and_its_realm() {
+    let config = parse(&files(), GOOD).unwrap();
+    let listeners: Vec<u16> = config
+        .trunks
+        .iter()
+        .map(|trunk| trunk.trunk.listener.0)
+        .collect();
+    assert_eq!(listeners, [1, 0]);
+    assert!(config.trunks.iter().all(|trunk| trunk.trunk.realm.0 == 0));
+}
+
+#[test]
+fn reloading_keeps_the_places_of_trunks_and_refuses_what_needs_a_restart() {
+    let directory = files();
+    let good = GOOD.replace(
+        "DIR",
+        directory.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    let path = directory.write("trunkline.toml", &good);
+    let config = Config::load(&path).unwrap();
+
+    // The carrier goes, the PBX moves to the front, a new trunk comes.
+    let (head, _) = good.split_once("[[trunks]]").unwrap();
+    let trunks = "[[trunks]]\nname = \"pbx\"\ndestination = \"sip:127.0.0.4\"\n\
+                  [[trunks]]\nname = \"second\"\ndestination = \"sip:127.0.0.5\"\nacl = [\"127.0.0.5\"]\n\
+                  [[routes]]\nfrom = \"second\"\nto = \"pbx\"\n";
+    directory.write("trunkline.toml", &format!("{head}{trunks}"));
+    let reloaded = config.reload().unwrap();
+    let names: Vec<&str> = reloaded
+        .trunks
+        .iter()
+        .map(|trunk| trunk.trunk.name.as_str())
+        .collect();
+    assert_eq!(names, ["carrier", "pbx", "second"]);
+    let gone = &reloaded.trunks[0].trunk;
+    assert!(gone.acl.is_empty() && gone.domains.is_empty() && gone.destination.is_none());
+    assert_eq!(reloaded.routes[0].from.unwrap().0, 2);
+    assert_eq!(reloaded.routes[0].to.0, 1);
+
+    directory.write("trunkline.toml", &good.replace("5060", "5065"));
+    let message = config.reload().unwrap_err().to_string();
+    assert!(
+        message.ends_with("listeners: has changed, which needs a restart; nothing was reloaded"),
+        "{message}"
+    );
+}
+
+#[test]
+fn check_ends_with_2_and_one_line_for_a_bad_file_and_with_0_for_a_good_one() {
+    let directory = files();
+    let good = GOOD.replace(
+        "DIR",
+        directory.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    let path = directory.write("trunkline.toml", &good);
+    let (success, output, _) = trunkline(&["check", "--config"], &path);
+    assert!(success);
+    assert_eq!(output, format!("{}: ok\n", path.display()));
+
+    for (verb, name, text) in [
+        ("check", "a.toml", "realms = 3"),
+        ("run", "b.toml", "[[realms]"),
+    ] {
+        let path = directory.write(name, text);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_trunkline"))
+            .args([verb, "--config"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(
+            message.starts_with(&format!("trunkline: {}:1:", path.display())),
+            "{message}"
+        );
+    }
+    let (success, _, message) = trunkline(&["check", "--config"], &directory.path("none.toml"));
+    assert!(!success);
+    assert!(
+        message.ends_with("none.toml: cannot be read: No such file or directory (os error 2)\n"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_sample_configuration_is_right() {
+    let directory = Directory::new();
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue(&["edge.example.com"]);
+    directory.write("fullchain.pem", &(certificate + &authority.pem()));
+    directory.write("privkey.pem", &key);
+    directory.write("ca.pem", &authority.pem());
+    let sample = include_str!("../../../packaging/trunkline.toml");
+    // Everything that is commented out is right as well.
+    let everything: String = sample
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting)
+                if setting
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| !key.contains(' ')) =>
+            {
+                setting
+            }
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for (name, text) in [("sample.toml", sample), ("everything.toml", &everything)] {
+        let path = directory.path("").display().to_string();
+        let text = text
+            .replace("peers-ca.pem", "ca.pem")
+            .replace("carrier-ca.pem", "ca.pem")
+            .replace("/etc/trunkline/", &path)
+            .replace(
+                "[tls]\n",
+                &format!(
+                    "[tls]\n{}",
+                    if name == "sample.toml" {
+                        format!("ca = \"{path}ca.pem\"\n")
+                    } else {
+                        String::new()
+                    }
+                ),
+            );
+        let path = directory.write(name, &text);
+        let (success, _, message) = trunkline(&["check", "--config"], &path);
+        assert!(success, "{message}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The daemon as an operator and its peers see it: a process, its files and its sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod config;
+mod lifecycle;
+mod streams;
+mod support;
+mod tls;

@@ -1,0 +1,179 @@
+//! TCP connections: framing, keep-alives, re-use, and what happens when they break.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use crate::support::{
+    Authority, Daemon, Directory, Edge, SOON, header, invite, options, receive, udp_peer,
+};
+
+const TRUNKS: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
+
+fn start(more: &str) -> (Daemon, Edge) {
+    let (edge, directory) = (Edge::new(), Directory::new());
+    edge.configure(&directory, &Authority::new(), more);
+    (Daemon::start(directory), edge)
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// One message without a body.
+fn read_message(stream: &mut TcpStream) -> String {
+    let mut message = Vec::new();
+    let mut byte = [0];
+    while !message.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        message.push(byte[0]);
+    }
+    String::from_utf8(message).unwrap()
+}
+
+/// Whether the daemon has closed the connection, waiting for it.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 64]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn messages_are_answered_however_the_stream_is_cut() {
+    let (_daemon, edge) = start(TRUNKS);
+    let mut stream = connect(edge.tcp);
+    let from = stream.local_addr().unwrap();
+    for byte in options("TCP", from, "split").as_bytes() {
+        stream.write_all(&[*byte]).unwrap();
+    }
+    let answer = read_message(&mut stream);
+    assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    assert_eq!(header(&answer, "Call-ID"), "split");
+
+    let merged = options("TCP", from, "first") + &options("TCP", from, "second");
+    stream.write_all(merged.as_bytes()).unwrap();
+    let answers = [read_message(&mut stream), read_message(&mut stream)];
+    assert_eq!(
+        answers.each_ref().map(|answer| header(answer, "Call-ID")),
+        ["first", "second"]
+    );
+}
+
+#[test]
+fn a_ping_is_answered_with_one_line_end() {
+    let (_daemon, edge) = start(TRUNKS);
+    let mut stream = connect(edge.tcp);
+    stream.write_all(b"\r\n\r\n").unwrap();
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\r\n");
+    let from = stream.local_addr().unwrap();
+    stream
+        .write_all(options("TCP", from, "after").as_bytes())
+        .unwrap();
+    assert!(read_message(&mut stream).starts_with("SIP/2.0 200 "));
+}
+
+#[test]
+fn a_stream_that_loses_its_framing_is_closed_and_logged_with_the_peer() {
+    let (mut daemon, edge) = start(TRUNKS);
+    let without_length =
+        options("TCP", ([127, 0, 0, 1], 1).into(), "x").replace("Content-Length: 0\r\n", "");
+    let too_long = format!("OPTIONS sip:a@b SIP/2.0\r\nX: {}", "x".repeat(70_000));
+    for bytes in [
+        "GET / HTTP/1.1\r\n\r\n",
+        without_length.as_str(),
+        too_long.as_str(),
+    ] {
+        let mut stream = connect(edge.tcp);
+        let peer = stream.local_addr().unwrap();
+        // The daemon may close before it has everything.
+        let _ = stream.write_all(bytes.as_bytes());
+        assert!(is_closed(&mut stream), "{}", &bytes[..20]);
+        let line = daemon.wait_for_log(&format!("peer={peer}"));
+        assert!(
+            line.contains("WARN") && line.contains("connection closed: "),
+            "{line}"
+        );
+    }
+    assert_eq!(daemon.status()["counters"]["transport"]["framing_lost"], 3);
+}
+
+#[test]
+fn calls_to_a_peer_share_a_connection_and_a_dead_one_is_replaced() {
+    let pbx = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = pbx.local_addr().unwrap().port();
+    let (_daemon, edge) = start(&format!(
+        "{TRUNKS}[[trunks]]\nname = \"pbx\"\ndestination = \"sip:127.0.0.1:{port};transport=tcp\"\n[[routes]]\nto = \"pbx\"\n"
+    ));
+    let (caller, edge) = (
+        udp_peer("127.0.0.2"),
+        SocketAddr::from(([127, 0, 0, 1], edge.udp)),
+    );
+    let call = |id: &str| {
+        caller
+            .send_to(invite(&caller, "100", id).as_bytes(), edge)
+            .unwrap()
+    };
+
+    call("one");
+    let (mut connection, _) = pbx.accept().unwrap();
+    connection.set_read_timeout(Some(SOON)).unwrap();
+    assert!(read_message(&mut connection).starts_with("INVITE "));
+    call("two");
+    // The body of the first, then the second INVITE, by the same connection.
+    while !read_message(&mut connection).contains("INVITE sip:100") {}
+
+    drop(connection);
+    // The daemon may take a moment to notice; a call that meets the dead connection fails over to none.
+    for attempt in 0.. {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        call(&format!("three{attempt}"));
+        pbx.set_nonblocking(true).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        if pbx.accept().is_ok() {
+            break;
+        }
+        assert!(attempt < 20, "no new connection");
+    }
+}
+
+#[test]
+fn a_peer_that_refuses_the_connection_fails_the_call_at_once() {
+    let port = crate::support::free_port();
+    let (_daemon, edge) = start(&format!(
+        "{TRUNKS}[[trunks]]\nname = \"pbx\"\ndestination = \"sip:127.0.0.1:{port};transport=tcp\"\n[[routes]]\nto = \"pbx\"\n"
+    ));
+    let caller = udp_peer("127.0.0.2");
+    let started = std::time::Instant::now();
+    caller
+        .send_to(
+            invite(&caller, "100", "refused").as_bytes(),
+            ("127.0.0.1", edge.udp),
+        )
+        .unwrap();
+    let (answer, _) = receive(&caller, "SIP/2.0 5");
+    assert!(answer.starts_with("SIP/2.0 503 "), "{answer}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn connections_beyond_the_limit_are_closed() {
+    let (daemon, edge) = start(&format!("{TRUNKS}[limits]\nmax_connections = 2\n"));
+    let mut streams = [connect(edge.tcp), connect(edge.tcp)];
+    for (index, stream) in streams.iter_mut().enumerate() {
+        let from = stream.local_addr().unwrap();
+        stream
+            .write_all(options("TCP", from, &format!("c{index}")).as_bytes())
+            .unwrap();
+        assert!(read_message(stream).starts_with("SIP/2.0 200 "));
+    }
+    assert!(is_closed(&mut connect(edge.tcp)));
+    assert_eq!(
+        daemon.status()["counters"]["transport"]["connections_refused"],
+        1
+    );
+}

@@ -1,0 +1,255 @@
+//! TLS: what peers are let through, what we let through, and certificates that change.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
+
+use crate::support::{
+    Authority, Daemon, Directory, Edge, SOON, invite, options, receive, udp_peer,
+};
+
+const CALLER: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
+
+/// Accepts one TLS connection after the other and tells the first bytes of each.
+fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let (sender, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            stream.set_read_timeout(Some(SOON)).unwrap();
+            let mut stream =
+                StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+            let mut buffer = [0; 2048];
+            if let Ok(length) = stream.read(&mut buffer) {
+                // The test may have seen enough.
+                let _ = sender.send(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            }
+        }
+    });
+    (port, heard)
+}
+
+#[test]
+fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
+    let (trusted, other) = (Authority::new(), Authority::new());
+    let cases: &[(&str, &Authority, &str, &str, bool)] = &[
+        // description, issuer, name in the certificate, settings of the trunk, whether the call goes out
+        (
+            "strict, the exact name",
+            &trusted,
+            "sip.example.com",
+            "verify = \"strict\"\nserver_name = \"sip.example.com\"",
+            true,
+        ),
+        (
+            "strict, a wildcard",
+            &trusted,
+            "*.example.com",
+            "verify = \"strict\"\nserver_name = \"sip.example.com\"",
+            false,
+        ),
+        (
+            "wildcard, one label",
+            &trusted,
+            "*.example.com",
+            "server_name = \"sip.example.com\"",
+            true,
+        ),
+        (
+            "wildcard, two labels",
+            &trusted,
+            "*.example.com",
+            "server_name = \"a.sip.example.com\"",
+            false,
+        ),
+        (
+            "wildcard, another name",
+            &trusted,
+            "sip.example.org",
+            "server_name = \"sip.example.com\"",
+            false,
+        ),
+        (
+            "the destination's address",
+            &trusted,
+            "127.0.0.1",
+            "verify = \"strict\"",
+            true,
+        ),
+        ("another address", &trusted, "127.0.0.9", "", false),
+        ("an unknown CA", &other, "127.0.0.1", "", false),
+        (
+            "off, an unknown CA and name",
+            &other,
+            "sip.example.org",
+            "verify = \"off\"",
+            true,
+        ),
+        (
+            "a CA of the trunk's own",
+            &other,
+            "127.0.0.1",
+            "ca = \"DIR/other.crt\"",
+            true,
+        ),
+    ];
+    let mut sections = CALLER.to_owned();
+    let mut servers = Vec::new();
+    for (index, (_, issuer, name, settings, _)) in cases.iter().enumerate() {
+        let (certificate, key) = issuer.issue(&[*name]);
+        let (port, heard) = tls_server(&certificate, &key);
+        servers.push(heard);
+        sections += &format!(
+            "[[trunks]]\nname = \"t{index}\"\nsecure = \"tls\"\ndestination = \"sip:127.0.0.1:{port}\"\n{settings}\n\
+             [[routes]]\nprefix = \"{index}\"\nto = \"t{index}\"\n"
+        );
+    }
+    let (edge, directory) = (Edge::new(), Directory::new());
+    directory.write("other.crt", &other.pem());
+    edge.configure(&directory, &trusted, &sections);
+    let mut daemon = Daemon::start(directory);
+    daemon.wait_for_log("the certificate of this peer is NOT verified");
+
+    for (index, (description, _, _, _, goes_out)) in cases.iter().enumerate() {
+        let caller = udp_peer("127.0.0.2");
+        let id = format!("call{index}");
+        caller
+            .send_to(
+                invite(&caller, &format!("{index}00"), &id).as_bytes(),
+                ("127.0.0.1", edge.udp),
+            )
+            .unwrap();
+        if *goes_out {
+            let heard = servers[index]
+                .recv_timeout(SOON)
+                .unwrap_or_else(|_| panic!("{description}: no call"));
+            assert!(
+                heard.starts_with(&format!("INVITE sip:{index}00@")),
+                "{description}: {heard}"
+            );
+        } else {
+            receive(&caller, "SIP/2.0 503 ");
+            assert!(
+                servers[index].try_recv().is_err(),
+                "{description}: the call went out"
+            );
+        }
+    }
+    daemon.wait_for_log("call to a peer whose certificate is NOT verified");
+}
+
+#[test]
+fn a_client_of_tls_1_0_is_refused_and_logged_with_code_32222() {
+    let (edge, directory) = (Edge::new(), Directory::new());
+    edge.configure(&directory, &Authority::new(), CALLER);
+    let mut daemon = Daemon::start(directory);
+    let mut stream = TcpStream::connect(("127.0.0.1", edge.tls)).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    // ClientHello (RFC 2246 section 7.4.1.2): version 3.1, no session, TLS_RSA_WITH_AES_128_CBC_SHA.
+    let mut hello = vec![22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 1];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0, 0x2f, 1, 0]);
+    stream.write_all(&hello).unwrap();
+    let mut alert = [0; 7];
+    stream.read_exact(&mut alert).unwrap();
+    assert_eq!((alert[0], alert[5]), (21, 2), "no fatal alert");
+    let line = daemon.wait_for_log("TLS handshake refused");
+    let peer = format!("peer={}", stream.local_addr().unwrap());
+    assert!(
+        line.contains("code=32222") && line.contains(&peer) && line.contains("trunk=\"caller\""),
+        "{line}"
+    );
+    assert_eq!(
+        daemon.status()["counters"]["transport"]["tls_version_refused"],
+        1
+    );
+}
+
+#[test]
+fn half_open_handshakes_are_few_and_short() {
+    let (edge, directory) = (Edge::new(), Directory::new());
+    let limits = "[limits]\nmax_handshakes = 1\nhandshake_timeout = \"2s\"\n";
+    edge.configure(&directory, &Authority::new(), &format!("{CALLER}{limits}"));
+    let mut daemon = Daemon::start(directory);
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", edge.tls)).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream
+    };
+    let closed = |mut stream: TcpStream| matches!(stream.read(&mut [0; 16]), Ok(0));
+    let silent = connect();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(closed(connect()), "a second handshake was begun");
+    daemon.wait_for_log("too many handshakes");
+    assert!(closed(silent), "the silent peer was kept");
+    daemon.wait_for_log("TLS handshake failed: not finished in time");
+}
+
+type TlsClient = StreamOwned<ClientConnection, TcpStream>;
+
+fn tls_client(port: u16, roots: &[&Authority]) -> TlsClient {
+    let mut store = RootCertStore::empty();
+    for authority in roots {
+        store
+            .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
+            .unwrap();
+    }
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(store)
+            .with_no_client_auth();
+    let name = ServerName::try_from("edge.example.com").unwrap();
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    StreamOwned::new(
+        ClientConnection::new(Arc::new(config), name).unwrap(),
+        stream,
+    )
+}
+
+/// Whether an OPTIONS is answered; an error is a failed handshake.
+fn probe(client: &mut TlsClient, id: &str) -> std::io::Result<bool> {
+    let from = client.sock.local_addr()?;
+    client.write_all(options("TLS", from, id).as_bytes())?;
+    let mut buffer = [0; 2048];
+    let length = client.read(&mut buffer)?;
+    Ok(buffer[..length].starts_with(b"SIP/2.0 200 "))
+}
+
+#[test]
+fn new_certificates_are_served_without_dropping_a_connection() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let (edge, directory) = (Edge::new(), Directory::new());
+    edge.configure(&directory, &old, CALLER);
+    let mut daemon = Daemon::start(directory);
+    let mut early = tls_client(edge.tls, &[&old]);
+    assert!(probe(&mut early, "early").unwrap());
+
+    edge.configure(daemon.directory(), &new, CALLER);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reloaded trunks, routes and certificates");
+    assert!(probe(&mut tls_client(edge.tls, &[&new]), "late").unwrap());
+    assert!(probe(&mut tls_client(edge.tls, &[&old]), "wrong").is_err());
+    assert!(probe(&mut early, "again").unwrap());
+}
