@@ -10,6 +10,7 @@ use media_core::report::{DirectionReport, MediaPath, MediaReport};
 use media_core::session::{Session, Side};
 
 use super::carrier::{Carrier, FlowTotals, Paths};
+use super::slots::Latched;
 use super::status::FlowStatus;
 
 /// A call with flows.
@@ -104,6 +105,14 @@ impl Call {
             carrier.release(local);
         }
         report
+    }
+
+    /// Takes a latch into the plan; whether that changes it. A report that has crossed a new
+    /// SDP is about a peer that is not there any more.
+    pub(super) fn latched(&mut self, latched: &Latched) -> bool {
+        let is_current = |flow: &PlannedFlow| flow.config.generation == latched.generation;
+        self.running.get(&latched.local).is_some_and(is_current)
+            && self.media.latched(latched.local, latched.source)
     }
 
     /// Latches that no report has told of, because the channel was full.

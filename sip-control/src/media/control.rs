@@ -188,7 +188,7 @@ impl Control {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        if call.media.latched(latched.local, latched.source) {
+        if call.latched(&latched) {
             self.apply(id);
         }
     }

@@ -17,6 +17,7 @@ mod netlink;
 mod next_hop;
 mod object;
 mod pins;
+mod shared_hops;
 mod slots;
 mod status;
 mod sys;

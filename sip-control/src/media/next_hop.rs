@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, MapData};
 use media_common::flow::NextHop;
 
 use super::netlink::{Change, LinkInfo, Netlink, Route};
+use super::shared_hops::SharedHops;
 use super::sys::Abi;
 
 /// Entries of the table, and so of the map.
@@ -102,19 +102,6 @@ struct Resolution {
     trouble: Option<String>,
 }
 
-/// The table as workers see it.
-pub(super) struct SharedHops {
-    generation: AtomicU64,
-    hops: Mutex<Vec<NextHop>>,
-}
-
-/// A worker's copy.
-pub(super) struct HopCache {
-    shared: Arc<SharedHops>,
-    generation: u64,
-    hops: Vec<NextHop>,
-}
-
 impl NextHops {
     pub(super) fn new(
         map: Array<MapData, Abi<NextHop>>,
@@ -125,10 +112,7 @@ impl NextHops {
             netlink: Netlink::open()?,
             map,
             interfaces,
-            shared: Arc::new(SharedHops {
-                generation: AtomicU64::new(0),
-                hops: Mutex::new(vec![NextHop::default(); usize::from(capacity)]),
-            }),
+            shared: Arc::new(SharedHops::new(capacity)),
             hops: (0..capacity).map(|_| None).collect(),
             free: (1..capacity).rev().collect(),
             by_peer: HashMap::new(),
@@ -366,13 +350,7 @@ impl NextHops {
         if let Err(error) = self.map.set(u32::from(index), Abi(value), 0) {
             tracing::error!(index, %error, "media: a next hop could not be written");
         }
-        let mut hops = self
-            .shared
-            .hops
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        hops[usize::from(index)] = value;
-        self.shared.generation.fetch_add(1, Ordering::Release);
+        self.shared.set(index, value);
     }
 
     /// Logs a trouble when it begins and when it ends.
@@ -400,43 +378,5 @@ fn next_hop(ifindex: u32, link: &LinkInfo, mac: [u8; 6]) -> NextHop {
         destination_mac: mac,
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
         ..NextHop::default()
-    }
-}
-
-impl HopCache {
-    pub(super) fn new(shared: Arc<SharedHops>) -> HopCache {
-        let hops = shared
-            .hops
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        // Generation 0 of the copy with whatever the table was: the first renewal copies again.
-        HopCache {
-            generation: 0,
-            hops,
-            shared,
-        }
-    }
-
-    /// Copies the table if it has changed; once per batch, not per packet.
-    pub(super) fn renew(&mut self) {
-        let generation = self.shared.generation.load(Ordering::Acquire);
-        if generation != self.generation {
-            self.hops.clone_from(
-                &self
-                    .shared
-                    .hops
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
-            self.generation = generation;
-        }
-    }
-
-    pub(super) fn get(&self, index: u16) -> NextHop {
-        self.hops
-            .get(usize::from(index))
-            .copied()
-            .unwrap_or_default()
     }
 }

@@ -165,6 +165,8 @@ impl SharedVerdicts {
 pub(super) struct Latched {
     pub(super) local: SocketAddr,
     pub(super) source: SocketAddr,
+    /// Of the configuration that it locked under: a newer one may have other ideas.
+    pub(super) generation: u32,
 }
 
 /// A relay thread's way to tell control of latches.

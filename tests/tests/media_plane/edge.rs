@@ -37,6 +37,8 @@ pub(crate) struct Party {
     pub(crate) latches: bool,
     /// What its SDP says instead of where it is.
     pub(crate) claims: Option<SocketAddr>,
+    /// Where it is, if not on the network of its host.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Party {
@@ -47,6 +49,7 @@ impl Party {
             keys,
             latches: false,
             claims: None,
+            address: None,
         }
     }
 }
@@ -120,7 +123,9 @@ impl Edge {
         let port = self.next_port;
         self.next_port += 2;
         let local = local(address(party.host, EDGE, party.ipv6), port);
-        let own = address(party.host, host_part, party.ipv6);
+        let own = party
+            .address
+            .unwrap_or_else(|| address(party.host, host_part, party.ipv6));
         let keys = party.keys.clone();
         let endpoint = self
             .lab

@@ -231,3 +231,17 @@ fn raise_descriptor_limit() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_finds_no_descriptor_is_told_which_limit_it_was() {
+        let local = "127.0.0.1:30000".parse().unwrap();
+        let reason = |errno| bind_error(local, &io::Error::from_raw_os_error(errno));
+        assert!(reason(libc::EMFILE).contains("RLIMIT_NOFILE"));
+        assert!(reason(libc::ENFILE).contains("fs.file-max"));
+        assert!(reason(libc::EADDRINUSE).contains("127.0.0.1:30000"));
+    }
+}

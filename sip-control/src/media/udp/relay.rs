@@ -158,10 +158,11 @@ impl Relay {
             .get(..len)
             .filter(|_| len < LONGEST)
             .ok_or(DropReason::TooLong)?;
-        let outcome = {
+        let (outcome, generation) = {
             let mut guard = self.slots.lock(index).ok_or(DropReason::BadEntry)?;
             let slot = guard.as_mut().ok_or(DropReason::NoPeer)?;
-            slot.flow.relay(now, source, datagram, &mut *self.transmit)
+            let outcome = slot.flow.relay(now, source, datagram, &mut *self.transmit);
+            (outcome, slot.flow.config().generation)
         };
         let (len, from, to, dscp, latched) = match outcome {
             Outcome::Forward {
@@ -179,7 +180,11 @@ impl Relay {
                 .get(&index)
                 .and_then(|socket| socket.socket.local_addr().ok())
         {
-            self.latches.send(Latched { local, source });
+            self.latches.send(Latched {
+                local,
+                source,
+                generation,
+            });
         }
         let exit = self
             .slots

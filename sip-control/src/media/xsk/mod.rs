@@ -19,7 +19,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::error::MediaError;
 use super::loader::Attached;
-use super::next_hop::{HopCache, SharedHops};
+use super::shared_hops::{HopCache, SharedHops};
 use super::slots::{LatchReports, SharedVerdicts, Slots};
 use super::status::AttachedMode;
 use super::sys::{BindError, Xsk};
@@ -105,9 +105,13 @@ impl Workers {
         for number in 0..count {
             let places = places(interfaces, number, count);
             let cpu = (!cpus.is_empty()).then(|| cpus[number as usize % cpus.len()]);
+            let worker_tables = tables.clone();
+            let work = move |stop: &Stop, verdicts, ready: &Ready| {
+                run(&places, cpu, worker_tables, stop, verdicts, ready);
+            };
             workers
                 .workers
-                .push(Handle::start(number, places, cpu, tables.clone())?);
+                .push(Handle::start(number, tables.control.clone(), work)?);
         }
         Ok(workers)
     }
@@ -122,12 +126,9 @@ impl Workers {
 
     /// The sockets of workers that have ended in a panic since the last call.
     pub(super) fn take_failed(&mut self) -> Vec<BoundSocket> {
-        let failed = self
-            .workers
+        self.workers
             .iter_mut()
-            .filter(|worker| worker.stop.failed.load(Ordering::Acquire));
-        failed
-            .flat_map(|worker| std::mem::take(&mut worker.sockets))
+            .flat_map(Handle::take_failed)
             .collect()
     }
 
@@ -162,12 +163,16 @@ impl Workers {
     }
 }
 
+/// How a worker says that its sockets are bound, or why not.
+type Ready = mpsc::Sender<Result<Vec<BoundSocket>, MediaError>>;
+
 impl Handle {
+    /// Starts a thread with `work` and waits until it is ready. Should it panic later,
+    /// `control` is woken to see that [`Stop::failed`].
     fn start(
         number: u32,
-        places: Vec<Place>,
-        cpu: Option<usize>,
-        tables: Tables,
+        control: Waker,
+        work: impl FnOnce(&Stop, SharedVerdicts, &Ready) + Send + 'static,
     ) -> Result<Handle, MediaError> {
         let system = |action| move |source| MediaError::System { action, source };
         let waker = Waker::new().map_err(system("making an event counter"))?;
@@ -178,28 +183,31 @@ impl Handle {
         });
         let verdicts = SharedVerdicts::default();
         let (ready, started) = mpsc::channel();
-        let run = {
+        let guarded = {
             let (stop, verdicts) = (Arc::clone(&stop), verdicts.clone());
             move || {
-                let control = tables.control.clone();
-                let end = catch_unwind(AssertUnwindSafe(|| {
-                    run(&places, cpu, tables, &stop, verdicts, &ready);
-                }));
-                if end.is_err() {
-                    stop.failed.store(true, Ordering::Release);
+                if catch_unwind(AssertUnwindSafe(|| work(&stop, verdicts, &ready))).is_err() {
                     tracing::error!(
                         worker = number,
                         "media: a worker panicked; the packets of its queues are dropped"
                     );
+                    stop.failed.store(true, Ordering::Release);
                     control.wake();
                 }
             }
         };
         let thread = std::thread::Builder::new()
             .name(format!("media-{number}"))
-            .spawn(run)
+            .spawn(guarded)
             .map_err(system("starting a worker"))?;
-        let sockets = match started.recv() {
+        // From here on the thread is stopped if something fails.
+        let mut handle = Handle {
+            thread: Some(thread),
+            stop,
+            verdicts,
+            sockets: Vec::new(),
+        };
+        handle.sockets = match started.recv() {
             Ok(sockets) => sockets?,
             Err(_) => {
                 return Err(MediaError::Load(
@@ -207,12 +215,16 @@ impl Handle {
                 ));
             }
         };
-        Ok(Handle {
-            thread: Some(thread),
-            stop,
-            verdicts,
-            sockets,
-        })
+        Ok(handle)
+    }
+
+    /// The sockets, once, if the thread has ended in a panic.
+    fn take_failed(&mut self) -> Vec<BoundSocket> {
+        if self.stop.failed.load(Ordering::Acquire) {
+            std::mem::take(&mut self.sockets)
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -234,7 +246,7 @@ fn run(
     tables: Tables,
     stop: &Stop,
     verdicts: SharedVerdicts,
-    ready: &mpsc::Sender<Result<Vec<BoundSocket>, MediaError>>,
+    ready: &Ready,
 ) {
     if let Some(cpu) = cpu
         && let Err(error) = pin_to(cpu)
@@ -371,6 +383,48 @@ mod tests {
             mode: AttachedMode::Native,
             first_slot,
         }
+    }
+
+    fn a_socket() -> BoundSocket {
+        let fd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into();
+        BoundSocket {
+            slot: 3,
+            fd,
+            ifindex: 2,
+            is_zero_copy: false,
+            lost: 0,
+        }
+    }
+
+    #[test]
+    fn a_worker_that_panics_gives_its_sockets_up_and_wakes_control() {
+        let control = Waker::new().unwrap();
+        let work = |_: &Stop, _, ready: &Ready| {
+            ready.send(Ok(vec![a_socket()])).unwrap();
+            panic!("a bug in the relay");
+        };
+        let mut worker = Handle::start(0, control.clone(), work).unwrap();
+        wake::sleep(
+            &mut [wake::readable(control.as_fd())],
+            Some(Duration::from_secs(5)),
+        );
+        let slots: Vec<_> = worker
+            .take_failed()
+            .iter()
+            .map(|socket| socket.slot)
+            .collect();
+        assert_eq!(slots, [3]);
+        assert!(worker.take_failed().is_empty(), "once");
+    }
+
+    #[test]
+    fn a_worker_that_cannot_start_is_an_error_and_ends() {
+        let control = Waker::new().unwrap();
+        let refuse = |_: &Stop, _, ready: &Ready| {
+            ready.send(Err(MediaError::Load("no".to_owned()))).unwrap();
+        };
+        assert!(Handle::start(0, control.clone(), refuse).is_err());
+        assert!(Handle::start(0, control, |_: &Stop, _, _: &Ready| panic!("at once")).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use media_core::relay::Outcome;
 use media_core::relay::frame::{self, MAX_HEADERS, PassReason};
 
 use super::ports::{Port, Ports};
-use crate::media::next_hop::HopCache;
+use crate::media::shared_hops::HopCache;
 use crate::media::slots::{LatchReports, Latched, SharedVerdicts, Slots};
 use crate::media::sys::Frame;
 
@@ -125,11 +125,13 @@ impl Worker {
             .iter()
             .find(|(remote, _)| *remote == to.ip())
             .map(|(_, hop)| *hop);
+        let generation = slot.flow.config().generation;
         drop(guard);
         if let Some(source) = latched {
             self.latches.send(Latched {
                 local: arrived.destination,
                 source,
+                generation,
             });
         }
 

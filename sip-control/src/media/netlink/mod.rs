@@ -2,6 +2,8 @@
 //!
 //! Requests are answered by the kernel before `send` returns, so nothing here waits.
 
+mod messages;
+
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,17 +12,17 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
     NetlinkPayload,
 };
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage,
-    NeighbourState,
-};
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia,
-};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourExtFlags, NeighbourFlags};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
+
+use messages::{
+    answer_of, change_of, each_message, family, neighbour_message, neighbour_of, prefix,
+    route_address, route_of,
+};
 
 // RTNLGRP_* (linux/rtnetlink.h).
 const GROUPS: [u32; 4] = [
@@ -242,142 +244,6 @@ impl Netlink {
                 return answer_of(answer.payload);
             }
         }
-    }
-}
-
-fn answer_of(
-    payload: NetlinkPayload<RouteNetlinkMessage>,
-) -> io::Result<Option<RouteNetlinkMessage>> {
-    match payload {
-        NetlinkPayload::InnerMessage(message) => Ok(Some(message)),
-        NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
-        _ => Ok(None),
-    }
-}
-
-/// Calls `with` for each message of a datagram; what cannot be read ends it.
-fn each_message(mut bytes: &[u8], mut with: impl FnMut(NetlinkPayload<RouteNetlinkMessage>)) {
-    while !bytes.is_empty() {
-        let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else {
-            return;
-        };
-        // Messages are aligned to four bytes (RFC 3549 section 2.3.2).
-        let length = (message.header.length as usize).next_multiple_of(4).max(4);
-        with(message.payload);
-        bytes = bytes.get(length..).unwrap_or_default();
-    }
-}
-
-fn change_of(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Change> {
-    let NetlinkPayload::InnerMessage(message) = payload else {
-        return None;
-    };
-    match message {
-        RouteNetlinkMessage::NewNeighbour(neighbour)
-        | RouteNetlinkMessage::DelNeighbour(neighbour) => {
-            let address = neighbour
-                .attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => {
-                        Some(IpAddr::V4(*address))
-                    }
-                    NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => {
-                        Some(IpAddr::V6(*address))
-                    }
-                    _ => None,
-                })?;
-            Some(Change::Neighbour {
-                ifindex: neighbour.header.ifindex,
-                address,
-            })
-        }
-        _ => Some(Change::Anything),
-    }
-}
-
-fn route_of(answer: &RouteMessage, to: IpAddr) -> Route {
-    match answer.header.kind {
-        RouteType::Local => return Route::Local,
-        RouteType::Unicast => {}
-        _ => return Route::None,
-    }
-    let mut interface = None;
-    let mut gateway = None;
-    for attribute in &answer.attributes {
-        match attribute {
-            RouteAttribute::Oif(ifindex) => interface = Some(*ifindex),
-            RouteAttribute::Gateway(RouteAddress::Inet(address)) => {
-                gateway = Some(IpAddr::V4(*address));
-            }
-            RouteAttribute::Gateway(RouteAddress::Inet6(address)) => {
-                gateway = Some(IpAddr::V6(*address));
-            }
-            // An IPv6 gateway of an IPv4 route (RFC 8950).
-            RouteAttribute::Via(RouteVia::Inet6(address)) => gateway = Some(IpAddr::V6(*address)),
-            RouteAttribute::Via(RouteVia::Inet(address)) => gateway = Some(IpAddr::V4(*address)),
-            _ => {}
-        }
-    }
-    match interface {
-        Some(ifindex) => Route::Via {
-            ifindex,
-            neighbour: gateway.unwrap_or(to),
-        },
-        None => Route::None,
-    }
-}
-
-fn neighbour_message(ifindex: u32, address: IpAddr) -> NeighbourMessage {
-    let mut message = NeighbourMessage::default();
-    message.header.family = family(address);
-    message.header.ifindex = ifindex;
-    message
-        .attributes
-        .push(NeighbourAttribute::Destination(address.into()));
-    message
-}
-
-/// A neighbour in a state that the kernel itself sends in.
-fn neighbour_of(neighbour: &NeighbourMessage) -> Option<Neighbour> {
-    let is_permanent = match neighbour.header.state {
-        NeighbourState::Permanent => true,
-        NeighbourState::Reachable
-        | NeighbourState::Stale
-        | NeighbourState::Delay
-        | NeighbourState::Probe => false,
-        _ => return None,
-    };
-    neighbour
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            NeighbourAttribute::LinkLayerAddress(mac) => {
-                let mac = <[u8; 6]>::try_from(mac.as_slice()).ok()?;
-                Some(Neighbour { mac, is_permanent })
-            }
-            _ => None,
-        })
-}
-
-fn route_address(address: IpAddr) -> RouteAddress {
-    match address {
-        IpAddr::V4(address) => RouteAddress::Inet(address),
-        IpAddr::V6(address) => RouteAddress::Inet6(address),
-    }
-}
-
-fn family(address: IpAddr) -> AddressFamily {
-    match address {
-        IpAddr::V4(_) => AddressFamily::Inet,
-        IpAddr::V6(_) => AddressFamily::Inet6,
-    }
-}
-
-fn prefix(address: IpAddr) -> u8 {
-    match address {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => 128,
     }
 }
 
