@@ -74,6 +74,16 @@ impl Refusal {
         Refusal { status, ..self }
     }
 
+    /// It is we who are short of something, and may not be in a moment: Retry-After is due.
+    pub(crate) fn is_for_now(&self) -> bool {
+        [
+            Refusal::LIMIT,
+            Refusal::NO_MEDIA_PORT,
+            Refusal::SHUTTING_DOWN,
+        ]
+        .contains(self)
+    }
+
     /// The value of a Reason header (RFC 3326). The protocol is ours: its causes are our codes.
     pub fn reason_header(&self) -> String {
         format!("X-Trunkline;cause={};text=\"{}\"", self.code, self.text)

@@ -113,7 +113,7 @@ impl Accepted {
         if let Some(late) = &self.late {
             let far = self.inviter.other();
             let answered = match session_description(&ack.headers, &ack.body) {
-                Ok(Some(sdp)) => parties.answer(cx, self.inviter, sdp),
+                Ok(Some(sdp)) => parties.media.answer(cx, self.inviter, sdp),
                 _ => Err(Refusal::NO_SDP),
             };
             match answered {
@@ -123,7 +123,7 @@ impl Accepted {
                         described_by: &ack.headers,
                     });
                     parties.acknowledge(cx, far, late.client, late.sequence, body);
-                    parties.confirm_media(cx);
+                    parties.media.confirm(cx);
                 }
                 Err(refusal) => return self.end(cx, parties, &refusal, AckState::Here),
             }

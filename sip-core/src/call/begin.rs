@@ -8,13 +8,14 @@ use super::headers::{ALLOW, pass_through, session_description};
 use super::identity::{self, Sips};
 use super::inviting::Inviting;
 use super::leg::{Leg, LegTrunk, SentInvite};
+use super::media::CallMedia;
 use super::parties::{Description, Parties};
+use super::record::Draft;
 use super::{Call, State};
 use crate::dialog::{Dialog, NewRequest, Path};
 use crate::message::{HeaderName, Method, Request, StatusCode, response_to};
 use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
-use crate::stack::EventKind;
 use crate::transaction::ServerKey;
 use crate::transport::{ListenerId, Origin, Target, Transport};
 use crate::trunk::Destination;
@@ -110,16 +111,15 @@ impl NewInvite {
         let from = headers
             .from()
             .map_or(String::new(), |from| from.uri().to_string());
-        let numbers = (from, self.request.uri.to_string());
-        let parties = Parties::new(self.id, [caller, callee], negotiation, numbers, cx.now);
+        let draft = Draft::new(from, self.request.uri.to_string(), cx.now);
+        let media = CallMedia::new(self.id, negotiation);
+        let parties = Parties::new(self.id, [caller, callee], media, draft);
         for side in [Side::Caller, Side::Callee] {
             cx.legs
                 .insert(parties.leg(side).key.clone(), parties.owner(side));
         }
         cx.servers.insert(self.server, parties.owner(Side::Caller));
-        cx.counters.calls_started += 1;
-        let text = format!("{} calls {}", parties.from(), parties.to());
-        parties.event(cx, EventKind::CallStarted, Side::Caller, None, text);
+        parties.started(cx);
         let state = Inviting {
             server: self.server,
             invite: Box::new(self.request),

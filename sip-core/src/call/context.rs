@@ -100,7 +100,7 @@ impl Context {
                 .headers
                 .push(HeaderName::Warning, refusal.warning_header(&agent));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if refusal.is_for_now() {
             response
                 .headers
                 .push(HeaderName::RetryAfter, OVERLOAD_RETRY_AFTER);

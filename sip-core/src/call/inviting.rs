@@ -91,7 +91,7 @@ impl Inviting {
         let mut body = None;
         if let Ok(Some(sdp)) = session_description(&response.headers, &response.body)
             && !self.late_offer
-            && let Ok(sdp) = parties.answer(cx, Side::Callee, sdp)
+            && let Ok(sdp) = parties.media.answer(cx, Side::Callee, sdp)
         {
             self.early_answer = Some(sdp.clone());
             body = Some(Description {
@@ -133,8 +133,8 @@ impl Inviting {
             .ok()
             .flatten();
         let described = match (sdp, self.late_offer) {
-            (Some(offer), true) => parties.offer(cx, Side::Callee, offer),
-            (Some(answer), false) => parties.answer(cx, Side::Callee, answer),
+            (Some(offer), true) => parties.media.offer(cx, Side::Callee, offer),
+            (Some(answer), false) => parties.media.answer(cx, Side::Callee, answer),
             // Not what section 13.2.1 wants, but then the early answer is the answer.
             (None, false) => self.early_answer.clone().ok_or(Refusal::NO_SDP),
             (None, true) => Err(Refusal::NO_SDP),
@@ -180,7 +180,7 @@ impl Inviting {
             ));
         }
         parties.acknowledge(cx, Side::Callee, self.client, sequence, None);
-        parties.confirm_media(cx);
+        parties.media.confirm(cx);
         State::Accepted(Accepted::awaiting_ack(Side::Caller, self.server))
     }
 

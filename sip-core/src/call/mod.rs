@@ -23,8 +23,10 @@ pub(crate) mod headers;
 pub(crate) mod identity;
 mod inviting;
 pub(crate) mod leg;
+mod media;
 pub(crate) mod outcome;
 mod parties;
+mod record;
 mod reinviting;
 mod up;
 pub(crate) mod within;
@@ -219,7 +221,7 @@ impl Call {
     /// Nothing of it is left to do: legs, media, record.
     pub(crate) fn is_over(&self) -> bool {
         match &self.state {
-            State::Ending(state) => state.is_done() && self.parties.is_closed(),
+            State::Ending(state) => state.is_done() && self.parties.media.is_gone(),
             _ => false,
         }
     }

@@ -1,45 +1,24 @@
-//! What every state of a call works with: both legs, their media, and the record.
+//! What every state of a call works with: both legs, and what is sent on them.
 
-use std::time::Instant;
-
-use media_core::report::MediaReport;
-use media_core::session::{CallId, Session, Side};
+use media_core::session::{CallId, Side};
 
 use super::context::{Context, Owner};
 use super::headers::{ALLOW, pass_body_description, pass_through};
 use super::leg::Leg;
-use super::outcome::Outcome;
+use super::media::CallMedia;
+use super::record::Draft;
 use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
-use crate::sdp::Negotiation;
-use crate::stack::{CallRecord, Command, Event, EventKind, LegRecord, LiveCall, MediaCommand};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
 
-/// Both legs of one call.
+/// Both legs of one call, their media, and the record that becomes of it.
 #[derive(Debug)]
 pub(super) struct Parties {
     pub(super) id: CallId,
     legs: [Leg; 2],
-    negotiation: Negotiation,
-    media: Media,
-    /// From and Request-URI of the INVITE that came.
-    from: String,
-    to: String,
-    start: Instant,
-    answer: Option<Instant>,
-    end: Option<(Instant, Outcome)>,
-}
-
-/// What the media plane has of the call.
-#[derive(Debug)]
-enum Media {
-    None,
-    Applied(Session),
-    /// Ports stay ours until the flows are gone.
-    Removing,
-    /// Ports are given back; the record is written.
-    Gone,
+    pub(super) media: CallMedia,
+    pub(super) draft: Draft,
 }
 
 /// A body to send on: the SDP that negotiation made of it, and the headers that described it.
@@ -49,23 +28,12 @@ pub(super) struct Description<'a> {
 }
 
 impl Parties {
-    pub(super) fn new(
-        id: CallId,
-        legs: [Leg; 2],
-        negotiation: Negotiation,
-        (from, to): (String, String),
-        start: Instant,
-    ) -> Parties {
+    pub(super) fn new(id: CallId, legs: [Leg; 2], media: CallMedia, draft: Draft) -> Parties {
         Parties {
             id,
             legs,
-            negotiation,
-            media: Media::None,
-            from,
-            to,
-            start,
-            answer: None,
-            end: None,
+            media,
+            draft,
         }
     }
 
@@ -83,16 +51,6 @@ impl Parties {
 
     pub(super) fn into_legs(self) -> [Leg; 2] {
         self.legs
-    }
-
-    /// The caller's URI.
-    pub(super) fn from(&self) -> &str {
-        &self.from
-    }
-
-    /// The called URI.
-    pub(super) fn to(&self) -> &str {
-        &self.to
     }
 
     pub(super) fn owner(&self, side: Side) -> Owner {
@@ -237,203 +195,6 @@ impl Parties {
         if let Some(sent) = &leg.invite {
             sent.decline(cx, origin, response);
         }
-    }
-
-    // Media.
-
-    pub(super) fn offer(
-        &mut self,
-        cx: &mut Context,
-        from: Side,
-        sdp: &[u8],
-    ) -> Result<Vec<u8>, Refusal> {
-        let offered = self
-            .negotiation
-            .offer(from, sdp, &mut *cx.ports, &mut *cx.rng);
-        if let Err(refusal) = &offered
-            && refusal.code == Refusal::NO_MEDIA_PORT.code
-        {
-            cx.counters.media_ports_exhausted += 1;
-        }
-        offered
-    }
-
-    /// The answer for the side that offered; the media follows it at once.
-    pub(super) fn answer(
-        &mut self,
-        cx: &mut Context,
-        from: Side,
-        sdp: &[u8],
-    ) -> Result<Vec<u8>, Refusal> {
-        let answer = self
-            .negotiation
-            .answer(from, sdp, &mut *cx.ports, &mut *cx.rng)?;
-        self.apply_media(cx);
-        Ok(answer)
-    }
-
-    /// Offer and answer are settled.
-    pub(super) fn confirm_media(&mut self, cx: &mut Context) {
-        self.negotiation.confirm();
-        self.apply_media(cx);
-    }
-
-    /// The offer was refused: what was agreed before stays.
-    pub(super) fn reject_media(&mut self, cx: &mut Context) {
-        self.negotiation.reject();
-        self.apply_media(cx);
-    }
-
-    fn apply_media(&mut self, cx: &mut Context) {
-        let Some(session) = self.negotiation.session() else {
-            return;
-        };
-        match &self.media {
-            Media::Applied(applied) if *applied == session => return,
-            Media::None | Media::Applied(_) => {}
-            Media::Removing | Media::Gone => return,
-        }
-        cx.commands
-            .push_back(Command::Media(MediaCommand::Apply(session.clone())));
-        self.media = Media::Applied(session);
-    }
-
-    // Beginning and end.
-
-    pub(super) fn answered(&mut self, cx: &mut Context) {
-        self.answer = Some(cx.now);
-        cx.counters.calls_answered += 1;
-        self.event(
-            cx,
-            EventKind::CallAnswered,
-            Side::Callee,
-            None,
-            "answered".to_owned(),
-        );
-    }
-
-    pub(super) fn is_answered(&self) -> bool {
-        self.answer.is_some()
-    }
-
-    /// The call is over: its media goes, and its record is written when that is gone. What else is
-    /// due on the legs is the state's business.
-    pub(super) fn finish(&mut self, cx: &mut Context, outcome: Outcome) {
-        if matches!(self.media, Media::Removing | Media::Gone) {
-            return;
-        }
-        cx.counters.calls_ended += 1;
-        let side = if outcome.ended_by.name() == "callee" {
-            Side::Callee
-        } else {
-            Side::Caller
-        };
-        self.event(
-            cx,
-            EventKind::CallEnded,
-            side,
-            outcome.code,
-            format!("{} {}", outcome.status, outcome.reason),
-        );
-        self.end = Some((cx.now, outcome));
-        if let Media::Applied(_) = self.media {
-            cx.commands
-                .push_back(Command::Media(MediaCommand::Remove(self.id)));
-            self.media = Media::Removing;
-        } else {
-            self.close(cx, None);
-        }
-    }
-
-    /// The flows are gone.
-    pub(super) fn media_removed(&mut self, cx: &mut Context, report: MediaReport) {
-        if let Media::Removing = self.media {
-            self.close(cx, Some(report));
-        }
-    }
-
-    /// Nothing is left but what the legs still wait for.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.media, Media::Gone)
-    }
-
-    fn close(&mut self, cx: &mut Context, report: Option<MediaReport>) {
-        for (realm, media) in self.negotiation.local_media() {
-            cx.ports.release(cx.now, realm, media);
-        }
-        self.media = Media::Gone;
-        if let Some((end, outcome)) = self.end.take() {
-            let record = self.record(end, outcome, report);
-            cx.commands.push_back(Command::Record(Box::new(record)));
-        }
-    }
-
-    fn record(&self, end: Instant, outcome: Outcome, media: Option<MediaReport>) -> CallRecord {
-        let codec = [Side::Caller, Side::Callee]
-            .into_iter()
-            .find_map(|side| self.negotiation.leg(side).codec);
-        CallRecord {
-            call: self.id,
-            caller: self.leg_record(Side::Caller),
-            callee: Some(self.leg_record(Side::Callee)),
-            from: self.from.clone(),
-            to: self.to.clone(),
-            start: self.start,
-            answer: self.answer,
-            end,
-            ended_by: outcome.ended_by,
-            status: outcome.status,
-            code: outcome.code,
-            reason: outcome.reason,
-            codec,
-            media,
-        }
-    }
-
-    pub(super) fn describe(&self) -> LiveCall {
-        LiveCall {
-            call: self.id,
-            legs: [Side::Caller, Side::Callee].map(|side| self.leg_record(side)),
-            from: self.from.clone(),
-            to: self.to.clone(),
-            start: self.start,
-            answer: self.answer,
-        }
-    }
-
-    fn leg_record(&self, side: Side) -> LegRecord {
-        let leg = self.leg(side);
-        let agreed = self
-            .negotiation
-            .session()
-            .map(|_| self.negotiation.leg(side));
-        LegRecord {
-            sip_call_id: leg.key.call_id.clone(),
-            trunk: Some(leg.trunk.settings.name.clone()),
-            transport: leg.transport,
-            remote: leg.remote,
-            profile: agreed.as_ref().map(|media| media.profile),
-            suite: agreed.and_then(|media| media.suite),
-        }
-    }
-
-    pub(super) fn event(
-        &self,
-        cx: &mut Context,
-        kind: EventKind,
-        side: Side,
-        code: Option<u32>,
-        text: String,
-    ) {
-        let leg = self.leg(side);
-        cx.event(Event {
-            kind,
-            call: Some(self.id),
-            trunk: Some(leg.trunk.settings.name.clone()),
-            peer: leg.remote.map(|remote| (leg.transport, remote)),
-            code,
-            text,
-        });
     }
 }
 

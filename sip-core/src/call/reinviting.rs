@@ -108,8 +108,8 @@ impl Reinviting {
         let far = self.inviter.other();
         refresh_targets(parties, far, response, &self.invite);
         let described = match session_description(&response.headers, &response.body) {
-            Ok(Some(offer)) if self.late_offer => parties.offer(cx, far, offer),
-            Ok(Some(answer)) => parties.answer(cx, far, answer),
+            Ok(Some(offer)) if self.late_offer => parties.media.offer(cx, far, offer),
+            Ok(Some(answer)) => parties.media.answer(cx, far, answer),
             _ => Err(Refusal::NO_SDP),
         };
         let sdp = match described {
@@ -142,12 +142,12 @@ impl Reinviting {
             ));
         }
         parties.acknowledge(cx, far, self.client, sequence(response), None);
-        parties.confirm_media(cx);
+        parties.media.confirm(cx);
         State::Accepted(Accepted::awaiting_ack(self.inviter, self.server))
     }
 
     fn decline(self, cx: &mut Context, parties: &mut Parties, response: &Response) -> State {
-        parties.reject_media(cx);
+        parties.media.reject(cx);
         match hop_refusal(response.status) {
             Some(refusal) => parties.refuse(cx, self.inviter, self.server, &self.invite, &refusal),
             None => parties.pass_response(
@@ -176,7 +176,7 @@ impl Reinviting {
             Some(refusal.code),
             failure.text().to_owned(),
         );
-        parties.reject_media(cx);
+        parties.media.reject(cx);
         parties.refuse(cx, self.inviter, self.server, &self.invite, &refusal);
         match failure {
             Failure::TimedOut => up::end(cx, parties, &Refusal::DIALOG_LOST),

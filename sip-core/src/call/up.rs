@@ -57,7 +57,9 @@ impl Up {
         let offer = session_description(&request.headers, &request.body)
             .ok()
             .flatten();
-        let offered = offer.map(|sdp| parties.offer(cx, side, sdp)).transpose();
+        let offered = offer
+            .map(|sdp| parties.media.offer(cx, side, sdp))
+            .transpose();
         let body = match offered {
             Ok(sdp) => sdp.map(|sdp| Description {
                 sdp,

@@ -264,7 +264,7 @@ fn bye_in_the_early_dialog_ends_the_call_like_cancel() {
     let mut world = invited([Wire::Udp, Wire::Udp], 14);
     world.tell(CALLEE, |callee, now| callee.respond(now, 180));
     world.run_ms(50);
-    world.tell(CALLER, Agent::hang_up_early);
+    world.tell(CALLER, |agent, now| agent.request_early(now, Method::Bye));
     world.run_ms(200);
     assert_eq!(world.caller().statuses(&Method::Bye), [200]);
     assert!(world.caller().statuses(&Method::Invite).contains(&487));

@@ -467,3 +467,22 @@ fn late_200_after_our_timeout_is_acknowledged_and_ended() {
     assert_eq!(world.callee().phase, Phase::Over(200));
     world.assert_drained(1);
 }
+
+#[test]
+fn update_in_an_early_dialog_is_405_and_the_call_goes_on() {
+    let mut world = World::new([Wire::Udp, Wire::Udp], 19);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    world.tell(CALLEE, |agent, now| agent.respond(now, 183));
+    world.run_ms(50);
+    world.tell(CALLER, |agent, now| {
+        agent.request_early(now, Method::Update)
+    });
+    world.run_ms(50);
+    assert_eq!(world.caller().statuses(&Method::Update), [405]);
+    world.tell(CALLEE, |agent, now| agent.respond(now, 200));
+    world.run_ms(100);
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}

@@ -5,6 +5,7 @@ mod basic;
 mod early;
 mod faults;
 mod gotchas;
+mod noise;
 mod random;
 mod refusals;
 mod reinvite;

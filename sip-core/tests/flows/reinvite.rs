@@ -306,3 +306,17 @@ fn contacts_change_with_a_reinvite() {
     assert_eq!(world.phases(), [Phase::Over(200), Phase::Over(200)]);
     world.assert_drained(1);
 }
+
+#[test]
+fn the_listed_headers_cross_in_a_reinvite_too() {
+    let mut world = up([Wire::Udp, Wire::Udp], 14);
+    world.tell(CALLER, |agent, now| {
+        agent.request(now, Method::Invite, |request| {
+            request.headers.push_named("X-Why", "transfer")
+        });
+    });
+    world.run_ms(500);
+    let invite = world.callee().request_received(&Method::Invite);
+    assert_eq!(invite.headers.named("X-Why").next(), Some(&b"transfer"[..]));
+    end(world);
+}

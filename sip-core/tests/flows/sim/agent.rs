@@ -73,6 +73,8 @@ pub(crate) struct Agent {
     /// In order of arrival.
     pub(crate) received: Vec<Message>,
     pub(crate) sent: Vec<Message>,
+    /// Messages that came and could not be parsed.
+    pub(crate) unreadable: usize,
     pub(crate) dialog: Option<Dialog>,
     /// What the peer last said its media is.
     pub(crate) remote_sdp: Vec<u8>,
@@ -116,6 +118,7 @@ impl Agent {
             phase: Phase::Idle,
             received: Vec::new(),
             sent: Vec::new(),
+            unreadable: 0,
             dialog: None,
             remote_sdp: Vec::new(),
             edge,
@@ -200,8 +203,8 @@ impl Agent {
         }
     }
 
-    /// BYE in the dialog that a provisional response made.
-    pub(crate) fn hang_up_early(&mut self, now: Instant) {
+    /// A request in the dialog that a provisional response made.
+    pub(crate) fn request_early(&mut self, now: Instant, method: Method) {
         let (_, invite) = self.invite_out.clone().expect("an INVITE that is out");
         let response = self
             .responses(&Method::Invite)
@@ -217,7 +220,7 @@ impl Agent {
         };
         let path = Path::to_target(&self.edge_target(), &origin, None);
         self.dialog = Some(Dialog::from_response(&invite, &response, path).expect("a dialog"));
-        self.request(now, Method::Bye, |_| {});
+        self.request(now, method, |_| {});
     }
 
     /// The ACK that bad manners held back.
@@ -379,7 +382,10 @@ impl Agent {
     // The simulation's side.
 
     pub(crate) fn handle_message(&mut self, now: Instant, origin: Origin, bytes: &[u8]) {
-        let message = Message::parse(bytes).expect("the edge sends what can be parsed");
+        let Ok(message) = Message::parse(bytes) else {
+            self.unreadable += 1;
+            return;
+        };
         self.received.push(message.clone());
         match message {
             Message::Request(request) => self.transactions.handle_request(now, origin, request),

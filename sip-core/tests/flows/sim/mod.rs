@@ -313,6 +313,7 @@ impl World {
     /// After all timers: nothing is left of any call, and each call has its record.
     pub(crate) fn assert_drained(&mut self, records: usize) {
         self.run_for(Duration::from_secs(200));
+        assert!(self.agents.iter().all(|agent| agent.unreadable == 0));
         assert_eq!(self.stack.calls(), 0, "calls");
         assert_eq!(self.stack.transactions(), 0, "transactions");
         assert!(self.stack.is_idle());

@@ -1,0 +1,135 @@
+//! A call's media: what the legs agree, what the media plane has of it, and the ports that are ours
+//! until the flows are gone.
+
+use media_core::report::MediaReport;
+use media_core::session::{CallId, Session, Side};
+
+use super::context::Context;
+use crate::refusal::Refusal;
+use crate::sdp::{LegMedia, Negotiation};
+use crate::stack::{Command, MediaCommand};
+
+#[derive(Debug)]
+pub(super) struct CallMedia {
+    call: CallId,
+    negotiation: Negotiation,
+    flows: Flows,
+}
+
+/// What the media plane has of the call.
+#[derive(Debug)]
+enum Flows {
+    None,
+    Applied(Session),
+    /// The ports stay ours until [`CallMedia::removed`].
+    Removing,
+    /// The ports are given back.
+    Gone,
+}
+
+impl CallMedia {
+    pub(super) fn new(call: CallId, negotiation: Negotiation) -> CallMedia {
+        CallMedia {
+            call,
+            negotiation,
+            flows: Flows::None,
+        }
+    }
+
+    /// `from` made an offer: what to offer the other side.
+    pub(super) fn offer(
+        &mut self,
+        cx: &mut Context,
+        from: Side,
+        sdp: &[u8],
+    ) -> Result<Vec<u8>, Refusal> {
+        let offered = self
+            .negotiation
+            .offer(from, sdp, &mut *cx.ports, &mut *cx.rng);
+        if let Err(refusal) = &offered
+            && refusal.code == Refusal::NO_MEDIA_PORT.code
+        {
+            cx.counters.media_ports_exhausted += 1;
+        }
+        offered
+    }
+
+    /// `from` answered: what to answer the other side. The media follows at once.
+    pub(super) fn answer(
+        &mut self,
+        cx: &mut Context,
+        from: Side,
+        sdp: &[u8],
+    ) -> Result<Vec<u8>, Refusal> {
+        let answer = self
+            .negotiation
+            .answer(from, sdp, &mut *cx.ports, &mut *cx.rng)?;
+        self.apply(cx);
+        Ok(answer)
+    }
+
+    /// Offer and answer are settled.
+    pub(super) fn confirm(&mut self, cx: &mut Context) {
+        self.negotiation.confirm();
+        self.apply(cx);
+    }
+
+    /// The offer was refused: what was agreed before stays.
+    pub(super) fn reject(&mut self, cx: &mut Context) {
+        self.negotiation.reject();
+        self.apply(cx);
+    }
+
+    fn apply(&mut self, cx: &mut Context) {
+        let Some(session) = self.negotiation.session() else {
+            return;
+        };
+        match &self.flows {
+            Flows::Applied(applied) if *applied == session => return,
+            Flows::None | Flows::Applied(_) => {}
+            Flows::Removing | Flows::Gone => return,
+        }
+        cx.commands
+            .push_back(Command::Media(MediaCommand::Apply(session.clone())));
+        self.flows = Flows::Applied(session);
+    }
+
+    /// The call is over: flows first, then ports. `true` if nothing has to be waited for.
+    pub(super) fn remove(&mut self, cx: &mut Context) -> bool {
+        if let Flows::Applied(_) = self.flows {
+            cx.commands
+                .push_back(Command::Media(MediaCommand::Remove(self.call)));
+            self.flows = Flows::Removing;
+            return false;
+        }
+        self.release(cx);
+        true
+    }
+
+    /// The flows are gone; `None` if nobody asked for that.
+    pub(super) fn removed(&mut self, cx: &mut Context, report: MediaReport) -> Option<MediaReport> {
+        if !matches!(self.flows, Flows::Removing) {
+            return None;
+        }
+        self.release(cx);
+        Some(report)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.flows, Flows::Gone)
+    }
+
+    /// What was agreed for a leg, for the record; `None` before any answer.
+    pub(super) fn leg(&self, side: Side) -> Option<LegMedia> {
+        self.negotiation
+            .session()
+            .map(|_| self.negotiation.leg(side))
+    }
+
+    fn release(&mut self, cx: &mut Context) {
+        for (realm, media) in self.negotiation.local_media() {
+            cx.ports.release(cx.now, realm, media);
+        }
+        self.flows = Flows::Gone;
+    }
+}

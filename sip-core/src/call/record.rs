@@ -1,0 +1,150 @@
+//! A call as others see it: its events, and the record that remains.
+
+use std::time::Instant;
+
+use media_core::report::MediaReport;
+use media_core::session::Side;
+
+use super::context::Context;
+use super::outcome::Outcome;
+use super::parties::Parties;
+use crate::stack::{CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall};
+
+/// What a record says besides the legs.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The caller's URI.
+    from: String,
+    /// The called URI.
+    to: String,
+    start: Instant,
+    answer: Option<Instant>,
+    end: Option<(Instant, Outcome)>,
+}
+
+impl Draft {
+    pub(super) fn new(from: String, to: String, start: Instant) -> Draft {
+        Draft {
+            from,
+            to,
+            start,
+            answer: None,
+            end: None,
+        }
+    }
+}
+
+impl Parties {
+    pub(super) fn started(&self, cx: &mut Context) {
+        cx.counters.calls_started += 1;
+        let text = format!("{} calls {}", self.draft.from, self.draft.to);
+        self.event(cx, EventKind::CallStarted, Side::Caller, None, text);
+    }
+
+    pub(super) fn answered(&mut self, cx: &mut Context) {
+        self.draft.answer = Some(cx.now);
+        cx.counters.calls_answered += 1;
+        self.event(
+            cx,
+            EventKind::CallAnswered,
+            Side::Callee,
+            None,
+            "answered".to_owned(),
+        );
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.draft.answer.is_some()
+    }
+
+    /// The call is over: its media goes, and its record is written when that is gone. What else is
+    /// due on the legs is the state's business.
+    pub(super) fn finish(&mut self, cx: &mut Context, outcome: Outcome) {
+        cx.counters.calls_ended += 1;
+        let side = match outcome.ended_by {
+            EndedBy::Callee => Side::Callee,
+            EndedBy::Caller | EndedBy::Trunkline => Side::Caller,
+        };
+        let text = format!("{} {}", outcome.status, outcome.reason);
+        self.event(cx, EventKind::CallEnded, side, outcome.code, text);
+        self.draft.end = Some((cx.now, outcome));
+        if self.media.remove(cx) {
+            self.write_record(cx, None);
+        }
+    }
+
+    pub(super) fn media_removed(&mut self, cx: &mut Context, report: MediaReport) {
+        if let Some(report) = self.media.removed(cx, report) {
+            self.write_record(cx, Some(report));
+        }
+    }
+
+    fn write_record(&mut self, cx: &mut Context, media: Option<MediaReport>) {
+        let Some((end, outcome)) = self.draft.end.take() else {
+            return;
+        };
+        let codec = [Side::Caller, Side::Callee]
+            .into_iter()
+            .find_map(|side| self.media.leg(side)?.codec);
+        let record = CallRecord {
+            call: self.id,
+            caller: self.leg_record(Side::Caller),
+            callee: Some(self.leg_record(Side::Callee)),
+            from: self.draft.from.clone(),
+            to: self.draft.to.clone(),
+            start: self.draft.start,
+            answer: self.draft.answer,
+            end,
+            ended_by: outcome.ended_by,
+            status: outcome.status,
+            code: outcome.code,
+            reason: outcome.reason,
+            codec,
+            media,
+        };
+        cx.commands.push_back(Command::Record(Box::new(record)));
+    }
+
+    pub(super) fn describe(&self) -> LiveCall {
+        LiveCall {
+            call: self.id,
+            legs: [Side::Caller, Side::Callee].map(|side| self.leg_record(side)),
+            from: self.draft.from.clone(),
+            to: self.draft.to.clone(),
+            start: self.draft.start,
+            answer: self.draft.answer,
+        }
+    }
+
+    fn leg_record(&self, side: Side) -> LegRecord {
+        let leg = self.leg(side);
+        let agreed = self.media.leg(side);
+        LegRecord {
+            sip_call_id: leg.key.call_id.clone(),
+            trunk: Some(leg.trunk.settings.name.clone()),
+            transport: leg.transport,
+            remote: leg.remote,
+            profile: agreed.as_ref().map(|media| media.profile),
+            suite: agreed.and_then(|media| media.suite),
+        }
+    }
+
+    pub(super) fn event(
+        &self,
+        cx: &mut Context,
+        kind: EventKind,
+        side: Side,
+        code: Option<u32>,
+        text: String,
+    ) {
+        let leg = self.leg(side);
+        cx.event(Event {
+            kind,
+            call: Some(self.id),
+            trunk: Some(leg.trunk.settings.name.clone()),
+            peer: leg.remote.map(|remote| (leg.transport, remote)),
+            code,
+            text,
+        });
+    }
+}
