@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustls::pki_types::ServerName;
 use sip_core::transport::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -110,12 +110,18 @@ impl Signalling {
         if self.transport == Transport::Udp {
             return Ok(Via::Datagram(remote));
         }
-        let stream = self
-            .place
-            .open(move || std::net::TcpStream::connect_timeout(&remote, PATIENCE))
-            .with_context(|| format!("connecting to {remote}"))?;
-        stream.set_nonblocking(true)?;
-        let stream = TcpStream::from_std(stream)?;
+        // From the agent's own address, which its trunk's ACL names; any port.
+        let socket = self.place.open(|| {
+            if remote.is_ipv4() {
+                TcpSocket::new_v4()
+            } else {
+                TcpSocket::new_v6()
+            }
+        })?;
+        socket.bind(SocketAddr::new(self.local.ip(), 0))?;
+        let stream = tokio::time::timeout(PATIENCE, socket.connect(remote))
+            .await
+            .with_context(|| format!("connecting to {remote}"))??;
         let id = connection_id();
         let happen = self.happen.clone();
         match &self.credentials {
