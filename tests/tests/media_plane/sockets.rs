@@ -199,7 +199,7 @@ fn a_media_address_that_is_not_ours_is_an_error_that_names_it() {
     };
     match MediaPlane::start(config, sender) {
         Err(error @ MediaError::Bind { .. }) => {
-            assert!(error.to_string().contains("192.0.2.123"), "{error}")
+            assert!(error.to_string().contains("192.0.2.123"), "{error}");
         }
         Err(other) => panic!("the wrong error: {other}"),
         Ok(_) => panic!("a foreign address was bound"),

@@ -488,7 +488,7 @@ fn a_silent_call_times_out_once_unless_it_is_on_hold() {
     }
     let timeout = Duration::from_secs(2);
     let mut edge = Edge::start_with(LabOptions::default(), |config| {
-        config.timeout = Some(timeout)
+        config.timeout = Some(timeout);
     });
     let mut call = edge.call(
         Party::new(Host::Carrier, false, secure()),
