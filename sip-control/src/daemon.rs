@@ -9,6 +9,7 @@ use media_core::report::MediaEvent;
 use rand_core::{OsRng, TryRngCore};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sip_core::stack::Stack;
+use sip_core::trunk::SecureMode;
 use tokio::sync::mpsc;
 
 use crate::cdr::Records;
@@ -19,6 +20,7 @@ use crate::media::MediaPlane;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
 use crate::transport::Transports;
+use crate::transport::tls::Verify;
 
 /// Messages that wait for signalling; beyond it peers wait.
 const ARRIVALS: usize = 4096;
@@ -113,12 +115,6 @@ fn log_start(config: &Config, media: &MediaPlane) {
             "listener"
         );
     }
-    let description = media.description();
-    if let Some(reason) = &description.fallback_reason {
-        tracing::warn!("{reason}; media goes through UDP sockets");
-    }
-    let (backend, attach_mode) = (description.backend_name(), description.attach_mode());
-    tracing::info!(backend, attach_mode, "media: {description}");
     for configured in &config.trunks {
         let trunk = &configured.trunk;
         let destination = trunk.destination.as_ref().map(|destination| {
@@ -129,11 +125,12 @@ fn log_start(config: &Config, media: &MediaPlane) {
                 destination.transport.uri_token()
             )
         });
-        tracing::info!(name = trunk.name, secure = ?trunk.mode, destination, "trunk");
+        let secure = secure_word(trunk.mode);
+        tracing::info!(name = trunk.name, secure, destination, "trunk");
         if configured
             .tls
             .as_ref()
-            .is_some_and(|tls| tls.verify == crate::transport::tls::Verify::Off)
+            .is_some_and(|tls| tls.verify == Verify::Off)
         {
             tracing::warn!(
                 trunk = trunk.name,
@@ -141,8 +138,24 @@ fn log_start(config: &Config, media: &MediaPlane) {
             );
         }
     }
-    let (trunks, routes) = (config.trunks.len(), config.routes.len());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), trunks, routes, "ready");
+    let description = media.description();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        backend = description.backend_name(),
+        attach_mode = description.attach_mode(),
+        trunks = config.trunks.len(),
+        routes = config.routes.len(),
+        "ready"
+    );
+}
+
+/// As the configuration has it.
+fn secure_word(mode: SecureMode) -> &'static str {
+    match mode {
+        SecureMode::Disabled => "disabled",
+        SecureMode::Tls => "tls",
+        SecureMode::Srtp => "srtp",
+    }
 }
 
 /// Every connection is a file; the shell's soft limit is for programs with few.

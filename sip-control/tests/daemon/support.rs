@@ -99,16 +99,8 @@ impl Daemon {
         &self.directory
     }
 
-    /// Without colours.
     pub(crate) fn log(&self) -> String {
-        let text = std::fs::read_to_string(self.directory.path("log")).unwrap();
-        let mut plain = String::new();
-        let mut parts = text.split("\x1b[");
-        plain.push_str(parts.next().unwrap());
-        for part in parts {
-            plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest));
-        }
-        plain
+        std::fs::read_to_string(self.directory.path("log")).unwrap()
     }
 
     /// Waits until the log has a line with `text`, and returns it.
