@@ -1,6 +1,6 @@
 //! The back-to-back user agent: one call, two legs, each with a dialog of its own.
 //!
-//! A call begins when our INVITE leaves for the far side ([`begin`]); what is refused before that
+//! A call begins when our INVITE leaves for the far side (`begin`); what is refused before that
 //! never becomes one ([`crate::stack`]). Its states, one struct and one file each:
 //!
 //! ```text

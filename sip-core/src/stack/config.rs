@@ -15,6 +15,7 @@ pub struct StackConfig {
     pub routes: Vec<Route>,
     /// Indexed by [`crate::transport::ListenerId`].
     pub listeners: Vec<Listener>,
+    /// Transaction timers; the defaults are those of RFC 3261.
     pub timers: Timers,
     /// The value of `User-Agent` and `Server`.
     pub user_agent: String,

@@ -476,7 +476,7 @@ fn update_in_an_early_dialog_is_405_and_the_call_goes_on() {
     world.tell(CALLEE, |agent, now| agent.respond(now, 183));
     world.run_ms(50);
     world.tell(CALLER, |agent, now| {
-        agent.request_early(now, Method::Update)
+        agent.request_early(now, Method::Update);
     });
     world.run_ms(50);
     assert_eq!(world.caller().statuses(&Method::Update), [405]);

@@ -312,7 +312,7 @@ fn the_listed_headers_cross_in_a_reinvite_too() {
     let mut world = up([Wire::Udp, Wire::Udp], 14);
     world.tell(CALLER, |agent, now| {
         agent.request(now, Method::Invite, |request| {
-            request.headers.push_named("X-Why", "transfer")
+            request.headers.push_named("X-Why", "transfer");
         });
     });
     world.run_ms(500);
