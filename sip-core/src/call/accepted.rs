@@ -16,7 +16,6 @@ use crate::message::{Request, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::{ClientKey, ServerKey};
 
-#[derive(Debug)]
 pub(super) struct Accepted {
     inviter: Side,
     server: ServerKey,
@@ -27,13 +26,11 @@ pub(super) struct Accepted {
 }
 
 /// The far side's INVITE, whose 2xx made an offer: its ACK is owed.
-#[derive(Debug)]
 struct LateOffer {
     client: ClientKey,
     sequence: u32,
 }
 
-#[derive(Debug)]
 struct Deferred {
     side: Side,
     server: ServerKey,

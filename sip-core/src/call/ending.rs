@@ -11,13 +11,13 @@ use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
 
 /// Empty: nothing is left.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Ending {
     legs: [LegEnd; 2],
 }
 
 /// What a leg still waits for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct LegEnd {
     /// An INVITE of ours that has no final response; it is cancelled, or BYE was sent.
     invite: Option<ClientKey>,

@@ -18,7 +18,6 @@ use crate::stack::EventKind;
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
 
-#[derive(Debug)]
 pub(super) struct Inviting {
     pub(super) server: ServerKey,
     /// The caller's INVITE, for the responses to it.

@@ -27,7 +27,6 @@ impl LegTrunk {
 }
 
 /// One leg.
-#[derive(Debug)]
 pub(crate) struct Leg {
     pub(super) trunk: LegTrunk,
     pub(super) listener: ListenerId,

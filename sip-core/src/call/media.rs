@@ -9,7 +9,6 @@ use crate::refusal::Refusal;
 use crate::sdp::{LegMedia, Negotiation};
 use crate::stack::{Command, MediaCommand};
 
-#[derive(Debug)]
 pub(super) struct CallMedia {
     call: CallId,
     negotiation: Negotiation,
@@ -17,7 +16,6 @@ pub(super) struct CallMedia {
 }
 
 /// What the media plane has of the call.
-#[derive(Debug)]
 enum Flows {
     None,
     Applied(Session),

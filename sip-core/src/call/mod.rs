@@ -48,14 +48,12 @@ use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::{ConnectionId, Origin};
 
 /// One call.
-#[derive(Debug)]
 pub(crate) struct Call {
     parties: Box<Parties>,
     state: State,
 }
 
 /// Where a call is.
-#[derive(Debug)]
 enum State {
     Inviting(inviting::Inviting),
     Accepted(accepted::Accepted),
@@ -65,7 +63,6 @@ enum State {
 }
 
 /// What a state has to react to.
-#[derive(Debug)]
 enum Input {
     /// A response to a request of ours.
     Response {

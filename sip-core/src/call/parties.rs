@@ -13,7 +13,6 @@ use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
 
 /// Both legs of one call, their media, and the record that becomes of it.
-#[derive(Debug)]
 pub(super) struct Parties {
     pub(super) id: CallId,
     legs: [Leg; 2],

@@ -11,7 +11,6 @@ use super::parties::Parties;
 use crate::stack::{CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall};
 
 /// What a record says besides the legs.
-#[derive(Debug)]
 pub(super) struct Draft {
     /// The caller's URI.
     from: String,

@@ -19,7 +19,6 @@ use crate::refusal::Refusal;
 use crate::stack::EventKind;
 use crate::transaction::{ClientKey, ServerKey};
 
-#[derive(Debug)]
 pub(super) struct Reinviting {
     pub(super) inviter: Side,
     pub(super) server: ServerKey,

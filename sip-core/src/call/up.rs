@@ -14,7 +14,6 @@ use crate::refusal::Refusal;
 use crate::stack::EventKind;
 use crate::transaction::ServerKey;
 
-#[derive(Debug)]
 pub(super) struct Up;
 
 impl Up {

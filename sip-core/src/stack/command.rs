@@ -1,5 +1,7 @@
 //! What the stack asks the driver to do.
 
+use std::fmt;
+
 use media_core::session::{CallId, Session};
 
 use super::event::Event;
@@ -21,13 +23,24 @@ pub enum Command {
 }
 
 /// A message to send.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transmit {
     /// [`Target::connection`] first, if it still lives; else a connection to host and port, which
     /// may be one that is already open to the same place with the same trunk's TLS settings.
     pub target: Target,
     pub bytes: Vec<u8>,
     pub id: TransmitId,
+}
+
+// Bodies hold SRTP keys: only the length is shown.
+impl fmt::Debug for Transmit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transmit")
+            .field("target", &self.target)
+            .field("bytes", &self.bytes.len())
+            .field("id", &self.id)
+            .finish()
+    }
 }
 
 /// Names a [`Transmit`] in a [`TransportFailure`]; opaque to the driver.
