@@ -191,6 +191,13 @@ impl Edge {
         }
     }
 
+    /// Ends the daemon as a crash would: nothing of it is cleaned up.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn wait_until_ready(&mut self) -> Result<()> {
         let started = Instant::now();
         while self.status().is_err() {

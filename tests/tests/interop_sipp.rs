@@ -1,11 +1,12 @@
 //! SIPp on both sides, 500 calls up at once, over UDP and over TCP.
 
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use sip_core::transport::Transport;
 use trunkline_tests::agent::Authority;
 use trunkline_tests::edge::{Edge, EdgeOptions, daemon_path};
-use trunkline_tests::lab::LabOptions;
+use trunkline_tests::lab::{LabOptions, Namespace};
 use trunkline_tests::peer::{Directory, Peer};
 use trunkline_tests::privilege::require_root;
 use trunkline_tests::stage::{Party, Stage};
@@ -48,9 +49,8 @@ fn five_hundred_calls(transport: Transport) {
             .args(arguments);
         Peer::start(command, &files.path().join(log)).unwrap()
     };
-    let mut uas = sipp(to, &["-sn", "uas"], "uas.log");
-    // SIPp binds its socket before it prints its screen.
-    uas.wait_for("Port", Duration::from_secs(10)).unwrap();
+    let _uas = sipp(to, &["-sn", "uas"], "uas.log");
+    wait_until_bound(lab.namespace(to.side()), transport, stage.address(to));
     let target = stage.edge_listener(from).to_string();
     let count = CALLS.to_string();
     // Calls last 10 s and all are placed in 5 s: for a while every one of them is up.
@@ -108,6 +108,22 @@ fn five_hundred_calls(transport: Transport) {
         );
     }
     edge.stop().unwrap();
+}
+
+/// SIPp says nothing when it is ready, but its port can then not be bound by anybody else.
+fn wait_until_bound(namespace: &Namespace, transport: Transport, address: IpAddr) {
+    let free = || match transport {
+        Transport::Udp => UdpSocket::bind((address, 5060)).is_ok(),
+        _ => TcpListener::bind((address, 5060)).is_ok(),
+    };
+    let started = Instant::now();
+    while namespace.enter(free).unwrap() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "SIPp does not listen"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
