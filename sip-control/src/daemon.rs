@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use media_core::report::MediaEvent;
@@ -11,6 +11,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use sip_core::stack::Stack;
 use sip_core::trunk::SecureMode;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::cdr::Records;
 use crate::config::Config;
@@ -26,6 +27,8 @@ use crate::transport::tls::Verify;
 const ARRIVALS: usize = 4096;
 const MEDIA_EVENTS: usize = 4096;
 const QUESTIONS: usize = 16;
+/// How long a disk may take to write what waits at the end.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is asked to stop. Must be called within a multi-threaded runtime.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -34,7 +37,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     log_warnings(&config);
     let pool = ports::pool(&config.realms, config.port_cooldown)?;
     let shared_ports = SharedPorts::new(pool);
-    let records = Records::open(config.records.as_ref()).context("cdr.path cannot be opened")?;
+    let records = Records::open(config.records.as_ref())?;
     let (media_sender, media_events) = mpsc::channel::<MediaEvent>(MEDIA_EVENTS);
     let media_config = config.media.clone();
     // Loading the program and waiting for links takes a while.
@@ -86,17 +89,17 @@ async fn stop(driver: Driver, control: Option<ControlSocket>) {
         control.close().await;
     }
     transports.close().await;
-    let closed = tokio::task::spawn_blocking(move || {
-        records.close();
-        // An answer to status may still hold it; then it stops when that is done.
-        if let Some(media) = Arc::into_inner(media) {
-            media.stop();
-        }
-    });
-    match closed.await {
-        Ok(()) => tracing::info!("stopped"),
-        Err(error) => tracing::error!("stopping: {error}"),
+    // An answer to status may still hold it; then it stops when that is done.
+    let media_stopped =
+        tokio::task::spawn_blocking(move || Arc::into_inner(media).map(MediaPlane::stop));
+    if let Err(error) = media_stopped.await {
+        tracing::error!("stopping media: {error}");
     }
+    let written = tokio::task::spawn_blocking(move || records.close());
+    if timeout(LAST_RECORDS, written).await.is_err() {
+        tracing::warn!("the last call records are not written: the disk does not answer");
+    }
+    tracing::info!("stopped");
 }
 
 fn log_start(config: &Config, media: &MediaPlane) {
@@ -130,7 +133,7 @@ fn log_start(config: &Config, media: &MediaPlane) {
         if configured
             .tls
             .as_ref()
-            .is_some_and(|tls| tls.verify == Verify::Off)
+            .is_some_and(|tls| tls.verify() == Verify::Off)
         {
             tracing::warn!(
                 trunk = trunk.name,

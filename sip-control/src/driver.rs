@@ -172,9 +172,7 @@ impl Driver {
             Ok(config) => config,
             Err(error) => return tracing::error!("not reloaded: {error}"),
         };
-        if let Err(error) = self.transports.reconfigure(&config) {
-            return tracing::error!("not reloaded: TLS of a trunk: {error}");
-        }
+        self.transports.reconfigure(&config);
         let stack = config.stack();
         self.stack.reconfigure(stack.trunks, stack.routes);
         log_warnings(&config);

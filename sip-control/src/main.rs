@@ -71,11 +71,16 @@ fn run(path: &std::path::Path, log_format: LogFormat) -> ExitCode {
         Err(error) => return bad_configuration(&error),
     };
     start_log(log_format);
-    let running = tokio::runtime::Builder::new_multi_thread()
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(daemon::run(config)));
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error.into()),
+    };
+    let running = runtime.block_on(daemon::run(config));
+    // Whatever still blocks, such as a name that is being resolved, is not waited for.
+    runtime.shutdown_background();
     match running {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(&error),

@@ -6,7 +6,7 @@ mod line;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::JoinHandle;
@@ -112,7 +112,8 @@ impl Output {
                     .append(true)
                     .create(true)
                     .mode(0o640)
-                    .open(path)?;
+                    .open(path)
+                    .map_err(|error| named(path, &error))?;
                 Ok(Output::File {
                     path: path.clone(),
                     file,
@@ -138,6 +139,11 @@ impl Output {
             Output::File { file, .. } => file.write_all(line),
         }
     }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    let text = format!("cdr.path {} cannot be opened: {error}", path.display());
+    io::Error::new(error.kind(), text)
 }
 
 struct Writer {

@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use sip_core::stack::StackConfig;
 use sip_core::transport::Listener;
 use sip_core::trunk::{Route, Trunk};
@@ -28,7 +27,7 @@ use self::file::File;
 pub use self::realm::Realm;
 pub use self::settings::{Limits, RecordSink};
 use crate::media::MediaConfig;
-use crate::transport::tls::Verify;
+use crate::transport::tls::PeerTls;
 
 /// Where the configuration is looked for unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/trunkline/trunkline.toml";
@@ -72,30 +71,8 @@ pub struct ListenerConfig {
 #[derive(Clone, Debug)]
 pub struct TrunkConfig {
     pub trunk: Trunk,
-    /// For trunks whose destination is reached by TLS.
+    /// For trunks that are signalled over TLS; `None`: never connected to by TLS.
     pub tls: Option<PeerTls>,
-}
-
-/// How we check the peer when we connect to it by TLS (SEC-4).
-#[derive(Clone, Debug)]
-pub struct PeerTls {
-    pub verify: Verify,
-    /// Trust anchors; empty with [`Verify::Off`].
-    pub roots: Arc<RootCertStore>,
-    /// The name that the certificate must be for, instead of the destination's host.
-    pub server_name: Option<String>,
-    /// Oldest version is TLS 1.3 instead of 1.2.
-    pub only_tls13: bool,
-}
-
-impl PeerTls {
-    /// Whether a peer that passed one check would pass the other.
-    pub(crate) fn same_as(&self, other: &PeerTls) -> bool {
-        self.verify == other.verify
-            && self.server_name == other.server_name
-            && self.only_tls13 == other.only_tls13
-            && self.roots.roots == other.roots.roots
-    }
 }
 
 impl Config {

@@ -15,10 +15,8 @@ use super::error::Fault;
 use super::file::{File, TrunkSection};
 use super::realm::Realm;
 use super::settings::{TlsSettings, at, optional};
-use super::{
-    ListenerConfig, PeerTls, TrunkConfig, certificates, check_names, find_name, id, value,
-};
-use crate::transport::tls::Verify;
+use super::{ListenerConfig, TrunkConfig, certificates, check_names, find_name, id, value};
+use crate::transport::tls::{PeerTls, Rules, Verify};
 
 const DEFAULT_CODECS: [&str; 3] = ["PCMU", "PCMA", "TELEPHONE-EVENT"];
 
@@ -117,7 +115,7 @@ impl Resolver<'_> {
             codecs: self.codecs()?,
             destination,
         };
-        let tls = self.peer_tls(trunk.destination.as_ref())?;
+        let tls = self.peer_tls(&trunk)?;
         Ok(TrunkConfig { trunk, tls })
     }
 
@@ -356,7 +354,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn peer_tls(&self, destination: Option<&Destination>) -> Result<Option<PeerTls>, Fault> {
+    fn peer_tls(&self, trunk: &Trunk) -> Result<Option<PeerTls>, Fault> {
         let section = self.section;
         let verify = self.choice(
             "verify",
@@ -367,37 +365,52 @@ impl Resolver<'_> {
                 ("off", Verify::Off),
             ],
         )?;
-        if destination.is_none_or(|destination| destination.transport != Transport::Tls) {
+        if trunk.mode == SecureMode::Disabled {
             let given = [
                 ("verify", &section.verify),
                 ("ca", &section.ca),
                 ("server_name", &section.server_name),
             ];
             return match given.iter().find(|(_, value)| value.is_some()) {
-                Some((field, _)) => Err(Fault::new(
-                    self.at(field),
-                    "is only for a destination reached by TLS",
-                )),
+                Some((field, _)) => {
+                    let problem = "is only for secure = \"tls\" or \"srtp\"";
+                    Err(Fault::new(self.at(field), problem))
+                }
                 None => Ok(None),
             };
         }
-        let server_name =
-            optional(&section.server_name, value::domain).map_err(at(self.at("server_name")))?;
-        let roots: Arc<RootCertStore> = match (&section.ca, &self.tls.roots) {
-            (Some(path), _) => certificates::roots(&self.at("ca"), Path::new(path))?,
-            (None, Some(roots)) => Arc::clone(roots),
-            (None, None) if verify == Verify::Off => Arc::new(RootCertStore::empty()),
-            (None, None) => {
-                let problem = "missing; the peer's certificate cannot be checked without a CA bundle (here or in tls.ca)";
-                return Err(Fault::new(self.at("ca"), problem));
-            }
-        };
-        Ok(Some(PeerTls {
+        let rules = Rules {
             verify,
-            roots,
-            server_name,
+            roots: self.roots(trunk, verify)?,
+            server_name: optional(&section.server_name, value::domain)
+                .map_err(at(self.at("server_name")))?,
+            domain: trunk
+                .destination
+                .as_ref()
+                .map(|destination| destination.host.clone()),
             only_tls13: self.tls.only_tls13,
-        }))
+        };
+        let field = if rules.server_name.is_some() {
+            "server_name"
+        } else {
+            "destination"
+        };
+        PeerTls::new(rules)
+            .map(Some)
+            .map_err(|error| Fault::new(self.at(field), error.to_string()))
+    }
+
+    fn roots(&self, trunk: &Trunk, verify: Verify) -> Result<Arc<RootCertStore>, Fault> {
+        match (&self.section.ca, &self.tls.roots) {
+            (Some(path), _) => certificates::roots(&self.at("ca"), Path::new(path)),
+            (None, Some(roots)) => Ok(Arc::clone(roots)),
+            (None, None) if verify != Verify::Off && trunk.destination.is_some() => {
+                let problem = "missing; the peer's certificate cannot be checked without a CA bundle (here or in tls.ca)";
+                Err(Fault::new(self.at("ca"), problem))
+            }
+            // Nobody is connected to, unless an accepted connection breaks: then nobody is trusted.
+            (None, None) => Ok(Arc::new(RootCertStore::empty())),
+        }
     }
 }
 

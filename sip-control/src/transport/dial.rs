@@ -102,10 +102,12 @@ impl Dial {
             return Ok(Dialled::Plain(stream));
         }
         let peers = shared.peers();
-        let tls = peers.get(self.peer.trunk).and_then(|peer| peer.tls.clone());
-        let client = tls.ok_or_else(|| io::Error::other("the trunk has no TLS settings"))?;
-        let name = tls::server_name(&self.peer.host).map_err(io::Error::other)?;
-        let connecting = TlsConnector::from(client).connect(name, stream);
+        let tls = peers
+            .get(self.peer.trunk)
+            .and_then(|peer| peer.tls.as_ref())
+            .ok_or_else(|| io::Error::other("the trunk has no TLS settings"))?;
+        let name = tls.name_for(&self.peer.host).map_err(io::Error::other)?;
+        let connecting = TlsConnector::from(tls.client()).connect(name, stream);
         let connected = timeout(shared.limits.handshake_timeout, connecting)
             .await
             .map_err(late)?;

@@ -95,25 +95,16 @@ struct Reloadable {
 }
 
 impl Reloadable {
-    fn of(config: &Config) -> Result<Reloadable, rustls::Error> {
-        Ok(Reloadable {
-            peers: Arc::new(Peers::of(config)?),
+    fn of(config: &Config) -> Reloadable {
+        Reloadable {
+            peers: Arc::new(Peers::of(config)),
             servers: config
                 .listeners
                 .iter()
                 .map(|listener| listener.tls.clone())
                 .collect(),
-        })
+        }
     }
-}
-
-/// Why the transports did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    #[error("TLS of a trunk: {0}")]
-    Tls(#[from] rustls::Error),
 }
 
 impl Transports {
@@ -121,7 +112,7 @@ impl Transports {
     pub fn start(
         config: &Config,
         arrivals: mpsc::Sender<Arrival>,
-    ) -> Result<Transports, StartError> {
+    ) -> Result<Transports, BindError> {
         let shared = Arc::new(Shared {
             arrivals,
             table: Table::default(),
@@ -131,7 +122,7 @@ impl Transports {
             room: Arc::new(Semaphore::new(config.limits.max_connections)),
             handshakes: Arc::new(Semaphore::new(config.limits.max_handshakes)),
             open: AtomicUsize::new(0),
-            reloadable: RwLock::new(Reloadable::of(config)?),
+            reloadable: RwLock::new(Reloadable::of(config)),
         });
         let mut transports = Transports {
             shared,
@@ -247,8 +238,8 @@ impl Transports {
 
     /// Takes certificates and trunks from a new configuration. Connections stay; a trunk whose
     /// TLS settings have changed gets new ones for its next requests.
-    pub fn reconfigure(&self, config: &Config) -> Result<(), rustls::Error> {
-        let new = Reloadable::of(config)?;
+    pub fn reconfigure(&self, config: &Config) {
+        let new = Reloadable::of(config);
         let mut reloadable = self
             .shared
             .reloadable
@@ -258,7 +249,6 @@ impl Transports {
             .table
             .forget_peers(|trunk| !reloadable.peers.same_tls(&new.peers, trunk));
         *reloadable = new;
-        Ok(())
     }
 
     /// The trunk whose peer is not verified, for the warning that goes with its calls.
@@ -267,7 +257,7 @@ impl Transports {
             .peers()
             .get(Some(trunk))
             .filter(|peer| peer.is_unverified())
-            .map(|peer| peer.name.clone())
+            .map(|peer| peer.name().to_owned())
     }
 
     pub fn counters(&self) -> &TransportCounters {

@@ -1,28 +1,28 @@
 //! What the transports know of trunks: whose address it is, and how its TLS is checked.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use rustls::ClientConfig;
 use sip_core::trunk::{Trunk, TrunkId};
 
-use super::tls::{self, Verify};
-use crate::config::{Config, PeerTls};
+use super::tls::{PeerTls, Verify};
+use crate::config::{Config, TrunkConfig};
 
 /// One trunk.
 pub(super) struct Peer {
-    pub(super) name: String,
     trunk: Trunk,
-    settings: Option<PeerTls>,
-    /// To connect with; `None` for trunks that are not reached by TLS.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    /// `None` for trunks that are not connected to by TLS.
+    pub(super) tls: Option<PeerTls>,
 }
 
 impl Peer {
+    pub(super) fn name(&self) -> &str {
+        &self.trunk.name
+    }
+
     pub(super) fn is_unverified(&self) -> bool {
-        self.settings
+        self.tls
             .as_ref()
-            .is_some_and(|settings| settings.verify == Verify::Off)
+            .is_some_and(|tls| tls.verify() == Verify::Off)
     }
 }
 
@@ -30,27 +30,12 @@ impl Peer {
 pub(super) struct Peers(Vec<Peer>);
 
 impl Peers {
-    pub(super) fn of(config: &Config) -> Result<Peers, rustls::Error> {
-        let peer = |configured: &crate::config::TrunkConfig| {
-            let tls = match (&configured.tls, &configured.trunk.destination) {
-                (Some(settings), Some(destination)) => {
-                    Some(tls::client_config(settings, &destination.host)?)
-                }
-                _ => None,
-            };
-            Ok(Peer {
-                name: configured.trunk.name.clone(),
-                trunk: configured.trunk.clone(),
-                settings: configured.tls.clone(),
-                tls,
-            })
+    pub(super) fn of(config: &Config) -> Peers {
+        let peer = |configured: &TrunkConfig| Peer {
+            trunk: configured.trunk.clone(),
+            tls: configured.tls.clone(),
         };
-        config
-            .trunks
-            .iter()
-            .map(peer)
-            .collect::<Result<_, _>>()
-            .map(Peers)
+        Peers(config.trunks.iter().map(peer).collect())
     }
 
     pub(super) fn get(&self, trunk: Option<TrunkId>) -> Option<&Peer> {
@@ -62,19 +47,12 @@ impl Peers {
         self.0
             .iter()
             .find(|peer| peer.trunk.allows(address))
-            .map(|peer| peer.name.as_str())
+            .map(Peer::name)
     }
 
     /// Whether connections of that trunk, opened under `self`, are good enough for `new`.
     pub(super) fn same_tls(&self, new: &Peers, trunk: Option<TrunkId>) -> bool {
-        let (Some(old), Some(new)) = (self.get(trunk), new.get(trunk)) else {
-            return trunk.is_none();
-        };
-        let same_destination = old.trunk.destination == new.trunk.destination;
-        match (&old.settings, &new.settings) {
-            (Some(old), Some(new)) => same_destination && old.same_as(new),
-            (None, None) => true,
-            _ => false,
-        }
+        let tls = |peers: &Peers| peers.get(trunk).and_then(|peer| peer.tls.clone());
+        tls(self) == tls(new)
     }
 }

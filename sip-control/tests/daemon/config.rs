@@ -276,7 +276,7 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         (
             "dscp = 46",
             "verify = \"off\"",
-            ":40:10: trunks[1].verify (pbx): is only for a destination reached by TLS",
+            ":40:10: trunks[1].verify (pbx): is only for secure = \"tls\" or \"srtp\"",
         ),
         (
             "from = \"carrier\"",

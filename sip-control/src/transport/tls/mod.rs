@@ -2,23 +2,23 @@
 //! what a failed handshake means.
 
 mod identity;
+mod peer;
 mod verifier;
 
 use std::io;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    AlertDescription, ClientConfig, Error, PeerIncompatible, RootCertStore, ServerConfig,
+    AlertDescription, Error, PeerIncompatible, RootCertStore, ServerConfig,
     SupportedProtocolVersion,
 };
 use rustls_pki_types::ServerName;
 use sip_core::transport::Host;
 
-use self::verifier::PeerVerifier;
-use crate::config::PeerTls;
+pub use self::peer::{PeerTls, Rules};
 
 /// Trunkline's code for a peer that speaks no TLS version that we accept (SEC-3).
 pub const TLS_VERSION_CODE: u32 = 32222;
@@ -56,23 +56,6 @@ pub fn server_config(
     Ok(Arc::new(builder.with_cert_resolver(Arc::new(
         SingleCertAndKey::from(certified),
     ))))
-}
-
-/// TLS towards a trunk. `domain` is the host of its configured destination: a peer may prove to
-/// be that instead of the host that is connected to, which a Contact may give as an address.
-pub fn client_config(peer: &PeerTls, domain: &Host) -> Result<Arc<ClientConfig>, Error> {
-    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    let own_name = match (&peer.server_name, domain) {
-        (Some(name), _) | (None, Host::Name(name)) => Some(server_name(&Host::Name(name.clone()))?),
-        (None, Host::Address(_)) => None,
-    };
-    let verifier = PeerVerifier::new(peer, own_name, &provider);
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions(peer.only_tls13))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }
 
 /// A host as TLS names it.

@@ -11,8 +11,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::peer::Rules;
 use super::{Verify, identity};
-use crate::config::PeerTls;
 
 /// Chain by webpki, name by RFC 5922.
 #[derive(Debug)]
@@ -28,15 +28,15 @@ pub(super) struct PeerVerifier {
 
 impl PeerVerifier {
     pub(super) fn new(
-        peer: &PeerTls,
+        rules: &Rules,
         own_name: Option<ServerName<'static>>,
         provider: &CryptoProvider,
     ) -> PeerVerifier {
         PeerVerifier {
-            verify: peer.verify,
-            roots: Arc::clone(&peer.roots),
+            verify: rules.verify,
+            roots: Arc::clone(&rules.roots),
             own_name,
-            only_own_name: peer.server_name.is_some(),
+            only_own_name: rules.server_name.is_some(),
             algorithms: provider.signature_verification_algorithms,
         }
     }
