@@ -122,6 +122,7 @@ impl Signalling {
         let stream = tokio::time::timeout(PATIENCE, socket.connect(remote))
             .await
             .with_context(|| format!("connecting to {remote}"))??;
+        stream.set_nodelay(true)?;
         let id = connection_id();
         let happen = self.happen.clone();
         match &self.credentials {
@@ -217,6 +218,8 @@ async fn accept(
     happen: mpsc::UnboundedSender<Happened>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
+        // Else an answer waits for the acknowledgement of the TLS session ticket before it.
+        let _ = stream.set_nodelay(true);
         let id = connection_id();
         let writer = match &acceptor {
             Some(acceptor) => match acceptor.accept(stream).await {
