@@ -50,6 +50,9 @@ impl Inviting {
             Input::Bye {
                 side: Side::Caller, ..
             } => self.cancel(cx, parties),
+            Input::Bye {
+                side: Side::Callee, ..
+            } => self.far_side_hung_up(cx, parties),
             // Who cannot be told that it rings need not be rung for.
             Input::ResponseLost { server } if server == self.server => self.cancel(cx, parties),
             Input::Invite {
@@ -240,6 +243,17 @@ impl Inviting {
             StatusCode::REQUEST_TERMINATED,
         );
         self.cancel_far_side(cx, parties, Outcome::cancelled())
+    }
+
+    /// The far side ends a call that it has not answered, or whose answer is still on its way.
+    fn far_side_hung_up(self, cx: &mut Context, parties: &mut Parties) -> State {
+        let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+        parties.respond(cx, Side::Caller, self.server, &self.invite, status);
+        let outcome = Outcome {
+            status: status.code(),
+            ..Outcome::hung_up(Side::Callee)
+        };
+        self.cancel_far_side(cx, parties, outcome)
     }
 
     /// We give up: nobody answered, or we are shutting down.

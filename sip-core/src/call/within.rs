@@ -65,14 +65,14 @@ impl Call {
             return Err(cx.refusal_response(request, &tag, &Refusal::TLS_REQUIRED, leg.listener));
         }
         let Some(dialog) = &mut leg.dialog else {
-            // An early dialog of the far side, whose INVITE of ours is in progress (section 14.2).
-            return refuse(
-                cx,
-                match request.method {
-                    Method::Invite => StatusCode::REQUEST_PENDING,
-                    _ => StatusCode::CALL_DOES_NOT_EXIST,
-                },
-            );
+            // A dialog of the far side that we do not know yet: its 2xx may be lost for now, and
+            // it hangs up already.
+            return match request.method {
+                Method::Bye => Ok(()),
+                // Section 14.2: an INVITE of ours is in progress there.
+                Method::Invite => refuse(cx, StatusCode::REQUEST_PENDING),
+                _ => refuse(cx, StatusCode::CALL_DOES_NOT_EXIST),
+            };
         };
         let from_tag = request
             .headers

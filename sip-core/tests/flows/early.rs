@@ -316,3 +316,26 @@ fn forks_first_answer_wins_and_the_second_gets_ack_and_bye() {
     world.tell(CALLER, Agent::hang_up);
     world.assert_drained(1);
 }
+
+#[test]
+fn a_callee_that_hangs_up_while_its_200_is_lost_is_not_called_any_longer() {
+    let mut world = invited([Wire::Udp, Wire::Udp], 17);
+    let mut lost = false;
+    world.drop = Some(Box::new(move |bytes| {
+        !std::mem::replace(&mut lost, true) && bytes.starts_with(b"SIP/2.0 200")
+    }));
+    world.tell(CALLEE, |callee, now| callee.respond(now, 200));
+    world.run_ms(100);
+    world.tell(CALLEE, Agent::hang_up);
+    world.run_ms(100);
+    assert_eq!(world.callee().statuses(&Method::Bye), [200]);
+    assert_eq!(world.caller().phase, Phase::Over(480));
+    // The 200 comes again, and is acknowledged and ended.
+    world.run_ms(1_000);
+    assert_eq!(world.callee().requests(&Method::Ack).len(), 1);
+    world.assert_drained(1);
+    assert_eq!(
+        (world.record().status, world.record().ended_by),
+        (480, EndedBy::Callee)
+    );
+}

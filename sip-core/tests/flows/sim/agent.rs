@@ -86,6 +86,8 @@ pub(crate) struct Agent {
     invite_out: Option<(ClientKey, Request)>,
     unacknowledged: Option<(ClientKey, u32)>,
     cancelling: bool,
+    /// The CSeq number of an INVITE whose 2xx has no ACK yet.
+    awaits_ack: Option<u32>,
     invite_in: Option<(ServerKey, Origin, Request)>,
 }
 
@@ -129,6 +131,7 @@ impl Agent {
             invite_out: None,
             unacknowledged: None,
             cancelling: false,
+            awaits_ack: None,
             invite_in: None,
         }
     }
@@ -316,6 +319,7 @@ impl Agent {
         }
         edit(&mut response);
         if status.is_success() {
+            self.awaits_ack = Some(invite.headers.cseq().expect("CSeq").number);
             self.take_remote_sdp(&invite.body);
             self.accept(&origin, &invite);
         } else if status.is_final() && self.phase == Phase::Invited {
@@ -329,6 +333,11 @@ impl Agent {
 
     pub(crate) fn is_inviting(&self) -> bool {
         self.invite_out.is_some()
+    }
+
+    /// RFC 3261 section 14.1: no INVITE while one is in progress, in either direction.
+    pub(crate) fn may_invite(&self) -> bool {
+        self.invite_out.is_none() && self.invite_in.is_none() && self.awaits_ack.is_none()
     }
 
     pub(crate) fn is_invited(&self) -> bool {
@@ -425,7 +434,17 @@ impl Agent {
                     origin,
                     response,
                 } => self.handle_response(now, key, &origin, response),
-                Event::Ack { request, .. } => self.take_remote_sdp(&request.body),
+                Event::Ack { request, .. } => {
+                    // One that a later INVITE overtook brings nothing new.
+                    let sequence = request.headers.cseq().expect("CSeq").number;
+                    if self
+                        .awaits_ack
+                        .take_if(|awaited| *awaited == sequence)
+                        .is_some()
+                    {
+                        self.take_remote_sdp(&request.body);
+                    }
+                }
                 Event::Cancel { invite, .. } => self.handle_cancel(now, invite),
                 Event::AckTimedOut { status, .. }
                     if status.is_success() && self.phase == Phase::Up =>
