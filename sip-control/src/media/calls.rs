@@ -74,9 +74,10 @@ impl Call {
             if self.running.get(&flow.local) == Some(&flow) {
                 continue;
             }
-            match carrier.install(self.media.call(), &flow) {
-                Ok(()) => {}
-                Err(reason) => failure = Some(reason),
+            if let Err(reason) = carrier.install(self.media.call(), &flow) {
+                // What ran there before may send what must not be sent any more.
+                carrier.close(flow.local);
+                failure = Some(reason);
             }
             self.running.insert(flow.local, flow);
         }

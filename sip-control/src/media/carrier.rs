@@ -35,6 +35,9 @@ pub(super) trait Carrier: Send {
     /// Everything since start.
     fn verdicts(&mut self) -> Verdicts;
 
+    /// Ends every flow and every relay thread; then nothing is counted any more.
+    fn stop(&mut self);
+
     /// Once a second.
     fn tick(&mut self, now: Instant);
 

@@ -109,13 +109,15 @@ impl Control {
         Ok((Inputs { sender, waker }, control, description))
     }
 
-    pub(super) fn run(mut self) {
+    /// Until [`Input::Stop`]; answers the last verdicts.
+    pub(super) fn run(mut self) -> Verdicts {
         loop {
             self.sleep();
             self.waker.clear();
             while let Ok(input) = self.inputs.try_recv() {
                 if matches!(input, Input::Stop) {
-                    return;
+                    self.carrier.stop();
+                    return self.carrier.verdicts();
                 }
                 self.handle_input(input);
             }

@@ -45,7 +45,7 @@ use control::{Control, Input, Inputs};
 pub struct MediaPlane {
     inputs: Inputs,
     description: MediaDescription,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Verdicts>>,
 }
 
 impl MediaPlane {
@@ -100,18 +100,18 @@ impl MediaPlane {
 
     /// Removes every flow, detaches, removes the pins, and returns the last verdicts.
     pub fn stop(mut self) -> Verdicts {
-        let verdicts = self.verdicts();
-        self.shut_down();
-        verdicts
+        self.shut_down()
     }
 
-    fn shut_down(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            self.inputs.send(Input::Stop);
-            if thread.join().is_err() {
-                tracing::error!("media: the control thread panicked");
-            }
-        }
+    fn shut_down(&mut self) -> Verdicts {
+        let Some(thread) = self.thread.take() else {
+            return Verdicts::default();
+        };
+        self.inputs.send(Input::Stop);
+        thread.join().unwrap_or_else(|_| {
+            tracing::error!("media: the control thread had panicked");
+            Verdicts::default()
+        })
     }
 }
 

@@ -258,6 +258,15 @@ impl Carrier for XdpBackend {
         sum
     }
 
+    fn stop(&mut self) {
+        let locals: Vec<_> = self.flows.keys().copied().collect();
+        for local in locals {
+            self.close(local);
+        }
+        self.workers.stop();
+        self.next_hops.clear();
+    }
+
     fn tick(&mut self, now: Instant) {
         self.next_hops.tick(now);
         self.workers.report_losses();
@@ -287,10 +296,6 @@ impl Carrier for XdpBackend {
 
 impl Drop for XdpBackend {
     fn drop(&mut self) {
-        let locals: Vec<_> = self.flows.keys().copied().collect();
-        for local in locals {
-            self.close(local);
-        }
-        self.next_hops.clear();
+        self.stop();
     }
 }

@@ -7,7 +7,7 @@ use crate::edge::{CALLEE_SSRC, CALLER_SSRC, Call, Edge, Party, config, start_pla
 use crate::support::Keys;
 use media_core::report::{MediaEvent, MediaPath};
 use media_core::srtp::profile::Suite;
-use sip_control::media::{Attach, MediaError};
+use sip_control::media::{ActiveBackend, Attach, MediaError};
 use trunkline_tests::lab::{EDGE, Host, Lab, LabOptions, run};
 use trunkline_tests::privilege::require_root;
 
@@ -549,6 +549,29 @@ fn a_peer_on_this_host_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn a_change_that_cannot_be_made_closes_what_ran_before() {
+    if !require_root("the namespace lab") {
+        return;
+    }
+    let mut edge = Edge::start(LabOptions::default());
+    let mut call = edge.call(
+        Party::new(Host::Carrier, false, None),
+        Party::new(Host::Pbx, false, None),
+    );
+    assert_eq!(talk(&mut call, 3), [3, 3]);
+    let own = crate::edge::address(Host::Pbx, EDGE, false);
+    call.specs[1].remote.rtp.set_ip(own);
+    edge.apply(&call);
+    assert!(matches!(
+        edge.event(Duration::from_secs(1)),
+        Some(MediaEvent::Failed { .. })
+    ));
+    call.caller.send();
+    assert!(call.callee.hears_nothing(), "the old peer hears no more");
+    edge.remove(&call);
+}
+
+#[test]
 fn stopping_leaves_no_pin_and_no_program_behind() {
     if !require_root("the namespace lab") {
         return;
@@ -588,6 +611,46 @@ fn stopping_leaves_no_pin_and_no_program_behind() {
     assert_eq!(attached(&edge.lab), 2);
     drop(plane);
     assert!(!pin_dir.exists());
+}
+
+#[test]
+fn without_a_bpffs_nothing_is_pinned_and_calls_go_on() {
+    if !require_root("the namespace lab") {
+        return;
+    }
+    let elsewhere = std::env::temp_dir().join("not-a-bpffs");
+    let mut edge = Edge::start_with(LabOptions::default(), |config| {
+        config.pin_dir = elsewhere.clone();
+    });
+    let ActiveBackend::Xdp { pins, .. } = &edge.plane().description().backend else {
+        panic!("XDP was demanded");
+    };
+    assert_eq!(*pins, None);
+    let mut call = edge.call(
+        Party::new(Host::Carrier, false, secure()),
+        Party::new(Host::Pbx, false, None),
+    );
+    assert_eq!(talk(&mut call, 3), [3, 3]);
+    edge.plane.take().unwrap().stop();
+    assert!(!elsewhere.exists());
+}
+
+#[test]
+fn an_interface_that_does_not_exist_is_named_and_nothing_is_left() {
+    if !require_root("the namespace lab") {
+        return;
+    }
+    let lab = Lab::new(LabOptions::default()).unwrap();
+    let mut wrong = config(&lab);
+    wrong.interfaces[1] = "no-such-if".to_owned();
+    match start_plane(&lab, wrong) {
+        Err(error @ MediaError::NoInterface(_)) => {
+            assert!(error.to_string().contains("no-such-if"))
+        }
+        Err(other) => panic!("the wrong error: {other}"),
+        Ok(_) => panic!("attached to nothing"),
+    }
+    assert!(!lab.bpffs().join("trunkline").exists());
 }
 
 #[test]

@@ -30,6 +30,7 @@ const MAX_THREADS: usize = 4;
 
 pub(super) struct UdpBackend {
     threads: Vec<Thread>,
+    thread_verdicts: Vec<SharedVerdicts>,
     slots: Arc<Slots>,
     flows: HashMap<SocketAddr, Open>,
 }
@@ -66,20 +67,29 @@ impl UdpBackend {
         let threads = (0..count)
             .map(|number| Thread::start(number, &slots, latches))
             .collect::<Result<Vec<_>, _>>()?;
+        let thread_verdicts = threads
+            .iter()
+            .map(|thread| thread.verdicts.clone())
+            .collect();
         Ok(UdpBackend {
             threads,
+            thread_verdicts,
             slots,
             flows: HashMap::new(),
         })
     }
 
     fn open(&mut self, call: CallId, local: SocketAddr, index: u32) -> Result<(), String> {
-        let thread = (call.0 % self.threads.len() as u64) as usize;
+        let thread = (call.0 % self.thread_verdicts.len() as u64) as usize;
         let socket = UdpSocket::bind(local).map_err(|error| bind_error(local, &error))?;
         socket
             .set_nonblocking(true)
             .map_err(|error| bind_error(local, &error))?;
-        self.threads[thread].send(Command::Open { index, socket });
+        let relay = self
+            .threads
+            .get(thread)
+            .ok_or("the media plane has stopped")?;
+        relay.send(Command::Open { index, socket });
         self.flows.insert(local, Open { index, thread });
         Ok(())
     }
@@ -105,7 +115,9 @@ impl Carrier for UdpBackend {
     fn release(&mut self, local: SocketAddr) {
         if let Some(open) = self.flows.remove(&local) {
             self.slots.clear(open.index);
-            self.threads[open.thread].send(Command::Close { index: open.index });
+            if let Some(thread) = self.threads.get(open.thread) {
+                thread.send(Command::Close { index: open.index });
+            }
         }
     }
 
@@ -125,10 +137,14 @@ impl Carrier for UdpBackend {
 
     fn verdicts(&mut self) -> Verdicts {
         let mut sum = Verdicts::default();
-        for thread in &self.threads {
-            sum.add(&thread.verdicts.get());
+        for thread in &self.thread_verdicts {
+            sum.add(&thread.get());
         }
         sum
+    }
+
+    fn stop(&mut self) {
+        self.threads.clear();
     }
 
     fn tick(&mut self, _now: Instant) {

@@ -116,6 +116,11 @@ impl Workers {
         Ok(workers)
     }
 
+    /// Ends the threads and closes the sockets.
+    pub(super) fn stop(&mut self) {
+        self.workers.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.workers.len()
     }
