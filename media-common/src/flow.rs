@@ -187,7 +187,10 @@ impl MediaAddress {
         if port < self.port_low || port > self.port_high {
             return None;
         }
-        Some(self.first_index.wrapping_add(u32::from(port - self.port_low)))
+        Some(
+            self.first_index
+                .wrapping_add(u32::from(port - self.port_low)),
+        )
     }
 }
 

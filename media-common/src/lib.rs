@@ -9,9 +9,9 @@
 //! The XDP program and `media_core::relay` decide in this order, so that they
 //! agree on the verdict when more than one would fit:
 //!
-//! 1. Frame: [`parse`](counters::Verdicts) reasons `pass_*`. Ethernet, at most
-//!    one VLAN tag, IPv4 without options or IPv6 without extension headers, not a
-//!    fragment, UDP, every announced length within the frame.
+//! 1. Frame, else `pass_*` (of [`counters::Verdicts`]): Ethernet, at most one VLAN tag,
+//!    IPv4 without options or IPv6 without extension headers, not a fragment, UDP, every
+//!    announced length within the frame.
 //! 2. Flow: [`flow::MediaAddressList::index_of`] the destination, else
 //!    `pass_not_media`; an entry of [`flow::ACTION_NONE`] is `pass_not_media` too.
 //! 3. Source: [`flow::FlowEntry::accepts_source`], else `drop_wrong_source`.

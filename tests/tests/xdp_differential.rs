@@ -1,7 +1,7 @@
 //! The XDP program, in the kernel, against the relay's plain words for it: random tables and
 //! random, damaged frames must give the same verdict and the same bytes.
 
-use media_common::flow::{ACTION_FORWARD, FlowEntry, NextHop, ip_to_mapped};
+use media_common::flow::{ACTION_FORWARD, ACTION_WORKER, FlowEntry, NextHop, ip_to_mapped};
 use media_core::relay::frame::{FrameTables, FrameVerdict, PassReason, decide};
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -209,7 +209,7 @@ fn entry(family: Family) -> impl Strategy<Value = FlowEntry> {
         Family::V6.target(),
     ]);
     (
-        prop_oneof![6 => Just(ACTION_FORWARD), 1 => 0u8..4],
+        prop_oneof![6 => Just(ACTION_FORWARD), 2 => Just(ACTION_WORKER), 1 => 0u8..4],
         0u8..8,
         prop_oneof![4 => Just(family.entry().local_address), 1 => any::<u8>()],
         select(vec![NEXT_HOP, NEXT_HOP, NEXT_HOP, NEXT_HOP, 900]),

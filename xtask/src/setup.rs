@@ -130,16 +130,23 @@ fn missing_packages(wanted: &BTreeSet<&'static str>) -> Result<Vec<&'static str>
             list(wanted.iter().copied())
         );
     };
-    let output = String::from_utf8_lossy(&query.stdout);
-    let installed: BTreeSet<&str> = output
+    Ok(not_installed(
+        wanted,
+        &String::from_utf8_lossy(&query.stdout),
+    ))
+}
+
+/// `listing` has a line `<package> <status>` for each that dpkg knows.
+fn not_installed(wanted: &BTreeSet<&'static str>, listing: &str) -> Vec<&'static str> {
+    let installed: BTreeSet<&str> = listing
         .lines()
         .filter_map(|line| line.strip_suffix(" installed"))
         .collect();
-    Ok(wanted
+    wanted
         .iter()
         .copied()
         .filter(|package| !installed.contains(package))
-        .collect())
+        .collect()
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {
@@ -222,5 +229,26 @@ fn wanted_tools(group: Group) -> Vec<&'static Tool> {
         Group::Test => vec![&BPF_LINKER, &NEXTEST],
         Group::Lint => vec![&DENY],
         Group::All => vec![&BPF_LINKER, &NEXTEST, &DENY],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_is_removed_or_unknown_is_missing() {
+        let wanted = BTreeSet::from(["bpftool", "gcc", "tshark"]);
+        let listing = "gcc installed\nbpftool config-files\n";
+        assert_eq!(not_installed(&wanted, listing), ["bpftool", "tshark"]);
+    }
+
+    #[test]
+    fn each_group_has_all_that_the_one_before_needs() {
+        let groups = [Group::Build, Group::Demo, Group::Test, Group::All];
+        for pair in groups.windows(2) {
+            assert!(wanted_packages(pair[0]).is_subset(&wanted_packages(pair[1])));
+        }
+        assert!(wanted_packages(Group::Lint).is_empty());
     }
 }
