@@ -46,7 +46,7 @@ counters! {
     tls_version_refused,
     /// Streams closed because message boundaries were lost or a message was too long.
     framing_lost,
-    /// Connections closed because the peer did not take what we sent.
+    /// Connections closed because the peer did not take what we sent, or too much waited for it.
     slow_readers,
     /// Datagrams that the socket did not take.
     datagrams_not_sent,

@@ -9,6 +9,8 @@ mod error;
 mod file;
 mod listener;
 mod realm;
+mod reload;
+mod route;
 mod settings;
 mod trunk;
 mod value;
@@ -97,14 +99,14 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
         let mut new = Config::parse(path, &text)?;
-        if let Some(section) = fixed_difference(&self.file, &new.file) {
+        if let Some(section) = reload::fixed_difference(&self.file, &new.file) {
             let fault = Fault::new(
                 section,
                 "has changed, which needs a restart; nothing was reloaded",
             );
             return Err(ConfigError::fault(path, &text, fault));
         }
-        trunk::keep_ids(&self.trunks, &mut new.trunks, &mut new.routes);
+        reload::keep_ids(&self.trunks, &mut new.trunks, &mut new.routes);
         Ok(new)
     }
 
@@ -135,7 +137,7 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
     let tls = settings::tls(&file)?;
     let listeners = listener::resolve(&file, &realms, &tls)?;
     let trunks = trunk::resolve(&file, &realms, &listeners, &tls, &mut warnings)?;
-    let routes = trunk::resolve_routes(&file, &trunks)?;
+    let routes = route::resolve(&file, &trunks)?;
     Ok(Config {
         path: path.to_owned(),
         media: settings::media(&file, &realms)?,
@@ -150,19 +152,6 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
         warnings,
         file,
     })
-}
-
-fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
-    [
-        ("realms", old.realms != new.realms),
-        ("listeners", old.listeners != new.listeners),
-        ("media", old.media != new.media),
-        ("limits", old.limits != new.limits),
-        ("cdr", old.cdr != new.cdr),
-        ("control", old.control != new.control),
-    ]
-    .into_iter()
-    .find_map(|(section, differs)| differs.then_some(section))
 }
 
 /// Refuses a name that is empty or was used before; `section` is for the message.

@@ -7,9 +7,7 @@ use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
 use rustls::RootCertStore;
 use sip_core::transport::{Host, ListenerId, Transport};
-use sip_core::trunk::{
-    Destination, Network, Passthrough, Route, SecureMode, SourceMode, Trunk, TrunkId,
-};
+use sip_core::trunk::{Destination, Network, Passthrough, SecureMode, SourceMode, Trunk};
 
 use super::error::Fault;
 use super::file::{File, TrunkSection};
@@ -420,67 +418,4 @@ fn reaches(listener: &ListenerConfig, destination: Option<&Destination>) -> bool
         Some(Host::Address(address)) => address.is_ipv4() == listener.listener.address.is_ipv4(),
         _ => true,
     }
-}
-
-pub(super) fn resolve_routes(file: &File, trunks: &[TrunkConfig]) -> Result<Vec<Route>, Fault> {
-    let find = |key: String, name: &str| {
-        let names = trunks.iter().map(|trunk| trunk.trunk.name.as_str());
-        find_name(key, "trunk", name, names)
-    };
-    let one = |(index, section): (usize, &super::file::RouteSection)| {
-        let key = format!("routes[{index}]");
-        let from = match &section.from {
-            Some(name) => Some(TrunkId(id("trunks", find(format!("{key}.from"), name)?)?)),
-            None => None,
-        };
-        let to = find(format!("{key}.to"), &section.to)?;
-        if trunks[to].trunk.destination.is_none() {
-            let problem = format!(
-                "trunk {:?} has no destination; expected one that calls can go to",
-                section.to
-            );
-            return Err(Fault::new(format!("{key}.to"), problem));
-        }
-        Ok(Route {
-            from,
-            prefix: section.prefix.clone(),
-            to: TrunkId(id("trunks", to)?),
-        })
-    };
-    file.routes.iter().enumerate().map(one).collect()
-}
-
-/// Gives the trunks of `new` the places that those of the same name have in `old`.
-///
-/// A trunk that is gone keeps its place, so that no id changes its meaning, but nobody may
-/// call by it and it leads nowhere.
-pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: &mut [Route]) {
-    let mut ordered: Vec<TrunkConfig> = old.iter().map(retired).collect();
-    let mut places = Vec::with_capacity(new.len());
-    for trunk in new.drain(..) {
-        let same = |kept: &TrunkConfig| kept.trunk.name.eq_ignore_ascii_case(&trunk.trunk.name);
-        let place = ordered.iter().position(same).unwrap_or(ordered.len());
-        places.push(place);
-        match ordered.get_mut(place) {
-            Some(kept) => *kept = trunk,
-            None => ordered.push(trunk),
-        }
-    }
-    let moved = |id: TrunkId| {
-        let place = places.get(usize::from(id.0)).copied().unwrap_or_default();
-        TrunkId(u16::try_from(place).unwrap_or(u16::MAX))
-    };
-    for route in routes {
-        route.from = route.from.map(moved);
-        route.to = moved(route.to);
-    }
-    *new = ordered;
-}
-
-fn retired(trunk: &TrunkConfig) -> TrunkConfig {
-    let mut retired = trunk.clone();
-    retired.trunk.acl.clear();
-    retired.trunk.domains.clear();
-    retired.trunk.destination = None;
-    retired
 }

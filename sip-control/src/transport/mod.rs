@@ -215,8 +215,8 @@ impl Transports {
                 Queued::Gone(unsent) => transmit = unsent,
                 Queued::Overflow(unsent) => {
                     self.shared.counters.slow_readers.add_one();
-                    tracing::warn!(peer = %unsent.target.host, "connection closed: the peer does not read");
-                    return Err(failure(unsent.id, "the peer does not read"));
+                    tracing::warn!(peer = %unsent.target.host, "connection closed: too many messages wait to be sent");
+                    return Err(failure(unsent.id, "too many messages wait to be sent"));
                 }
             }
         }

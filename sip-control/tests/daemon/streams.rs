@@ -177,3 +177,36 @@ fn connections_beyond_the_limit_are_closed() {
         1
     );
 }
+
+#[test]
+fn a_silent_connection_is_closed_after_the_idle_timeout() {
+    let (_daemon, edge) = start(&format!("{TRUNKS}[limits]\nidle_timeout = \"500ms\"\n"));
+    let mut stream = connect(edge.tcp);
+    let from = stream.local_addr().unwrap();
+    stream
+        .write_all(options("TCP", from, "once").as_bytes())
+        .unwrap();
+    assert!(read_message(&mut stream).starts_with("SIP/2.0 200 "));
+    assert!(is_closed(&mut stream));
+}
+
+#[test]
+fn a_peer_that_does_not_read_loses_its_connection_and_no_other() {
+    let (mut daemon, edge) = start(TRUNKS);
+    let mut deaf = connect(edge.tcp);
+    deaf.set_write_timeout(Some(SOON)).unwrap();
+    let from = deaf.local_addr().unwrap();
+    let sent = (0..500_000).find(|id| {
+        let request = options("TCP", from, &format!("deaf{id}"));
+        deaf.write_all(request.as_bytes()).is_err()
+    });
+    assert!(sent.is_some(), "the connection was kept");
+    daemon.wait_for_log("too many messages wait to be sent");
+
+    let mut other = connect(edge.tcp);
+    let from = other.local_addr().unwrap();
+    other
+        .write_all(options("TCP", from, "other").as_bytes())
+        .unwrap();
+    assert!(read_message(&mut other).starts_with("SIP/2.0 200 "));
+}

@@ -1,0 +1,55 @@
+//! What happens to trunks and routes when the file is read again.
+
+use sip_core::trunk::{Route, TrunkId};
+
+use super::TrunkConfig;
+use super::file::File;
+
+/// The section that has changed although it is fixed at start.
+pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
+    [
+        ("realms", old.realms != new.realms),
+        ("listeners", old.listeners != new.listeners),
+        ("media", old.media != new.media),
+        ("limits", old.limits != new.limits),
+        ("cdr", old.cdr != new.cdr),
+        ("control", old.control != new.control),
+    ]
+    .into_iter()
+    .find_map(|(section, differs)| differs.then_some(section))
+}
+
+/// Gives the trunks of `new` the places that those of the same name have in `old`.
+///
+/// A trunk that is gone keeps its place, so that no id changes its meaning, but nobody may
+/// call by it and it leads nowhere.
+pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: &mut [Route]) {
+    let mut ordered: Vec<TrunkConfig> = old.iter().map(retired).collect();
+    let mut places = Vec::with_capacity(new.len());
+    for trunk in new.drain(..) {
+        let same = |kept: &TrunkConfig| kept.trunk.name.eq_ignore_ascii_case(&trunk.trunk.name);
+        let place = ordered.iter().position(same).unwrap_or(ordered.len());
+        places.push(place);
+        match ordered.get_mut(place) {
+            Some(kept) => *kept = trunk,
+            None => ordered.push(trunk),
+        }
+    }
+    let moved = |id: TrunkId| {
+        let place = places.get(usize::from(id.0)).copied().unwrap_or_default();
+        TrunkId(u16::try_from(place).unwrap_or(u16::MAX))
+    };
+    for route in routes {
+        route.from = route.from.map(moved);
+        route.to = moved(route.to);
+    }
+    *new = ordered;
+}
+
+fn retired(trunk: &TrunkConfig) -> TrunkConfig {
+    let mut retired = trunk.clone();
+    retired.trunk.acl.clear();
+    retired.trunk.domains.clear();
+    retired.trunk.destination = None;
+    retired
+}
