@@ -13,7 +13,7 @@ const BAD_CONFIGURATION: u8 = 2;
 
 /// A secure SIP trunk edge: SIP/TLS and SRTP on one side, your PBX on the other.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "trunkline", version)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
