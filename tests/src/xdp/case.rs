@@ -12,6 +12,8 @@ pub const XDP_PASS: u32 = 2;
 pub const XDP_TX: u32 = 3;
 pub const XDP_REDIRECT: u32 = 4;
 
+const WRITABLE: &str = "the maps are this test's own";
+
 /// One packet and what has to become of it.
 #[derive(Clone)]
 pub struct Case {
@@ -92,15 +94,17 @@ impl Case {
     /// If something else becomes of the packet.
     pub fn run(&self, kernel: &mut Kernel) {
         for family in [Family::V4, Family::V6] {
-            kernel.set_flow(family.flow(), self.entry).unwrap();
+            kernel.set_flow(family.flow(), self.entry).expect(WRITABLE);
         }
         kernel
             .set_next_hop(u32::from(NEXT_HOP), self.next_hop)
-            .unwrap();
+            .expect(WRITABLE);
         let base = if self.socket { 0 } else { 8 };
-        kernel.set_queue_base(INGRESS, base).unwrap();
+        kernel.set_queue_base(INGRESS, base).expect(WRITABLE);
 
-        let outcome = kernel.run(&self.packet).unwrap();
+        let outcome = kernel
+            .run(&self.packet)
+            .expect("the kernel runs a program on a frame");
         assert_eq!(outcome.moved, [(self.counter, 1)], "{}: counter", self.what);
         assert_eq!(outcome.code, self.code, "{}: XDP code", self.what);
         // What a dropped packet's bytes are is nobody's business.
@@ -130,7 +134,7 @@ pub fn run(cases: &[Case]) {
     if !require_root("a run of the XDP program") {
         return;
     }
-    let mut kernel = scene::kernel().unwrap();
+    let mut kernel = scene::kernel().expect("root can load the program");
     for case in cases {
         case.run(&mut kernel);
     }

@@ -9,6 +9,8 @@ pub const TAG_802_1Q: u16 = 0x8100;
 /// Tag protocol identifier of IEEE 802.1ad.
 pub const TAG_802_1AD: u16 = 0x88a8;
 
+const FITS: &str = "a packet of a test fits its length fields";
+
 /// What a sender has put into the UDP checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
@@ -111,7 +113,7 @@ impl Packet {
 
     fn ipv4_header(&self, source: [u8; 4], destination: [u8; 4], udp: usize) -> Vec<u8> {
         let header_len = 20 + self.options.len();
-        let total = u16::try_from(header_len + udp + self.surplus.len()).unwrap();
+        let total = u16::try_from(header_len + udp + self.surplus.len()).expect(FITS);
         let mut header = vec![0x40 | (header_len / 4) as u8, self.traffic_class];
         header.extend(total.to_be_bytes());
         header.extend(self.identification.to_be_bytes());
@@ -126,7 +128,7 @@ impl Packet {
     }
 
     fn ipv6_header(&self, source: [u8; 16], destination: [u8; 16], udp: usize) -> Vec<u8> {
-        let length = u16::try_from(udp + self.surplus.len()).unwrap();
+        let length = u16::try_from(udp + self.surplus.len()).expect(FITS);
         let first = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label;
         let mut header = first.to_be_bytes().to_vec();
         header.extend(length.to_be_bytes());
@@ -137,7 +139,7 @@ impl Packet {
     }
 
     fn udp_bytes(&self) -> Vec<u8> {
-        let length = u16::try_from(8 + self.payload.len()).unwrap();
+        let length = u16::try_from(8 + self.payload.len()).expect(FITS);
         let mut udp = self.source.port().to_be_bytes().to_vec();
         udp.extend(self.destination.port().to_be_bytes());
         udp.extend(length.to_be_bytes());

@@ -36,7 +36,7 @@ impl Family {
     /// The address of this family.
     pub fn address(self, text_v4: &str, text_v6: &str, port: u16) -> SocketAddr {
         let text = if self == Family::V4 { text_v4 } else { text_v6 };
-        SocketAddr::new(text.parse().unwrap(), port)
+        SocketAddr::new(text.parse().expect("an address of the scene"), port)
     }
 
     /// Who sends.
