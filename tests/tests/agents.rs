@@ -1,4 +1,5 @@
 //! The user agents themselves, without an edge between them: what they check must hold there.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::net::{IpAddr, SocketAddr};
 

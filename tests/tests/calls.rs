@@ -1,4 +1,5 @@
 //! Whole calls through the daemon, in the lab and on loopback.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! baresip ↔ Trunkline ↔ baresip: TLS with mandatory SRTP on one side, plain SIP on the other.
 //! Each sends a tone; the other end's recording must have that tone's frequency.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

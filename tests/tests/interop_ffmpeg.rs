@@ -1,4 +1,5 @@
 //! ffmpeg decrypts our SRTP with nothing but the key from our SDP.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! `openssl s_client` at the TLS listener.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::process::{Command, Output, Stdio};
 

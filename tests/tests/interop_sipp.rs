@@ -1,4 +1,5 @@
 //! SIPp on both sides, 500 calls up at once, over UDP and over TCP.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! The XDP program, in the kernel, against the relay's plain words for it: random tables and
 //! random, damaged frames must give the same verdict and the same bytes.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use media_common::flow::{ACTION_FORWARD, ACTION_WORKER, FlowEntry, NextHop, ip_to_mapped};
 use media_core::relay::frame::{FrameTables, FrameVerdict, PassReason, decide};

@@ -1,5 +1,6 @@
 //! What the XDP program leaves in its maps: counters, events, fields that bpftool names,
 //! words in the tracing build.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use media_common::event::{KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH};
 use media_common::flow::{FlowCounters, ip_to_mapped};

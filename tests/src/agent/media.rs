@@ -144,7 +144,9 @@ impl State {
         let remote = self.remote.context("no call")?;
         let index = self.counts.sent;
         let mut packet = self.rtp_packet(index);
-        let mut report = (index % REPORT_EVERY == 0).then(|| self.sender_report(index));
+        let mut report = index
+            .is_multiple_of(REPORT_EVERY)
+            .then(|| self.sender_report(index));
         if let Some(protection) = &mut self.protection {
             packet = protection.protect_rtp(&packet)?;
             report = report

@@ -32,7 +32,7 @@ impl SipMessage {
         self.with("Content-Type", "application/sdp")
     }
 
-    /// A complete message; `Content-Length` is believed only for streams, by [`complete_length`].
+    /// A complete message; `Content-Length` is believed only for streams, by `complete_length`.
     pub fn parse(bytes: &[u8]) -> Result<SipMessage> {
         let text = std::str::from_utf8(bytes).context("not UTF-8")?;
         let (head, body) = text.split_once("\r\n\r\n").context("no end of headers")?;
@@ -107,10 +107,10 @@ impl SipMessage {
         for (name, value) in &self.headers {
             match name.as_str() {
                 "Via" | "From" | "Call-ID" | "CSeq" | "Record-Route" => {
-                    response = response.with(name, value)
+                    response = response.with(name, value);
                 }
                 "To" if value.contains(";tag=") || status == 100 => {
-                    response = response.with(name, value)
+                    response = response.with(name, value);
                 }
                 "To" => response = response.with(name, format!("{value};tag={tag}")),
                 _ => {}

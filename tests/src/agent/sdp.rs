@@ -68,11 +68,7 @@ impl RemoteSdp {
             fields.len() > 3 && fields[3..].contains(&"0"),
             "PCMU is not in m={media}"
         );
-        let connection = lines()
-            .filter(|(kind, _)| *kind == "c")
-            .last()
-            .context("no c=")?
-            .1;
+        let connection = lines().rfind(|(kind, _)| *kind == "c").context("no c=")?.1;
         let address: IpAddr = connection
             .split(' ')
             .nth(2)

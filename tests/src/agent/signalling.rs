@@ -1,7 +1,7 @@
 //! How an agent's messages travel: UDP, TCP or TLS, opened where the agent lives.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ impl Signalling {
         let happen = self.happen.clone();
         match &self.credentials {
             Some(credentials) => {
-                let name = ServerName::from(IpAddr::from(remote.ip()));
+                let name = ServerName::from(remote.ip());
                 let stream = TlsConnector::from(credentials.client())
                     .connect(name, stream)
                     .await

@@ -1,4 +1,5 @@
 //! The media plane without signalling: sessions applied to it, real packets through it.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 // `cfg(test)` always holds here; with it clippy knows that this is a test's code.
 #[cfg(test)]

@@ -645,7 +645,7 @@ fn an_interface_that_does_not_exist_is_named_and_nothing_is_left() {
     wrong.interfaces[1] = "no-such-if".to_owned();
     match start_plane(&lab, wrong) {
         Err(error @ MediaError::NoInterface(_)) => {
-            assert!(error.to_string().contains("no-such-if"))
+            assert!(error.to_string().contains("no-such-if"));
         }
         Err(other) => panic!("the wrong error: {other}"),
         Ok(_) => panic!("attached to nothing"),

@@ -17,10 +17,10 @@ pub(crate) fn cases() -> Vec<Case> {
         let reachable_mtu = family.packet().build().len() as u16 - 14;
         cases.extend([
             drop("another port", "drop_wrong_source", &|packet, _| {
-                packet.source.set_port(5006)
+                packet.source.set_port(5006);
             }),
             drop("another address", "drop_wrong_source", &|packet, _| {
-                packet.source = other
+                packet.source = other;
             }),
             drop(
                 "source before payload",
@@ -31,23 +31,23 @@ pub(crate) fn cases() -> Vec<Case> {
                 },
             ),
             drop("RTP version 1", "drop_malformed", &|packet, _| {
-                packet.payload[0] = 0x40
+                packet.payload[0] = 0x40;
             }),
             drop("STUN", "drop_malformed", &|packet, _| {
-                packet.payload = vec![0, 1, 0, 0]
+                packet.payload = vec![0, 1, 0, 0];
             }),
             drop("eleven bytes", "drop_malformed", &|packet, _| {
-                packet.payload.truncate(11)
+                packet.payload.truncate(11);
             }),
             drop("eleven bytes, padded", "drop_malformed", &|packet, _| {
                 packet.payload.truncate(11);
                 packet.padding = vec![0; 20];
             }),
             drop("one byte", "drop_malformed", &|packet, _| {
-                packet.payload.truncate(1)
+                packet.payload.truncate(1);
             }),
             drop("nothing", "drop_malformed", &|packet, _| {
-                packet.payload.clear()
+                packet.payload.clear();
             }),
             drop(
                 "CSRC list that is not there",
@@ -58,17 +58,17 @@ pub(crate) fn cases() -> Vec<Case> {
                 },
             ),
             drop("RTP on an RTCP port", "drop_malformed", &|_, entry| {
-                entry.flags |= FLAG_RTCP
+                entry.flags |= FLAG_RTCP;
             }),
             drop("short RTCP", "drop_malformed", &|packet, entry| {
                 packet.payload = sender_report(1)[..7].to_vec();
                 entry.flags |= FLAG_RTCP_MUX;
             }),
             drop("PCMA", "drop_payload_type", &|packet, _| {
-                packet.payload[1] = 8
+                packet.payload[1] = 8;
             }),
             drop("type 127 with marker", "drop_payload_type", &|packet, _| {
-                packet.payload[1] = 0xff
+                packet.payload[1] = 0xff;
             }),
             drop(
                 "RTCP where none is agreed",
@@ -78,10 +78,10 @@ pub(crate) fn cases() -> Vec<Case> {
                 },
             ),
             drop("hop limit 1", "drop_hop_limit", &|packet, _| {
-                packet.hops = 1
+                packet.hops = 1;
             }),
             drop("hop limit 0", "drop_hop_limit", &|packet, _| {
-                packet.hops = 0
+                packet.hops = 0;
             }),
             drop(
                 "hop limit, for the worker too",
@@ -97,7 +97,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 &|_, entry| entry.action = 9,
             ),
             drop("no such local address", "drop_bad_entry", &|_, entry| {
-                entry.local_address = 4
+                entry.local_address = 4;
             }),
             drop(
                 "local address past the list",
@@ -107,7 +107,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 },
             ),
             drop("no such next hop", "drop_bad_entry", &|_, entry| {
-                entry.next_hop = 16
+                entry.next_hop = 16;
             }),
             drop(
                 "the other family's local address",

@@ -18,10 +18,10 @@ pub(crate) fn cases() -> Vec<Case> {
                 }
             }),
             Case::changed("telephone-event", family, |packet| {
-                packet.payload[1] = 0x80 | 101
+                packet.payload[1] = 0x80 | 101;
             }),
             Case::changed("an odd number of bytes", family, |packet| {
-                packet.payload.push(1)
+                packet.payload.push(1);
             }),
             Case::changed("odd, with a partial checksum", family, |packet| {
                 packet.payload.push(1);
@@ -54,7 +54,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 }
             }),
             Case::changed("DSCP and ECN are kept", family, |packet| {
-                packet.traffic_class = 0xb9
+                packet.traffic_class = 0xb9;
             }),
             Case {
                 entry: FlowEntry {

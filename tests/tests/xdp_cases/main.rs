@@ -1,5 +1,6 @@
 //! What the XDP program does to a packet, case by case, in the kernel: one run of the
 //! program on one frame (`BPF_PROG_TEST_RUN`).
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 mod dropping;
 mod forwarding;

@@ -249,7 +249,7 @@ impl Report {
             match count.as_object() {
                 Some(drops) if drops.is_empty() => println!("  {name:<24} 0"),
                 Some(drops) => drops.iter().for_each(|(reason, count)| {
-                    println!("  {:<24} {count}", format!("{name} {reason}"))
+                    println!("  {:<24} {count}", format!("{name} {reason}"));
                 }),
                 None => println!("  {name:<24} {count}"),
             }
