@@ -225,7 +225,13 @@ impl Report {
         }
         self.print_verdicts();
         if let Some(flow) = &self.flow {
-            println!("\nA flow during a call (bpftool map dump):\n{flow:#}");
+            println!(
+                "\nA flow during the plain call (bpftool map dump), key {}",
+                flow["key"]
+            );
+            for (field, value) in flow["value"].as_object().into_iter().flatten() {
+                println!("  {field:<18} {value}");
+            }
         }
         for fault in self.faults() {
             println!("\nFAULT {fault}");

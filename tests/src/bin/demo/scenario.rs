@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use media_common::flow::ACTION_FORWARD;
 use media_core::srtp::profile::Suite;
 use serde_json::Value;
 use trunkline_tests::agent::Authority;
@@ -74,7 +75,8 @@ pub(crate) async fn play(daemon: &Path, stage: &Stage, show: bool) -> Result<Rep
         let taps = taps(stage, script)?;
         let placed = call::place(stage, &authority, script, index as u32 + 1, &progress);
         let result = watch(placed, &mut table, index, &progress, || {
-            if flow.is_none() {
+            // The plain call's flow says most: it is forwarded in the kernel.
+            if !script.caller.is_secure() && !script.callee.is_secure() {
                 flow = dump_flow(stage);
             }
         })
@@ -151,7 +153,7 @@ async fn watch(
     bail!("the clock stopped")
 }
 
-/// The first flow that is in use, as `bpftool map dump` prints it.
+/// The first flow that the kernel forwards, as `bpftool map dump` prints it.
 fn dump_flow(stage: &Stage) -> Option<Value> {
     let map = stage
         .bpffs()?
@@ -164,12 +166,9 @@ fn dump_flow(stage: &Stage) -> Option<Value> {
     let Ok(Value::Array(entries)) = serde_json::from_slice(&output.stdout) else {
         return None;
     };
+    let forwards = |entry: &Value| entry["value"]["action"] == ACTION_FORWARD;
     entries
         .into_iter()
         .map(|mut entry| entry["formatted"].take())
-        .find(|entry| {
-            entry["value"]["action"]
-                .as_u64()
-                .is_some_and(|action| action > 0)
-        })
+        .find(forwards)
 }
