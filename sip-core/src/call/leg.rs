@@ -64,8 +64,12 @@ impl SentInvite {
     }
 
     /// A 2xx that nobody waits for: of a fork after another one's, or long after we gave up. It is
-    /// acknowledged and its dialog ended at once (RFC 3261 section 13.2.2.4).
+    /// acknowledged and its dialog ended at once (RFC 3261 section 13.2.2.4). Not if it came by
+    /// a weaker transport than the INVITE left by (SEC-2).
     pub(crate) fn decline(&self, cx: &mut Context, origin: &Origin, response: &Response) {
+        if self.target.transport.is_secure() && !origin.transport.is_secure() {
+            return;
+        }
         let (Ok(cseq), Ok(mut dialog)) = (response.headers.cseq(), self.dialog(origin, response))
         else {
             return;

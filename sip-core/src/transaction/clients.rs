@@ -24,6 +24,8 @@ pub(super) struct Clients {
 /// One client transaction.
 struct Client {
     matching: ClientMatch,
+    /// The request left over TLS.
+    secure: bool,
     /// Has no user: a CANCEL.
     quiet: bool,
     machine: Machine,
@@ -39,6 +41,12 @@ impl Clients {
         self.by_match.get(matching).copied()
     }
 
+    /// Whether a response that came so may be one to that request (SEC-2): nobody but the peer
+    /// of the TLS connection answers what was sent over it, whatever a datagram's branch says.
+    pub(super) fn trusts(&self, key: ClientKey, origin: &Origin) -> bool {
+        origin.transport.is_secure() || !self.table.get(&key).is_some_and(|client| client.secure)
+    }
+
     /// Sends a request that has its Via, with that branch.
     pub(super) fn start(
         &mut self,
@@ -50,6 +58,7 @@ impl Clients {
     ) -> ClientKey {
         let key = self.next_key();
         let matching = ClientMatch::new(branch, request.method.clone());
+        let secure = target.transport.is_secure();
         let bytes = request.to_bytes();
         let fx = &mut out.of(key, now, false);
         let machine = if request.method == Method::Invite {
@@ -65,6 +74,7 @@ impl Clients {
             key,
             Client {
                 matching,
+                secure,
                 quiet: false,
                 machine,
             },
@@ -114,6 +124,7 @@ impl Clients {
         };
         let key = self.next_key();
         let matching = ClientMatch::new(&hop.branch, Method::Cancel);
+        let secure = hop.target.transport.is_secure();
         let bytes = hop.cancel().to_bytes();
         let fx = &mut out.of(key, now, true);
         let machine = Machine::NonInvite(ClientNonInvite::start(hop.target, bytes, fx));
@@ -121,6 +132,7 @@ impl Clients {
             key,
             Client {
                 matching,
+                secure,
                 quiet: true,
                 machine,
             },

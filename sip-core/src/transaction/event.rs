@@ -121,6 +121,8 @@ pub struct Counters {
     pub stray_acks: u64,
     /// CANCELs that match nothing of ours, answered 481.
     pub stray_cancels: u64,
+    /// Messages of a transaction over TLS that came over UDP or TCP: dropped.
+    pub insecure: u64,
     /// Requests without what a transaction needs.
     pub malformed: u64,
     /// Requests answered 503 because the table was full.

@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
-use super::event::{Event, Transmit};
+use super::event::{Event, ServerKey, Transmit};
 use super::key::{AckMatch, MergeMatch, ServerMatch};
 use super::server_invite::AckUse;
 use super::servers::Kind;
@@ -26,6 +26,9 @@ impl Transactions {
             return self.handle_ack(now, origin, &matching, request);
         }
         if let Some(key) = self.servers.find(&matching) {
+            if self.is_untrusted(key, origin) {
+                return Ok(());
+            }
             self.out.counters.request_retransmissions += 1;
             self.servers.handle_retransmission(now, key, &mut self.out);
             return Ok(());
@@ -101,6 +104,9 @@ impl Transactions {
             self.out.counters.stray_acks += 1;
             return Ok(());
         };
+        if self.is_untrusted(invite, origin) {
+            return Ok(());
+        }
         if self.servers.handle_ack(now, invite, &mut self.out) == AckUse::ForUser {
             let origin = origin.clone();
             self.out.events.push_back(Event::Ack {
@@ -122,6 +128,9 @@ impl Transactions {
         request: Request,
     ) {
         let invite = self.servers.find(&matching.cancelled());
+        if invite.is_some_and(|invite| self.is_untrusted(invite, origin)) {
+            return;
+        }
         let status = match invite {
             Some(_) => StatusCode::OK,
             None => {
@@ -146,6 +155,13 @@ impl Transactions {
                 request,
             });
         }
+    }
+
+    /// Counts it, too.
+    fn is_untrusted(&mut self, key: ServerKey, origin: &Origin) -> bool {
+        let untrusted = !self.servers.trusts(key, origin);
+        self.out.counters.insecure += u64::from(untrusted);
+        untrusted
     }
 
     /// Requests outside dialogs leave an eighth of the table to those that control the calls we

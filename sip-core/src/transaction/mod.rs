@@ -11,7 +11,8 @@
 //! - answers CANCEL (section 9.2): 200 if its INVITE is there, else 481;
 //! - holds a CANCEL of ours back until a provisional response came (section 9.1);
 //! - retransmits a 2xx to INVITE until its ACK comes (section 13.3.1.4), found by dialog and CSeq;
-//! - repeats the user's ACK for each retransmitted 2xx (section 13.2.2.4).
+//! - repeats the user's ACK for each retransmitted 2xx (section 13.2.2.4);
+//! - drops what belongs to a transaction over TLS and came over UDP or TCP (SEC-2).
 //!
 //! | timer | runs in | length | over TCP and TLS |
 //! |---|---|---|---|
@@ -138,6 +139,10 @@ impl Transactions {
             return;
         }
         if let Some(key) = self.clients.find(&matching) {
+            if !self.clients.trusts(key, origin) {
+                self.out.counters.insecure += 1;
+                return;
+            }
             self.clients
                 .handle_response(now, key, origin, response, &mut self.out);
             return;

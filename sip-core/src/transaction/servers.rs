@@ -10,7 +10,7 @@ use super::server_invite::{AckUse, ServerInvite};
 use super::server_non_invite::ServerNonInvite;
 use super::timers::Timer;
 use crate::message::{Response, StatusCode};
-use crate::transport::Target;
+use crate::transport::{Origin, Target};
 
 /// Every server transaction, and the ways to find one.
 #[derive(Default)]
@@ -27,6 +27,8 @@ struct Server {
     matching: ServerMatch,
     merge: Option<MergeMatch>,
     ack: Option<AckMatch>,
+    /// The request came over TLS.
+    secure: bool,
     /// The latest To tag that the user sent.
     to_tag: Option<Box<[u8]>>,
     /// Has no user: the table answers it.
@@ -54,6 +56,12 @@ impl Servers {
         self.by_match.get(matching).copied()
     }
 
+    /// Whether a message that came so may belong to that request (SEC-2): what came over TLS is
+    /// repeated, acknowledged and cancelled over TLS.
+    pub(super) fn trusts(&self, key: ServerKey, origin: &Origin) -> bool {
+        origin.transport.is_secure() || !self.table.get(&key).is_some_and(|server| server.secure)
+    }
+
     /// Whether another copy of the request is being answered (section 8.2.2.2).
     pub(super) fn is_merged(&self, merge: &MergeMatch) -> bool {
         self.by_merge.contains_key(merge)
@@ -76,6 +84,7 @@ impl Servers {
         let key = ServerKey(self.next);
         self.next += 1;
         let quiet = matches!(kind, Kind::Cancel);
+        let secure = target.transport.is_secure();
         let machine = match kind {
             Kind::Invite { trying } => Machine::Invite(ServerInvite::start(
                 target,
@@ -92,6 +101,7 @@ impl Servers {
             matching,
             merge,
             ack: None,
+            secure,
             to_tag: None,
             quiet,
             machine,

@@ -75,7 +75,12 @@ impl Bench {
     }
 
     pub(super) fn receive_from(&mut self, remote: &str, text: &str) {
-        let (now, origin) = (self.now(), origin(self.transport, US, remote));
+        self.receive_by(self.transport, remote, text);
+    }
+
+    /// A message by another transport than the bench's own.
+    pub(super) fn receive_by(&mut self, transport: Transport, remote: &str, text: &str) {
+        let (now, origin) = (self.now(), origin(transport, US, remote));
         match Message::parse(text.as_bytes()).unwrap() {
             Message::Request(request) => self.table.handle_request(now, origin, request),
             Message::Response(response) => self.table.handle_response(now, &origin, response),

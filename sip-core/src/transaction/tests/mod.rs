@@ -9,6 +9,7 @@ mod link;
 mod link_flows;
 mod matching;
 mod random;
+mod secure;
 mod server_invite;
 mod server_non_invite;
 mod transport;
