@@ -8,9 +8,22 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
 /// The bodies that we take.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
-/// Copies what crosses, as spelled.
+/// Copies what crosses, as spelled. An identity that its owner withholds stays here: the other leg
+/// is not within the trust domain (RFC 3325 section 7).
 pub(super) fn pass_through(from: &Headers, to: &mut Headers) {
-    to.extend(from.iter().filter(crosses));
+    let withheld = withholds_identity(from);
+    let stays = |field: &Field<'_>| withheld && field.name == Some(HeaderName::PAssertedIdentity);
+    to.extend(from.iter().filter(|field| crosses(field) && !stays(field)));
+}
+
+/// Whether Privacy asks for `id` (RFC 3325 section 9.3). Its values are parted by semicolons
+/// (RFC 3323 section 4.2); commas are seen, too.
+fn withholds_identity(headers: &Headers) -> bool {
+    headers.values(HeaderName::Privacy).any(|value| {
+        value
+            .split(|byte| matches!(byte, b';' | b','))
+            .any(|wish| wish.trim_ascii().eq_ignore_ascii_case(b"id"))
+    })
 }
 
 /// Copies what describes the body, as spelled.
@@ -128,7 +141,7 @@ mod tests {
             ("Record-Route", "<sip:192.0.2.1;lr>"),
             ("Diversion", "<tel:+1>;reason=unknown"),
             ("P-ASSERTED-IDENTITY", "\"A\" <sip:a@b>"),
-            ("Privacy", "id"),
+            ("Privacy", "user"),
             ("Reason", "Q.850;cause=16"),
             ("Alert-Info", "<http://example.com/ring>"),
             ("Server", "them"),
@@ -155,11 +168,37 @@ mod tests {
                 "History-Info: <sip:a@b>;index=1",
                 "Diversion: <tel:+1>;reason=unknown",
                 "P-ASSERTED-IDENTITY: \"A\" <sip:a@b>",
-                "Privacy: id",
+                "Privacy: user",
                 "Reason: Q.850;cause=16",
                 "Alert-Info: <http://example.com/ring>",
             ]
         );
+    }
+
+    #[test]
+    fn an_asserted_identity_does_not_cross_if_privacy_withholds_it() {
+        for (privacy, crosses) in [
+            ("id", false),
+            ("ID ;critical", false),
+            ("header; user;id", false),
+            ("user, id", false),
+            ("none", true),
+            ("user;identity", true),
+        ] {
+            let incoming = headers(&[
+                ("P-Asserted-Identity", "<sip:+15550100@carrier.example>"),
+                ("Privacy", privacy),
+                ("P-Asserted-Identity", "<tel:+15550100>"),
+            ]);
+            let mut outgoing = Headers::new();
+            pass_through(&incoming, &mut outgoing);
+            assert_eq!(
+                outgoing.contains(HeaderName::PAssertedIdentity),
+                crosses,
+                "{privacy}"
+            );
+            assert!(outgoing.contains(HeaderName::Privacy), "the wish itself");
+        }
     }
 
     #[test]

@@ -391,7 +391,7 @@ fn the_listed_headers_cross_byte_for_byte_both_ways() {
         ("Diversion", "<sip:+3@x>;reason=no-answer"),
         ("History-Info", "<sip:+3@x>;index=1"),
         ("P-Asserted-Identity", "\"A\" <sip:+4@x>"),
-        ("Privacy", "id"),
+        ("Privacy", "header"),
         ("Alert-Info", "<http://example.com/ring>"),
     ];
     let hidden = [
