@@ -1,11 +1,13 @@
 //! Messages out of a stream (RFC 3261 section 18.3), and the keep-alives between them
 //! (RFC 5626 section 4.4.1).
 
+use std::fmt;
+
 use crate::message::lexer::{is_token_byte, logical_line, number, split_header};
 use crate::message::{HeaderName, Limits};
 
 /// What a stream holds, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum StreamItem {
     /// One whole message, for [`crate::message::Message::parse`].
     Message(Vec<u8>),
@@ -30,7 +32,6 @@ pub enum FramingError {
 }
 
 /// Cuts a byte stream into messages. Bytes go in as they come, split and merged anywhere.
-#[derive(Debug)]
 pub struct StreamFramer {
     max_message_bytes: usize,
     buffer: Vec<u8>,
@@ -43,6 +44,26 @@ pub struct StreamFramer {
     /// Whether its first line has been looked at.
     is_sip: bool,
     failed: Option<FramingError>,
+}
+
+// Bodies hold SRTP keys: only lengths are shown.
+impl fmt::Debug for StreamItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StreamItem::Message(bytes) => write!(f, "Message({} bytes)", bytes.len()),
+            StreamItem::Ping => f.write_str("Ping"),
+        }
+    }
+}
+
+impl fmt::Debug for StreamFramer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamFramer")
+            .field("buffered", &(self.buffer.len() - self.start))
+            .field("length", &self.length)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for StreamFramer {

@@ -251,3 +251,19 @@ fn an_empty_line_is_no_message_that_should_go_on() {
         assert_eq!(framer.is_mid_message(), is_mid_message);
     }
 }
+
+/// The body of a message may hold SRTP keys.
+#[test]
+fn debug_output_shows_lengths_only() {
+    let secret = b"MESSAGE sip:a@b SIP/2.0\r\nl: 3\r\n\r\nkey";
+    let mut framer = StreamFramer::new(LIMIT);
+    framer.push(&secret[..secret.len() - 1]);
+    framer.next().unwrap();
+    let item = message(secret);
+    for shown in [format!("{framer:?}"), format!("{item:?}")] {
+        assert!(shown.contains("3"), "a length: {shown}");
+        for leak in ["key", "MESSAGE", "107, 101", "77, 69"] {
+            assert!(!shown.contains(leak), "{shown}");
+        }
+    }
+}
