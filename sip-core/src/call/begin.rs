@@ -139,16 +139,17 @@ impl NewInvite {
         let sips = Sips::of(&request.uri, way.caller.settings.pass_sips);
         let listener = cx.listener(self.origin.listener);
         let contact = identity::contact(request.uri.user(), listener, sips);
-        let malformed = |_| Refusal::MALFORMED;
         let path = Path::to_sender(
             &request.headers,
             &self.origin,
             Some(way.caller.id),
             way.caller.forced_transport(),
         );
-        let path = path.map_err(|_| Refusal::MALFORMED)?;
-        let dialog =
-            Dialog::from_request(request, &self.tag, contact.clone(), path).map_err(malformed)?;
+        let path = path
+            .map_err(|_| Refusal::MALFORMED)?
+            .with_listeners(&cx.config.listeners);
+        let dialog = Dialog::from_request(request, &self.tag, contact.clone(), path)
+            .map_err(|_| Refusal::MALFORMED)?;
         Ok(Leg {
             trunk: way.caller.clone(),
             listener: self.origin.listener,

@@ -100,7 +100,7 @@ impl Ending {
         leg.invite = None;
         if response.status.is_success() {
             let is_first = parties.leg(side).dialog.is_none();
-            if is_first && !confirm_far_dialog(parties, origin, response) {
+            if is_first && !confirm_far_dialog(cx, parties, origin, response) {
                 return;
             }
             // It crossed our CANCEL: acknowledged, and then ended.

@@ -119,7 +119,7 @@ impl Inviting {
         origin: &Origin,
         response: &Response,
     ) -> State {
-        if !confirm_far_dialog(parties, origin, response) {
+        if !confirm_far_dialog(cx, parties, origin, response) {
             // Without a dialog it can be neither acknowledged nor ended; it will give up by itself.
             parties.refuse(
                 cx,
@@ -271,6 +271,7 @@ impl Inviting {
 
 /// Makes the far leg's dialog from its 2xx.
 pub(super) fn confirm_far_dialog(
+    cx: &Context,
     parties: &mut Parties,
     origin: &Origin,
     response: &Response,
@@ -279,7 +280,7 @@ pub(super) fn confirm_far_dialog(
     leg.dialog = leg
         .invite
         .as_ref()
-        .and_then(|sent| sent.dialog(origin, response).ok());
+        .and_then(|sent| sent.dialog(cx, origin, response).ok());
     leg.dialog.is_some()
 }
 

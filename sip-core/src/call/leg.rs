@@ -56,10 +56,12 @@ pub(crate) struct SentInvite {
 impl SentInvite {
     pub(crate) fn dialog(
         &self,
+        cx: &Context,
         origin: &Origin,
         response: &Response,
     ) -> Result<Dialog, DialogError> {
-        let path = Path::to_target(&self.target, origin, self.forced_transport);
+        let path = Path::to_target(&self.target, origin, self.forced_transport)
+            .with_listeners(&cx.config.listeners);
         Dialog::from_response(&self.request, response, path)
     }
 
@@ -70,8 +72,8 @@ impl SentInvite {
         if self.target.transport.is_secure() && !origin.transport.is_secure() {
             return;
         }
-        let (Ok(cseq), Ok(mut dialog)) = (response.headers.cseq(), self.dialog(origin, response))
-        else {
+        let dialog = self.dialog(cx, origin, response);
+        let (Ok(cseq), Ok(mut dialog)) = (response.headers.cseq(), dialog) else {
             return;
         };
         let ack = complete(cx, dialog.ack(cseq.number), self.sips);

@@ -2,7 +2,7 @@
 //! that nothing falls back to a weaker transport.
 
 use crate::message::{HeaderError, Headers, Scheme, Uri};
-use crate::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
+use crate::transport::{ConnectionId, Host, Listener, ListenerId, Origin, Target, Transport};
 use crate::trunk::TrunkId;
 
 /// The way to the peer, as far as it does not follow from the dialog's URIs.
@@ -14,8 +14,10 @@ pub struct Path {
     pub trunk: Option<TrunkId>,
     /// Overrides what URIs say: TLS on a secure trunk (SEC-2).
     pub force: Option<Transport>,
-    /// Of the message that made the dialog; for URIs that name no transport.
+    /// Of the message that made the dialog, and of `listener`; for URIs that name no transport.
     transport: Transport,
+    /// Where requests by another transport leave from.
+    others: Vec<(Transport, ListenerId)>,
     /// Where that message came from or went to; for URIs that name no host, such as `tel:`.
     peer: (Host, u16),
     connection: Option<Connection>,
@@ -47,6 +49,7 @@ impl Path {
             trunk,
             force,
             transport: origin.transport,
+            others: Vec::new(),
             peer: (Host::Address(origin.remote.ip()), origin.remote.port()),
             connection: Connection::of_request(request, origin, via.host().clone())?,
         })
@@ -66,9 +69,26 @@ impl Path {
             trunk: target.trunk,
             force,
             transport: target.transport,
+            others: Vec::new(),
             peer: (target.host.clone(), target.port),
             connection,
         }
+    }
+
+    /// Lets the dialog's requests leave by other transports, too, if Contact or Route name one:
+    /// from the first of `listeners` (the configuration's) that has it and faces the same realm.
+    pub fn with_listeners(mut self, listeners: &[Listener]) -> Path {
+        let Some(own) = listeners.get(usize::from(self.listener.0)) else {
+            return self;
+        };
+        let ids = (0..=u16::MAX).map(ListenerId);
+        for (id, listener) in ids.zip(listeners) {
+            let transport = listener.transport;
+            if listener.realm == own.realm && transport != own.transport {
+                self.others.push((transport, id));
+            }
+        }
+        self
     }
 
     /// A later request of the dialog came: if by another connection, that one is the live one, with
@@ -96,9 +116,13 @@ impl Path {
             .filter(|connection| connection.id != closed);
     }
 
-    /// Where a request with that next hop goes.
+    /// Where a request with that next hop goes. If that is by a transport that we do not speak in
+    /// this realm, to whom the dialog was made with, the same way.
     pub fn target(&self, next_hop: &Uri) -> Target {
         let transport = self.force.unwrap_or_else(|| self.transport_of(next_hop));
+        let Some(listener) = self.listener_for(transport) else {
+            return self.to_peer();
+        };
         let (host, port) = match next_hop.host() {
             Some(host) => (
                 host.clone(),
@@ -112,12 +136,33 @@ impl Path {
         });
         Target {
             transport,
-            listener: self.listener,
+            listener,
             connection: connection.map(|connection| connection.id),
             host,
             port,
             trunk: self.trunk,
         }
+    }
+
+    fn to_peer(&self) -> Target {
+        let (host, port) = self.peer.clone();
+        Target {
+            transport: self.transport,
+            listener: self.listener,
+            connection: self.connection.as_ref().map(|connection| connection.id),
+            host,
+            port,
+            trunk: self.trunk,
+        }
+    }
+
+    /// A transport that is forced is the dialog's own: it has no other way.
+    fn listener_for(&self, transport: Transport) -> Option<ListenerId> {
+        if transport == self.transport || self.force.is_some() {
+            return Some(self.listener);
+        }
+        let other = self.others.iter().find(|(other, _)| *other == transport);
+        other.map(|(_, listener)| *listener)
     }
 
     /// `sips:` is TLS on this hop (SEC-5). A URI that names no transport keeps the dialog's:

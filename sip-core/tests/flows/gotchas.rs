@@ -27,6 +27,88 @@ fn ack_to_200_follows_contact_and_no_call_drops_at_32_s() {
     world.assert_drained(1);
 }
 
+/// Answers with that Contact, to the caller or as the callee, and hangs up.
+fn call_with_contact(mut world: World, index: usize, contact: &str) -> World {
+    for agent in &mut world.agents {
+        agent.manners.every_transport = true;
+    }
+    let mut invite = world.caller().new_invite("+200", true);
+    if index == CALLER {
+        invite.headers.set(HeaderName::Contact, contact);
+    }
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(100);
+    world.tell(CALLEE, |agent, now| {
+        agent.respond_edited(now, 200, |response| {
+            if index == CALLEE {
+                response.headers.set(HeaderName::Contact, contact);
+            }
+        });
+    });
+    world.run_for(Duration::from_secs(40));
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up], "{contact}");
+    world.tell(1 - index, Agent::hang_up);
+    world.run_ms(200);
+    assert_eq!(
+        world.agents[index].requests(&Method::Bye).len(),
+        1,
+        "{contact}"
+    );
+    world.assert_drained(1);
+    world
+}
+
+/// Who named another transport than the call came by, and so.
+const OTHER_TRANSPORTS: [(usize, Wire, &str); 6] = [
+    (
+        CALLEE,
+        Wire::Udp,
+        "<sip:a@198.51.100.20:5060;transport=tcp>",
+    ),
+    (CALLEE, Wire::Udp, "<sips:a@198.51.100.20:5060>"),
+    (
+        CALLEE,
+        Wire::Tcp,
+        "<sip:a@198.51.100.20:5060;transport=udp>",
+    ),
+    (CALLER, Wire::Udp, "<sip:a@192.0.2.10:5060;transport=tcp>"),
+    (CALLER, Wire::Udp, "<sips:a@192.0.2.10:5060>"),
+    (CALLER, Wire::Tcp, "<sip:a@192.0.2.10:5060;transport=udp>"),
+];
+
+fn via_transport(world: &World, index: usize) -> Transport {
+    let bye = world.agents[index].request_received(&Method::Bye);
+    bye.headers.top_via().unwrap().transport().unwrap()
+}
+
+#[test]
+fn a_contact_may_name_another_transport_of_the_realm() {
+    for (index, wire, contact) in OTHER_TRANSPORTS {
+        let mut wires = [Wire::Udp, Wire::Udp];
+        wires[index] = wire;
+        let world = call_with_contact(World::new(wires, 30), index, contact);
+        assert_ne!(via_transport(&world, index), wire.transport(), "{contact}");
+    }
+}
+
+#[test]
+fn a_contact_by_a_transport_that_we_do_not_speak_keeps_the_call_on_its_own() {
+    for (index, wire, contact) in OTHER_TRANSPORTS {
+        let mut wires = [Wire::Udp, Wire::Udp];
+        wires[index] = wire;
+        let mut config = config(wires);
+        for listener in &mut config.listeners {
+            if listener.transport != wire.transport() {
+                listener.realm = media_core::ports::RealmId(9);
+            }
+        }
+        config.trunks[1 - index].realm =
+            config.listeners[usize::from(config.trunks[1 - index].listener.0)].realm;
+        let world = call_with_contact(World::with_config(wires, 31, config), index, contact);
+        assert_eq!(via_transport(&world, index), wire.transport(), "{contact}");
+    }
+}
+
 #[test]
 fn ack_and_bye_follow_record_route_in_reverse_order() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 2);

@@ -5,15 +5,48 @@ mod route_set;
 
 use super::*;
 use crate::message::{Message, response_to};
-use crate::transport::{ConnectionId, Host, ListenerId, Transport};
+use crate::transport::{ConnectionId, Host, Listener, ListenerId, Transport};
 use crate::trunk::TrunkId;
+use media_core::ports::RealmId;
 
 const SOURCE: &str = "198.51.100.9:40000";
+
+/// Two realms: 0 has UDP, TCP and TLS, in this order; 1 after that has the same, and TCP twice.
+fn listeners() -> Vec<Listener> {
+    use Transport::{Tcp, Tls, Udp};
+    let listener = |(realm, transport)| Listener {
+        transport,
+        address: "192.0.2.1:5060".parse().unwrap(),
+        advertised_host: Host::Name("edge.example".into()),
+        advertised_port: 5060,
+        realm: RealmId(realm),
+    };
+    [
+        (0, Udp),
+        (0, Tcp),
+        (0, Tls),
+        (1, Udp),
+        (1, Tcp),
+        (1, Tls),
+        (1, Tcp),
+    ]
+    .map(listener)
+    .into()
+}
+
+/// The one of realm 1.
+fn listener_of(transport: Transport) -> ListenerId {
+    ListenerId(match transport {
+        Transport::Udp => 3,
+        Transport::Tcp => 4,
+        Transport::Tls => 5,
+    })
+}
 
 fn origin(transport: Transport, connection: u64) -> Origin {
     Origin {
         transport,
-        listener: ListenerId(3),
+        listener: listener_of(transport),
         local: "192.0.2.1:5061".parse().unwrap(),
         remote: SOURCE.parse().unwrap(),
         connection: transport.is_reliable().then_some(ConnectionId(connection)),
@@ -23,7 +56,7 @@ fn origin(transport: Transport, connection: u64) -> Origin {
 fn sent_to(transport: Transport, host: &str, port: u16) -> Target {
     Target {
         transport,
-        listener: ListenerId(3),
+        listener: listener_of(transport),
         connection: None,
         host: Host::Name(host.into()),
         port,
@@ -63,9 +96,13 @@ const CONTACT: &str = "Contact: <sip:alice@10.0.0.1:5071>\r\n";
 /// The dialog of an INVITE that came with these lines, and its path.
 fn answering(lines: &str, transport: Transport, force: Option<Transport>) -> Dialog {
     let request = received("INVITE", 5, lines);
-    let origin = origin(transport, 7);
-    let path = Path::to_sender(&request.headers, &origin, Some(TrunkId(1)), force).unwrap();
+    let path = path_to_sender(&request, transport, force).with_listeners(&listeners());
     Dialog::from_request(&request, "ours", address("<sip:edge@192.0.2.1>"), path).unwrap()
+}
+
+fn path_to_sender(request: &Request, transport: Transport, force: Option<Transport>) -> Path {
+    let origin = origin(transport, 7);
+    Path::to_sender(&request.headers, &origin, Some(TrunkId(1)), force).unwrap()
 }
 
 fn invite() -> Request {
@@ -93,7 +130,7 @@ fn answer(status: u16, to_tag: &str, lines: &[(HeaderName, &str)]) -> Response {
 /// The dialog that such an answer to our INVITE makes.
 fn calling(status: u16, lines: &[(HeaderName, &str)], transport: Transport) -> Dialog {
     let target = sent_to(transport, "pbx.example", 5060);
-    let path = Path::to_target(&target, &origin(transport, 8), None);
+    let path = Path::to_target(&target, &origin(transport, 8), None).with_listeners(&listeners());
     Dialog::from_response(&invite(), &answer(status, "theirs", lines), path).unwrap()
 }
 

@@ -83,8 +83,37 @@ fn the_contact_says_where_to_and_a_secure_trunk_says_how() {
             (transport, named(host), port),
             "{contact} {by:?} {force:?}"
         );
-        assert_eq!(target.listener, ListenerId(3));
+        assert_eq!(target.listener, listener_of(transport), "{contact}");
         assert_eq!(target.trunk, Some(TrunkId(1)));
+    }
+}
+
+/// Of a dialog where we speak only the transport that it was made by.
+fn target_without_other_listeners(contact: &str, transport: Transport) -> Target {
+    let request = received("INVITE", 5, &format!("Contact: <{contact}>\r\n"));
+    let path = path_to_sender(&request, transport, None);
+    let contact = address("<sip:edge@192.0.2.1>");
+    let dialog = Dialog::from_request(&request, "ours", contact, path).unwrap();
+    dialog.target()
+}
+
+#[test]
+fn a_contact_by_a_transport_that_we_do_not_speak_leaves_the_peer_and_its_transport() {
+    use Transport::{Tcp, Tls, Udp};
+    for (contact, by, connection) in [
+        ("sip:a@h.example;transport=tcp", Udp, None),
+        ("sips:a@h.example", Udp, None),
+        ("sip:a@h.example;transport=udp", Tcp, Some(ConnectionId(7))),
+        ("sip:a@h.example;transport=udp", Tls, Some(ConnectionId(7))),
+    ] {
+        let target = target_without_other_listeners(contact, by);
+        assert_eq!(
+            (target.transport, target.listener, target.connection),
+            (by, listener_of(by), connection),
+            "{contact}"
+        );
+        assert_eq!(target.host, Host::Address("198.51.100.9".parse().unwrap()));
+        assert_eq!(target.port, 40000);
     }
 }
 

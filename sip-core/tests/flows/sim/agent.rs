@@ -47,6 +47,8 @@ pub(crate) struct Manners {
     pub(crate) extra: Vec<(&'static str, String)>,
     /// Puts SDP into the answer to a late offer (in ACK).
     pub(crate) answers_late_offer: bool,
+    /// Listens for every transport at its port.
+    pub(crate) every_transport: bool,
 }
 
 impl Default for Manners {
@@ -59,6 +61,7 @@ impl Default for Manners {
             invite: None,
             extra: Vec::new(),
             answers_late_offer: true,
+            every_transport: false,
         }
     }
 }

@@ -128,6 +128,7 @@ pub(crate) struct World {
     pub(crate) unreachable: [bool; 2],
     /// Drops datagrams and frames on their way for which it says so.
     pub(crate) drop: Option<Drop>,
+    listeners: Vec<Listener>,
     rng: SeededRng,
     queue: BTreeMap<(Instant, u64), Packet>,
     media_events: BTreeMap<(Instant, u64), MediaEvent>,
@@ -229,6 +230,7 @@ impl World {
                 seed,
             )
         });
+        let listeners = config.listeners.clone();
         World {
             now,
             stack: Stack::new(
@@ -248,6 +250,7 @@ impl World {
             dead: [false; 2],
             unreachable: [false; 2],
             drop: None,
+            listeners,
             rng: SeededRng(seed ^ 0x5eed),
             queue: BTreeMap::new(),
             media_events: BTreeMap::new(),
@@ -452,6 +455,11 @@ impl World {
     }
 
     fn send_from_edge(&mut self, id: TransmitId, target: &Target, bytes: Vec<u8>) {
+        let listener = &self.listeners[usize::from(target.listener.0)];
+        assert_eq!(
+            listener.transport, target.transport,
+            "a listener sends by its own transport"
+        );
         let is_unreachable = match self.node(&target.host) {
             Some(Node::Agent(index)) => self.unreachable[index],
             _ => false,
@@ -549,7 +557,8 @@ impl World {
             Node::Edge => target.port == edge_address(target.transport).port(),
             Node::Agent(index) => {
                 let agent = &self.agents[index];
-                target.transport == agent.transport && target.port == agent.address.port()
+                let speaks = target.transport == agent.transport || agent.manners.every_transport;
+                speaks && target.port == agent.address.port()
             }
         }
     }
