@@ -213,7 +213,8 @@ impl Dialog {
 
     /// Where requests within the dialog go now.
     pub fn target(&self) -> Target {
-        self.path.target(self.routes.next_hop(&self.remote_target))
+        let next_hop = self.routes.next_hop(&self.remote_target);
+        self.path.target(next_hop, self.routes.is_empty())
     }
 
     fn build(&self, method: Method, sequence: u32) -> Request {

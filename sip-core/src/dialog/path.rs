@@ -1,6 +1,8 @@
 //! Where the requests of a dialog go: RFC 3261 sections 12.2.1.1 and 18.1.1, RFC 5923, and the rule
 //! that nothing falls back to a weaker transport.
 
+use std::net::IpAddr;
+
 use crate::message::{HeaderError, Headers, Scheme, Uri};
 use crate::transport::{ConnectionId, Host, Listener, ListenerId, Origin, Target, Transport};
 use crate::trunk::TrunkId;
@@ -33,6 +35,8 @@ struct Connection {
     /// Who is at its other end is the dialog's next hop, whatever that is called: it gave us a
     /// Contact or a Record-Route, and often a private address in it.
     is_next_hop: bool,
+    /// We dialled it, so its other end need not be reachable in any other way.
+    dialled: bool,
 }
 
 impl Path {
@@ -63,6 +67,7 @@ impl Path {
             transport: origin.transport,
             peers: vec![target.host.clone(), source],
             is_next_hop: false,
+            dialled: true,
         });
         Path {
             listener: target.listener,
@@ -116,9 +121,10 @@ impl Path {
             .filter(|connection| connection.id != closed);
     }
 
-    /// Where a request with that next hop goes. If that is by a transport that we do not speak in
+    /// Where a request with that next hop goes, which is the remote target itself if `is_direct`,
+    /// else a route. If that is by a transport that we do not speak in
     /// this realm, to whom the dialog was made with, the same way.
-    pub fn target(&self, next_hop: &Uri) -> Target {
+    pub fn target(&self, next_hop: &Uri, is_direct: bool) -> Target {
         let transport = self.force.unwrap_or_else(|| self.transport_of(next_hop));
         let Some(listener) = self.listener_for(transport) else {
             return self.to_peer();
@@ -132,7 +138,9 @@ impl Path {
         };
         let connection = self.connection.as_ref().filter(|connection| {
             connection.transport == transport
-                && (connection.is_next_hop || connection.peers.contains(&host))
+                && (connection.is_next_hop
+                    || connection.peers.contains(&host)
+                    || is_direct && connection.dialled && is_private(&host))
         });
         Target {
             transport,
@@ -193,6 +201,21 @@ impl Connection {
             transport: origin.transport,
             peers: vec![Host::Address(origin.remote.ip()), sent_by],
             is_next_hop: recorded + 1 >= hops,
+            dialled: false,
         }))
+    }
+}
+
+/// An address that is only valid where the peer is (RFC 1918, RFC 4193, loopback, link-local): one
+/// that nobody recorded a route to is behind NAT, and the connection is the way there.
+fn is_private(host: &Host) -> bool {
+    match host {
+        Host::Name(_) => false,
+        Host::Address(IpAddr::V4(address)) => {
+            address.is_private() || address.is_loopback() || address.is_link_local()
+        }
+        Host::Address(IpAddr::V6(address)) => {
+            address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local()
+        }
     }
 }

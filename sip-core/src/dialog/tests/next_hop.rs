@@ -175,11 +175,42 @@ fn a_call_that_we_made_stays_on_its_connection_only_towards_the_same_host() {
     for (contact, expected) in [
         ("<sip:bob@pbx.example>", Some(ConnectionId(8))),
         ("<sip:bob@198.51.100.9:5070>", Some(ConnectionId(8))),
-        ("<sip:bob@10.1.1.1>", None),
+        ("<sip:bob@203.0.113.7>", None),
+        ("<sip:bob@other.example>", None),
     ] {
         let dialog = calling(200, &[(HeaderName::Contact, contact)], Transport::Tcp);
         assert_eq!(dialog.target().connection, expected, "{contact}");
     }
+}
+
+#[test]
+fn a_call_that_we_made_stays_on_its_connection_if_contact_is_behind_nat() {
+    for contact in [
+        "<sip:bob@10.1.1.1>",
+        "<sip:bob@172.16.0.1:5070>",
+        "<sip:bob@192.168.1.2>",
+        "<sip:bob@127.0.0.1>",
+        "<sip:bob@169.254.1.1>",
+        "<sip:bob@[fd00::1]>",
+        "<sip:bob@[fe80::1]>",
+        "<sip:bob@[::1]>",
+    ] {
+        for transport in [Transport::Tcp, Transport::Tls] {
+            let dialog = calling(200, &[(HeaderName::Contact, contact)], transport);
+            let connection = dialog.target().connection;
+            assert_eq!(connection, Some(ConnectionId(8)), "{contact}");
+        }
+    }
+}
+
+#[test]
+fn a_recorded_route_decides_though_it_is_a_private_address() {
+    let lines = [
+        (HeaderName::RecordRoute, "<sip:10.9.9.9;lr>"),
+        (HeaderName::Contact, "<sip:bob@10.1.1.1>"),
+    ];
+    let dialog = calling(200, &lines, Transport::Tls);
+    assert_eq!(dialog.target().connection, None);
 }
 
 #[test]
