@@ -20,6 +20,8 @@ impl Call {
         origin: &Origin,
         request: Request,
     ) -> Call {
+        let trunk = self.parties.leg(side).trunk.id;
+        cx.transactions.set_trunk(server, trunk);
         if let Err(response) = self.check(cx, side, origin, &request) {
             cx.respond(server, &response);
             return self;

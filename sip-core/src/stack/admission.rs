@@ -40,7 +40,15 @@ impl Refused {
 impl Stack {
     pub(super) fn handle_invite(&mut self, server: ServerKey, origin: Origin, request: Request) {
         let invite = self.new_invite(server, origin, request);
-        let way = match self.way(&invite) {
+        let way = self.way(&invite);
+        let trunk = match &way {
+            Ok(way) => Some(way.caller.id),
+            Err(refused) => refused.trunk,
+        };
+        if let Some(trunk) = trunk {
+            self.cx.transactions.set_trunk(server, trunk);
+        }
+        let way = match way {
             Ok(way) => way,
             Err(refused) => return self.refuse(&invite, refused),
         };

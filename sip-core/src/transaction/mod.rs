@@ -60,6 +60,7 @@ use self::key::ClientMatch;
 use self::servers::Servers;
 use crate::message::{HeaderName, Request, Response};
 use crate::transport::{Listener, Origin, Target};
+use crate::trunk::TrunkId;
 
 /// What a table of transactions is started with.
 #[derive(Clone, Debug)]
@@ -201,6 +202,12 @@ impl Transactions {
         let branch = self.stamp(&mut request, &target, rng);
         self.clients
             .start(now, &request, &branch, target, &mut self.out)
+    }
+
+    /// Responses leave with this trunk's TLS settings if the connection that the request came by is
+    /// gone and they need a new one (section 18.2.2). The table cannot tell whose a request is.
+    pub fn set_trunk(&mut self, key: ServerKey, trunk: TrunkId) {
+        self.servers.set_trunk(key, trunk);
     }
 
     /// Answers. Whether it was sent: not if a final response was already, or the transaction is

@@ -65,6 +65,16 @@ impl ServerInvite {
         })
     }
 
+    /// Where responses go, while any may.
+    pub(super) fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            ServerInvite::Proceeding(state) => Some(&mut state.target),
+            ServerInvite::Completed(state) => Some(&mut state.target),
+            ServerInvite::Accepted(state) => Some(&mut state.target),
+            ServerInvite::Confirmed(_) => None,
+        }
+    }
+
     /// Whether a response may still be sent.
     pub(super) fn is_proceeding(&self) -> bool {
         matches!(self, ServerInvite::Proceeding(_))

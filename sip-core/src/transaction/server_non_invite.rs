@@ -35,6 +35,15 @@ impl ServerNonInvite {
         Some(self)
     }
 
+    /// Where responses go.
+    pub(super) fn target_mut(&mut self) -> &mut Target {
+        match self {
+            ServerNonInvite::Trying(state) => &mut state.target,
+            ServerNonInvite::Proceeding(state) => &mut state.target,
+            ServerNonInvite::Completed(state) => &mut state.target,
+        }
+    }
+
     /// Whether a response may still be sent.
     pub(super) fn is_open(&self) -> bool {
         !matches!(self, ServerNonInvite::Completed(_))

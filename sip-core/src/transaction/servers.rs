@@ -11,6 +11,7 @@ use super::server_non_invite::ServerNonInvite;
 use super::timers::Timer;
 use crate::message::{Response, StatusCode};
 use crate::transport::{Origin, Target};
+use crate::trunk::TrunkId;
 
 /// Every server transaction, and the ways to find one.
 #[derive(Default)]
@@ -151,6 +152,13 @@ impl Servers {
         self.table.get(&key)?.to_tag.as_deref()
     }
 
+    pub(super) fn set_trunk(&mut self, key: ServerKey, trunk: TrunkId) {
+        let server = self.table.get_mut(&key);
+        if let Some(target) = server.and_then(|server| server.machine.target_mut()) {
+            target.trunk = Some(trunk);
+        }
+    }
+
     /// Whether it was sent: only while [`Servers::is_open`].
     pub(super) fn respond(
         &mut self,
@@ -264,6 +272,13 @@ impl Servers {
 }
 
 impl Machine {
+    fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Machine::Invite(machine) => machine.target_mut(),
+            Machine::NonInvite(machine) => Some(machine.target_mut()),
+        }
+    }
+
     fn minds_transport_error(&self) -> bool {
         match self {
             Machine::Invite(machine) => machine.is_active(),

@@ -255,6 +255,39 @@ fn a_leg_is_found_by_its_dialog_not_by_its_socket() {
 }
 
 #[test]
+fn an_answer_finds_a_caller_whose_connection_is_gone() {
+    let mut world = World::new([Wire::Srtp, Wire::Udp], 32);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    world.close_connections();
+    world.tell(CALLEE, |agent, now| agent.respond(now, 200));
+    world.run_ms(100);
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    // A re-INVITE whose connection goes as well.
+    world.callee().manners.reinvite = None;
+    world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+    world.run_ms(100);
+    world.close_connections();
+    world.tell(CALLEE, |agent, now| agent.respond(now, 488));
+    world.run_ms(100);
+    assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&488));
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
+#[test]
+fn a_refusal_finds_a_caller_whose_connection_is_gone() {
+    let mut world = World::new([Wire::Tls, Wire::Udp], 33);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    world.close_connections();
+    world.tell(CALLEE, |agent, now| agent.respond(now, 486));
+    world.run_ms(100);
+    assert_eq!(world.caller().phase, Phase::Over(486));
+    world.assert_drained(1);
+}
+
+#[test]
 fn hold_is_not_answered_sendrecv() {
     for (offered, answered) in [
         ("sendonly", "recvonly"),

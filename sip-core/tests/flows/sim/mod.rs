@@ -542,6 +542,10 @@ impl World {
             self.listens_for_streams(to, target),
             "nobody listens at {target:?}"
         );
+        assert!(
+            from != Node::Edge || !transport.is_secure() || target.trunk.is_some(),
+            "only a trunk says which certificates a new TLS connection uses"
+        );
         self.dials += 1;
         self.connections.push(Connection {
             dialled_by: from,
