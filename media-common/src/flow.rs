@@ -81,7 +81,8 @@ pub struct FlowCounters {
     pub packets: u64,
     /// UDP payload bytes sent on.
     pub bytes: u64,
-    /// `CLOCK_MONOTONIC` of the last packet sent on, nanoseconds.
+    /// `CLOCK_MONOTONIC` of the last RTP packet sent on, nanoseconds; 0 before there was one.
+    /// RTCP counts as a packet, but does not move this: the media timeout goes by it.
     pub last_seen_ns: u64,
     /// Packets of this flow that were dropped, for any reason.
     pub dropped: u64,

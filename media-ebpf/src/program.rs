@@ -77,7 +77,9 @@ fn count_sent(seen: &Seen) {
     }
     counters.packets = counters.packets.wrapping_add(1);
     counters.bytes = counters.bytes.wrapping_add(u64::from(seen.bytes));
-    counters.last_seen_ns = now_ns;
+    if seen.is_rtp {
+        counters.last_seen_ns = now_ns;
+    }
 }
 
 #[inline(always)]

@@ -62,6 +62,8 @@ pub struct Seen {
     pub payload_type: u8,
     /// Zero if the payload is shorter than an RTP header.
     pub ssrc: [u8; 4],
+    /// Whether it passed as RTP, not as RTCP; `false` as well for what did not pass.
+    pub is_rtp: bool,
 }
 
 /// Decides, and rewrites the packet if it is to be sent on.
@@ -113,8 +115,8 @@ fn way<
         Ok(found) => found,
         Err(pass) => return Decision::Pass(pass),
     };
-    let seen = look::<DATA, SSRC>(frame, seen);
-    match admit::<L, I, DATA>(frame, entry, &seen) {
+    let mut seen = look::<DATA, SSRC>(frame, seen);
+    match admit::<L, I, DATA>(frame, entry, &mut seen) {
         Err(reason) => Decision::Drop(reason, seen),
         Ok(()) => match entry.action {
             ACTION_WORKER => Decision::Worker(seen),
@@ -157,6 +159,7 @@ fn find<'t, L: Link, I: Ip, const IP: usize, const DATA: usize>(
         source_port: packet.udp.source,
         payload_type: 0,
         ssrc: [0; 4],
+        is_rtp: false,
     };
     Ok((seen, entry))
 }
@@ -182,7 +185,7 @@ fn look<const DATA: usize, const SSRC: usize>(frame: &mut Frame<'_>, mut seen: S
 fn admit<L: Link, I: Ip, const DATA: usize>(
     frame: &mut Frame<'_>,
     entry: &FlowEntry,
-    seen: &Seen,
+    seen: &mut Seen,
 ) -> Result<(), DropReason> {
     if entry.flags & FLAG_CHECK_SOURCE != 0
         && (classify::expected_address(entry) != seen.source
@@ -194,7 +197,8 @@ fn admit<L: Link, I: Ip, const DATA: usize>(
         Some(head) => (head.first, head.second),
         None => return Err(DropReason::Malformed),
     };
-    rtp::check(entry, first, second, seen.bytes as usize)?;
+    let kind = rtp::check(entry, first, second, seen.bytes as usize)?;
+    seen.is_rtp = kind == rtp::Kind::Rtp;
     let packet = frame
         .overlay::<Packet<L, I>, 0>()
         .ok_or(DropReason::Malformed)?;

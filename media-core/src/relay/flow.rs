@@ -80,7 +80,7 @@ impl Flow {
         let outcome = self
             .pass(source, datagram, out)
             .unwrap_or_else(Outcome::Drop);
-        self.stats.count(now, &outcome);
+        self.stats.count(now, &outcome, !self.is_rtcp(datagram));
         outcome
     }
 
@@ -108,11 +108,7 @@ impl Flow {
     }
 
     fn check_form(&self, datagram: &[u8]) -> Result<WellFormed, DropReason> {
-        let rtcp = match self.config.carries {
-            Carries::Rtp(_) => false,
-            Carries::Rtcp(_) => true,
-            Carries::Both { .. } => rtcp::is_rtcp(datagram),
-        };
+        let rtcp = self.is_rtcp(datagram);
         if rtcp {
             RtcpHeader::parse(datagram).ok_or(DropReason::Malformed)?;
         } else {
@@ -122,6 +118,14 @@ impl Flow {
             }
         }
         Ok(WellFormed { rtcp })
+    }
+
+    fn is_rtcp(&self, datagram: &[u8]) -> bool {
+        match self.config.carries {
+            Carries::Rtp(_) => false,
+            Carries::Rtcp(_) => true,
+            Carries::Both { .. } => rtcp::is_rtcp(datagram),
+        }
     }
 
     fn route(&self, packet: WellFormed) -> &Route {

@@ -32,7 +32,8 @@ pub struct FlowStats {
     pub packets: u64,
     /// UDP payload bytes sent on.
     pub bytes: u64,
-    /// When the last packet was sent on.
+    /// When the last RTP packet was sent on. RTCP does not count: an endpoint may send its
+    /// reports for as long as it lives, and say nothing.
     pub last_seen: Option<Instant>,
     /// Packets dropped, for any reason.
     pub dropped: u64,
@@ -41,12 +42,14 @@ pub struct FlowStats {
 }
 
 impl FlowStats {
-    pub(super) fn count(&mut self, now: Instant, outcome: &Outcome) {
+    pub(super) fn count(&mut self, now: Instant, outcome: &Outcome, is_rtp: bool) {
         match outcome {
             Outcome::Forward { len, .. } => {
                 self.packets += 1;
                 self.bytes += *len as u64;
-                self.last_seen = Some(now);
+                if is_rtp {
+                    self.last_seen = Some(now);
+                }
             }
             Outcome::Drop(reason) => {
                 self.dropped += 1;
