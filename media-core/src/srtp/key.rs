@@ -120,11 +120,11 @@ impl MasterKey {
     }
 }
 
-/// Compares suite, key and salt in constant time, and the identifier; the lifetime is not part
-/// of the identity.
+/// Compares suite, key and salt in constant time, and what SDES says of them: a key that comes
+/// with another lifetime has to be told. See [`MasterKey::is_same_key`] for the identity.
 impl PartialEq for MasterKey {
     fn eq(&self, other: &MasterKey) -> bool {
-        self.is_same_key(other) && self.mki == other.mki
+        self.is_same_key(other) && self.mki == other.mki && self.lifetime == other.lifetime
     }
 }
 

@@ -99,3 +99,19 @@ fn a_stream_that_was_removed_does_not_come_back_with_its_key() {
     media.update(secured(srtp(1, 7)));
     assert_eq!(rtp_to(&media), Some(at(CALLEE)));
 }
+
+#[test]
+fn a_key_with_another_lifetime_is_a_flow_to_install() {
+    let with_lifetime = |packets| {
+        secured(Security::Srtp {
+            receive: key(1).with_lifetime(packets),
+            send: key(2),
+        })
+    };
+    let mut media = CallMedia::new(with_lifetime(1 << 20));
+    let before = media.flows();
+    media.update(with_lifetime(1 << 20));
+    assert_eq!(media.flows(), before);
+    media.update(with_lifetime(1 << 30));
+    assert_ne!(media.flows(), before);
+}
