@@ -60,6 +60,9 @@ pub struct StreamLeg {
     pub remote: Option<RemoteMedia>,
     /// RTCP arrives at and goes to the RTP ports (RFC 5761).
     pub rtcp_mux: bool,
+    /// Version of the peer's SDP, from its `o=` (RFC 8866 section 5.2): another one is a new
+    /// SDP, even if it says the same of this stream. 0 before there is one.
+    pub sdp_version: u64,
     pub security: Security,
     pub source: SourceRule,
     /// Payload types that may arrive from the peer: bit `n` for type `n`.

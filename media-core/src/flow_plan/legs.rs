@@ -260,9 +260,11 @@ impl Stream {
     }
 }
 
-/// The session has no version of the peer's SDP: it is new where what it decides is.
+/// Whether the peer's SDP is another one. Not every peer counts its versions (RFC 3264 section
+/// 8): what the SDP decides tells as well.
 fn is_new_sdp(old: &StreamLeg, new: &StreamLeg) -> bool {
-    old.remote != new.remote
+    old.sdp_version != new.sdp_version
+        || old.remote != new.remote
         || old.source != new.source
         || old.local != new.local
         || old.rtcp_mux != new.rtcp_mux

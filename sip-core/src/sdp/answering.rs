@@ -142,6 +142,7 @@ impl Answering<'_> {
             local: offered.locals[side.index()],
             remote: own.remote(rtcp_mux),
             rtcp_mux,
+            sdp_version: own.sdp_version,
             security,
             source: policy.source_rule(),
             payload_types: own.formats.payload_types | far.formats.payload_types,

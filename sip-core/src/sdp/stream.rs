@@ -6,7 +6,7 @@ use media_core::session::RemoteMedia;
 
 use super::codec::Formats;
 use super::document::Block;
-use super::fields::{Connection, Direction, MediaLine, Profile, rtcp_attribute};
+use super::fields::{Connection, Direction, MediaLine, Origin, Profile, rtcp_attribute};
 use super::policy::LegPolicy;
 use crate::refusal::Refusal;
 
@@ -14,6 +14,8 @@ use crate::refusal::Refusal;
 #[derive(Clone, Debug)]
 pub(super) struct PeerStream {
     pub(super) profile: Profile,
+    /// Of the description that the stream stands in.
+    pub(super) sdp_version: u64,
     /// Where the peer receives; `None` while it holds the call by address (RFC 3264 section 8.4).
     pub(super) remote: Option<RemoteMedia>,
     /// As the attribute says.
@@ -65,6 +67,7 @@ impl PeerStream {
         let formats = Formats::of(line, block, [own, far])?;
         Ok(PeerStream {
             profile,
+            sdp_version: sdp_version(session),
             remote,
             written,
             direction,
@@ -99,6 +102,14 @@ fn read_profile(line: &MediaLine, own: &LegPolicy) -> Result<Profile, Refusal> {
         None if line.transport.to_ascii_uppercase().contains("TLS") => Err(Refusal::SRTP_UNUSABLE),
         None => Err(Refusal::NO_COMMON_CODEC),
     }
+}
+
+/// By its `o=`. What cannot be read is refused where the description is sent on.
+fn sdp_version(session: &Block) -> u64 {
+    let origin = session
+        .value(b'o')
+        .and_then(|value| Origin::parse(value).ok());
+    origin.map_or(0, |origin| origin.version)
 }
 
 /// Where RTCP goes: as `a=rtcp` says (RFC 3605), else the next port (RFC 3550 section 11).

@@ -45,6 +45,7 @@ impl LegSpec {
             local: self.local,
             remote: Some(self.remote),
             rtcp_mux: false,
+            sdp_version: 1,
             security: match &self.keys {
                 None => Security::Plain,
                 Some(Keys { receive, send }) => Security::Srtp {

@@ -105,7 +105,7 @@ fn a_latch_is_forgotten_with_the_sdp_that_it_was_made_under() {
     });
     let mut on_hold = session();
     on_hold.streams[0].on_hold = true;
-    let cases: [(&str, Session, bool); 6] = [
+    let cases: [(&str, Session, bool); 7] = [
         ("the same session", session(), true),
         ("hold", on_hold, true),
         ("the other peer moves", held, true),
@@ -117,6 +117,11 @@ fn a_latch_is_forgotten_with_the_sdp_that_it_was_made_under() {
                     rtcp: at("192.0.2.10:4003"),
                 });
             }),
+            false,
+        ),
+        (
+            "this peer says the same in a new SDP",
+            moved(&|leg| leg.sdp_version = 2),
             false,
         ),
         (

@@ -39,6 +39,7 @@ fn leg(local: &str, rtp_port: u16, remote: &str) -> StreamLeg {
             rtcp: SocketAddr::new(rtp.ip(), rtp.port() + 1),
         }),
         rtcp_mux: false,
+        sdp_version: 1,
         security: Security::Plain,
         source: SourceRule::Strict,
         payload_types: 1,
