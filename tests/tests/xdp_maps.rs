@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use media_common::event::{KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH};
-use media_common::flow::{FlowCounters, ip_to_mapped};
+use media_common::flow::{FLAG_CHECK_SOURCE, FLAG_RTCP_MUX, FlowCounters, FlowEntry, ip_to_mapped};
 use media_common::maps;
 use trunkline_tests::privilege::require_root;
 use trunkline_tests::xdp::kernel::{INGRESS, Kernel, object_path};
-use trunkline_tests::xdp::packet::Packet;
+use trunkline_tests::xdp::packet::{Packet, sender_report};
 use trunkline_tests::xdp::scene::{
     FLOWS, Family, NEXT_HOPS, OTHER_INTERFACE, kernel, media_addresses, next_hop,
 };
@@ -40,6 +40,32 @@ fn a_flow_counts_its_packets() {
     assert_ne!(counters.last_seen_ns, 0);
     assert_eq!(kernel.counters(2).unwrap(), FlowCounters::default());
     assert_eq!(kernel.counters(4).unwrap(), FlowCounters::default());
+}
+
+#[test]
+fn rtcp_counts_as_a_packet_but_not_as_a_sign_of_life() {
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    let flags = FLAG_CHECK_SOURCE | FLAG_RTCP_MUX;
+    let entry = FlowEntry {
+        flags,
+        ..Family::V4.entry()
+    };
+    kernel.set_flow(3, entry).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    let report = Packet {
+        payload: sender_report(7),
+        ..Family::V4.packet()
+    };
+    kernel.run(&report.build()).unwrap();
+    let counters = kernel.counters(3).unwrap();
+    assert_eq!((counters.packets, counters.last_seen_ns), (1, 0));
+    kernel.run(&Family::V4.packet().build()).unwrap();
+    let counters = kernel.counters(3).unwrap();
+    assert_eq!(counters.packets, 2);
+    assert_ne!(counters.last_seen_ns, 0);
 }
 
 #[test]
