@@ -228,7 +228,7 @@ impl Inviting {
             failure.text().to_owned(),
         );
         parties.refuse(cx, Side::Caller, self.server, &self.invite, &refusal);
-        parties.finish(cx, Outcome::refused(&refusal));
+        parties.finish(cx, Outcome::failed(&failure));
         State::Ending(Ending::default())
     }
 

@@ -45,6 +45,15 @@ impl Outcome {
         }
     }
 
+    /// The far side could not be asked.
+    pub(crate) fn failed(failure: &Failure) -> Outcome {
+        let refusal = failure.refusal();
+        Outcome {
+            reason: format!("{}: {}", refusal.text, failure.text()),
+            ..Outcome::refused(&refusal)
+        }
+    }
+
     /// We ended an answered call.
     pub(crate) fn ended(refusal: &Refusal) -> Outcome {
         Outcome {
@@ -78,26 +87,27 @@ pub(crate) fn hop_refusal(far: StatusCode) -> Option<Refusal> {
 }
 
 /// Why a request of ours got no response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// As if 408 had come (RFC 3261 section 8.1.3.1).
     TimedOut,
-    /// As if 503 had come.
-    TransportFailed,
+    /// As if 503 had come. The reason is the transport's.
+    TransportFailed(String),
 }
 
 impl Failure {
-    pub(crate) fn text(self) -> &'static str {
+    /// The cause, for those who look for it.
+    pub(crate) fn text(&self) -> &str {
         match self {
             Failure::TimedOut => "no response",
-            Failure::TransportFailed => "the request could not be sent",
+            Failure::TransportFailed(reason) => reason,
         }
     }
 
-    pub(crate) fn refusal(self) -> Refusal {
+    pub(crate) fn refusal(&self) -> Refusal {
         match self {
             Failure::TimedOut => Refusal::ALL_TARGETS_FAILED.with_status(408),
-            Failure::TransportFailed => Refusal::ALL_TARGETS_FAILED,
+            Failure::TransportFailed(_) => Refusal::ALL_TARGETS_FAILED,
         }
     }
 }

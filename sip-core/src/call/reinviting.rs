@@ -179,7 +179,7 @@ impl Reinviting {
         parties.refuse(cx, self.inviter, self.server, &self.invite, &refusal);
         match failure {
             Failure::TimedOut => up::end(cx, parties, &Refusal::DIALOG_LOST),
-            Failure::TransportFailed => State::Up(Up),
+            Failure::TransportFailed(_) => State::Up(Up),
         }
     }
 

@@ -63,7 +63,9 @@ impl Stack {
                 self.handle_stray_answer(&origin, &response);
             }
             Event::TimedOut { key } => self.handle_failure(key, Failure::TimedOut),
-            Event::TransportFailed { key } => self.handle_failure(key, Failure::TransportFailed),
+            Event::TransportFailed { key, reason } => {
+                self.handle_failure(key, Failure::TransportFailed(reason));
+            }
             Event::Ended {
                 key: TransactionKey::Client(key),
             } => {

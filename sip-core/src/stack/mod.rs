@@ -129,7 +129,7 @@ impl Stack {
         if let TransmitId(Some(transaction)) = failure.id {
             self.cx
                 .transactions
-                .handle_transport_error(now, transaction);
+                .handle_transport_error(now, transaction, failure.reason);
         }
         self.drive();
     }

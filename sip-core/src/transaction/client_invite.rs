@@ -138,10 +138,15 @@ impl ClientInvite {
     }
 
     /// Something could not be sent: the INVITE, or an ACK, which nobody waits for.
-    pub(super) fn handle_transport_error(self, fx: Fx<'_, '_>) -> Option<ClientInvite> {
+    pub(super) fn handle_transport_error(
+        self,
+        reason: String,
+        fx: Fx<'_, '_>,
+    ) -> Option<ClientInvite> {
         match self {
             ClientInvite::Calling(_) => {
-                fx.tell(Event::TransportFailed { key: fx.key() });
+                let key = fx.key();
+                fx.tell(Event::TransportFailed { key, reason });
                 None
             }
             ClientInvite::Completed(_) => None,

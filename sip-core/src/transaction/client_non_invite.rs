@@ -85,11 +85,16 @@ impl ClientNonInvite {
     }
 
     /// The request could not be sent (section 17.1.4).
-    pub(super) fn handle_transport_error(self, fx: Fx<'_, '_>) -> Option<ClientNonInvite> {
+    pub(super) fn handle_transport_error(
+        self,
+        reason: String,
+        fx: Fx<'_, '_>,
+    ) -> Option<ClientNonInvite> {
         if let ClientNonInvite::Completed(_) = self {
             return Some(self);
         }
-        fx.tell(Event::TransportFailed { key: fx.key() });
+        let key = fx.key();
+        fx.tell(Event::TransportFailed { key, reason });
         None
     }
 

@@ -173,13 +173,16 @@ impl Clients {
         &mut self,
         now: Instant,
         key: ClientKey,
+        reason: String,
         out: &mut Outputs,
     ) {
         self.step(now, key, out, |machine, fx| match machine {
-            Machine::Invite(machine) => machine.handle_transport_error(fx).map(Machine::Invite),
-            Machine::NonInvite(machine) => {
-                machine.handle_transport_error(fx).map(Machine::NonInvite)
-            }
+            Machine::Invite(machine) => machine
+                .handle_transport_error(reason, fx)
+                .map(Machine::Invite),
+            Machine::NonInvite(machine) => machine
+                .handle_transport_error(reason, fx)
+                .map(Machine::NonInvite),
         });
     }
 

@@ -79,8 +79,9 @@ pub enum Event {
     StrayResponse { origin: Origin, response: Response },
     /// No final response came in time: as if 408 had been received (section 8.1.3.1).
     TimedOut { key: ClientKey },
-    /// The request could not be sent: as if 503 had been received (section 8.1.3.1).
-    TransportFailed { key: ClientKey },
+    /// The request could not be sent: as if 503 had been received (section 8.1.3.1). The reason is
+    /// the transport's.
+    TransportFailed { key: ClientKey, reason: String },
     /// A response could not be sent. The transaction goes on: a final response is repeated for a
     /// retransmitted request and by timer G, and a missing ACK is reported in its time.
     ServerTransportFailed { key: ServerKey },

@@ -157,12 +157,13 @@ impl Transactions {
         }
     }
 
-    /// The message with [`Transmit::transaction`] `key` could not be sent.
-    pub fn handle_transport_error(&mut self, now: Instant, key: TransactionKey) {
+    /// The message with [`Transmit::transaction`] `key` could not be sent, for that reason.
+    pub fn handle_transport_error(&mut self, now: Instant, key: TransactionKey, reason: String) {
         self.out.counters.transport_errors += 1;
         match key {
             TransactionKey::Client(key) => {
-                self.clients.handle_transport_error(now, key, &mut self.out);
+                self.clients
+                    .handle_transport_error(now, key, reason, &mut self.out);
             }
             TransactionKey::Server(key) => {
                 self.servers.handle_transport_error(now, key, &mut self.out);

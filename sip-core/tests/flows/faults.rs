@@ -117,6 +117,7 @@ fn a_dead_callee_is_408_with_code_and_event() {
         (world.record().status, world.record().code),
         (408, Some(32011))
     );
+    assert_eq!(world.record().reason, "all targets failed: no response");
 }
 
 #[test]
@@ -136,6 +137,15 @@ fn a_callee_that_cannot_be_reached_is_503_at_once() {
         b"X-Trunkline;cause=32011;text=\"all targets failed\""
     );
     world.assert_drained(1);
+    let cause = "connection refused";
+    assert_eq!(
+        world.record().reason,
+        format!("all targets failed: {cause}")
+    );
+    let event = |kind| world.events.iter().find(|event| event.kind == kind);
+    assert_eq!(event(EventKind::PeerUnreachable).unwrap().text, cause);
+    let ended = &event(EventKind::CallEnded).unwrap().text;
+    assert_eq!(ended, &format!("503 all targets failed: {cause}"));
 }
 
 #[test]

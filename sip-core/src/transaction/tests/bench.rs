@@ -185,7 +185,9 @@ impl Bench {
     }
 
     pub(super) fn fail(&mut self, key: impl Into<TransactionKey>) {
-        self.table.handle_transport_error(self.now(), key.into());
+        let reason = "connection refused".to_owned();
+        self.table
+            .handle_transport_error(self.now(), key.into(), reason);
         self.collect();
     }
 
@@ -218,7 +220,7 @@ pub(super) fn describe(event: &Event) -> String {
         Event::Response { response, .. } => format!("response {}", response.status),
         Event::StrayResponse { response, .. } => format!("stray {}", response.status),
         Event::TimedOut { .. } => "timed out".into(),
-        Event::TransportFailed { .. } => "transport failed".into(),
+        Event::TransportFailed { reason, .. } => format!("transport failed: {reason}"),
         Event::ServerTransportFailed { .. } => "server transport failed".into(),
         Event::Ended { .. } => "ended".into(),
     }

@@ -139,7 +139,8 @@ impl Run {
             }
             Step::Fail(nth) => {
                 if let Some(key) = pick(&self.transactions, nth) {
-                    self.table.handle_transport_error(self.now, *key);
+                    self.table
+                        .handle_transport_error(self.now, *key, String::new());
                 }
             }
         }
@@ -243,9 +244,9 @@ fn key_of(event: &Event) -> Option<TransactionKey> {
         Event::Ack { invite, .. }
         | Event::AckTimedOut { invite, .. }
         | Event::Cancel { invite, .. } => Some(invite.into()),
-        Event::Response { key, .. } | Event::TimedOut { key } | Event::TransportFailed { key } => {
-            Some(key.into())
-        }
+        Event::Response { key, .. }
+        | Event::TimedOut { key }
+        | Event::TransportFailed { key, .. } => Some(key.into()),
         Event::StrayResponse { .. } | Event::Ended { .. } => None,
     }
 }

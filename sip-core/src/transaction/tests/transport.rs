@@ -166,7 +166,10 @@ fn a_request_that_cannot_be_sent_is_reported_at_once() {
         bench.fail(key);
         assert_eq!(
             bench.told(),
-            log([(100, "transport failed"), (100, "ended")])
+            log([
+                (100, "transport failed: connection refused"),
+                (100, "ended")
+            ])
         );
         assert!(bench.table.is_empty());
         assert_eq!(bench.table.poll_timeout(), None);

@@ -454,7 +454,7 @@ impl Agent {
                 {
                     self.hang_up(now);
                 }
-                Event::TimedOut { key } | Event::TransportFailed { key } => {
+                Event::TimedOut { key } | Event::TransportFailed { key, .. } => {
                     self.handle_failure(now, key);
                 }
                 _ => {}
