@@ -7,6 +7,7 @@ use super::headers::{ACCEPT, ALLOW, UnsupportedBody, session_description};
 use super::{Call, Input};
 use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
+use crate::stack::{Event, EventKind};
 use crate::transaction::ServerKey;
 use crate::transport::Origin;
 
@@ -64,7 +65,18 @@ impl Call {
         let tag = leg.key.tag.clone();
         let refuse = |cx: &Context, status| Err(cx.response(request, status, &tag));
         if leg.trunk.settings.requires_tls() && !origin.transport.is_secure() {
-            return Err(cx.refusal_response(request, &tag, &Refusal::TLS_REQUIRED, leg.listener));
+            let refusal = Refusal::TLS_REQUIRED;
+            let listener = leg.listener;
+            let trunk = leg.trunk.settings.name.clone();
+            cx.event(Event {
+                kind: EventKind::RequestRefused,
+                call: Some(self.parties.id),
+                trunk: Some(trunk),
+                peer: Some((origin.transport, origin.remote)),
+                code: Some(refusal.code),
+                text: format!("{} {}: {}", refusal.status, refusal.text, request.method),
+            });
+            return Err(cx.refusal_response(request, &tag, &refusal, listener));
         }
         let Some(dialog) = &mut leg.dialog else {
             // A dialog of the far side that we do not know yet: its 2xx may be lost for now, and
@@ -110,6 +122,9 @@ pub(crate) fn check_extensions(cx: &Context, request: &Request, tag: &str) -> Re
     for extension in unsupported {
         response.headers.push(HeaderName::Unsupported, extension);
     }
+    response
+        .headers
+        .push(HeaderName::Reason, Refusal::BAD_EXTENSION.reason_header());
     Err(response)
 }
 

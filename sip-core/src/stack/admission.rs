@@ -76,9 +76,15 @@ impl Stack {
         self.refuse(&invite, Refused::of(Refusal::MERGED, None));
     }
 
-    fn new_invite(&mut self, server: ServerKey, origin: Origin, request: Request) -> NewInvite {
+    /// Every INVITE that may become a call has one, for its record.
+    pub(super) fn next_call(&mut self) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
+        id
+    }
+
+    fn new_invite(&mut self, server: ServerKey, origin: Origin, request: Request) -> NewInvite {
+        let id = self.next_call();
         let tag = self.cx.token();
         NewInvite {
             id,
@@ -181,28 +187,30 @@ impl Stack {
             code: Some(refusal.code),
             text: format!("{} {}: {}", refusal.status, refusal.text, request.uri),
         });
-        let record = refused_record(invite, trunk, &refusal, self.cx.now);
+        let outcome = Outcome::refused(&refusal);
+        let refused = (invite.id, origin, request);
+        let record = refused_record(refused, trunk, outcome, self.cx.now);
         self.cx
             .commands
             .push_back(Command::Record(Box::new(record)));
     }
 }
 
-fn refused_record(
-    invite: &NewInvite,
+/// The record of an INVITE that made no call.
+pub(super) fn refused_record(
+    (call, origin, request): (CallId, &Origin, &Request),
     trunk: Option<String>,
-    refusal: &Refusal,
+    outcome: Outcome,
     now: Instant,
 ) -> CallRecord {
-    let outcome = Outcome::refused(refusal);
-    let headers = &invite.request.headers;
+    let headers = &request.headers;
     CallRecord {
-        call: invite.id,
+        call,
         caller: LegRecord {
             sip_call_id: headers.call_id().unwrap_or_default().to_owned(),
             trunk,
-            transport: invite.origin.transport,
-            remote: Some(invite.origin.remote),
+            transport: origin.transport,
+            remote: Some(origin.remote),
             profile: None,
             suite: None,
         },
@@ -210,7 +218,7 @@ fn refused_record(
         from: headers
             .from()
             .map_or(String::new(), |from| from.uri().to_string()),
-        to: invite.request.uri.to_string(),
+        to: request.uri.to_string(),
         start: now,
         answer: None,
         end: now,

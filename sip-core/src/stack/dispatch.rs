@@ -2,12 +2,14 @@
 
 use media_core::session::{CallId, Side};
 
-use super::{CallEntry, Command, Stack, Transmit, TransmitId};
+use super::{CallEntry, Command, EventKind, Stack, Transmit, TransmitId};
 use crate::call::Call;
 use crate::call::context::{Context, LegKey, Owner};
 use crate::call::outcome::Failure;
 use crate::call::within::{check_extensions, general_response};
 use crate::message::{Method, Request, Response, StatusCode};
+use crate::refusal::Refusal;
+use crate::stack;
 use crate::transaction::{ClientKey, Event, ServerKey, TransactionKey};
 use crate::transport::Origin;
 
@@ -66,6 +68,7 @@ impl Stack {
             Event::TransportFailed { key, reason } => {
                 self.handle_failure(key, Failure::TransportFailed(reason));
             }
+            Event::Overflowed { origin } => self.tell_overload(&origin),
             Event::Ended {
                 key: TransactionKey::Client(key),
             } => {
@@ -83,6 +86,18 @@ impl Stack {
             // The transaction's end follows.
             Event::AckTimedOut { .. } => {}
         }
+    }
+
+    fn tell_overload(&mut self, origin: &Origin) {
+        let refusal = Refusal::LIMIT;
+        self.cx.event(stack::Event {
+            kind: EventKind::Overloaded,
+            call: None,
+            trunk: None,
+            peer: Some((origin.transport, origin.remote)),
+            code: Some(refusal.code),
+            text: format!("{} too many requests at once", refusal.status),
+        });
     }
 
     fn handle_request(&mut self, key: ServerKey, origin: Origin, request: Request) {

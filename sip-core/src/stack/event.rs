@@ -32,6 +32,10 @@ pub enum EventKind {
     CallRefused,
     /// A re-INVITE was refused; the call goes on.
     ReinviteRefused,
+    /// A request within a call was refused for its transport; the call goes on.
+    RequestRefused,
+    /// Requests were refused because there are too many at once; told now and then while it lasts.
+    Overloaded,
     /// A message that could not be parsed.
     Malformed,
     /// A message could not be sent, or the peer did not answer.
@@ -51,6 +55,8 @@ impl EventKind {
             EventKind::CallEnded => "call_ended",
             EventKind::CallRefused => "call_refused",
             EventKind::ReinviteRefused => "reinvite_refused",
+            EventKind::RequestRefused => "request_refused",
+            EventKind::Overloaded => "overloaded",
             EventKind::Malformed => "malformed",
             EventKind::PeerUnreachable => "peer_unreachable",
             EventKind::MediaTimeout => "media_timeout",

@@ -1,17 +1,26 @@
 //! Messages that cannot be read: answered where their sender can be told, else counted
 //! (RFC 3261 section 21.4.1).
 
+use media_core::session::CallId;
+
+use super::admission::refused_record;
 use super::{Command, Event, EventKind, Stack, Transmit, TransmitId};
-use crate::message::{HeaderName, ParseError, Request, response_to};
+use crate::call::outcome::Outcome;
+use crate::message::{HeaderName, Method, ParseError, Request, response_to};
 use crate::refusal::Refusal;
 use crate::transport::{Host, Origin, Target};
 
 impl Stack {
     pub(super) fn handle_malformed(&mut self, origin: &Origin, error: &ParseError) {
         let refusal = Refusal::MALFORMED;
+        let invite = error
+            .answerable
+            .as_deref()
+            .filter(|request| starts_call(request));
+        let call = invite.map(|invite| self.record_invite(origin, error, invite));
         self.cx.event(Event {
             kind: EventKind::Malformed,
-            call: None,
+            call,
             trunk: None,
             peer: Some((origin.transport, origin.remote)),
             code: Some(refusal.code),
@@ -26,6 +35,22 @@ impl Stack {
         } else {
             self.cx.counters.malformed_dropped += 1;
         }
+    }
+
+    /// What might have become a call leaves a record, like every INVITE that is refused.
+    fn record_invite(&mut self, origin: &Origin, error: &ParseError, invite: &Request) -> CallId {
+        self.cx.counters.calls_refused += 1;
+        let call = self.next_call();
+        let refusal = Refusal::MALFORMED.with_status(error.status().code());
+        let outcome = Outcome {
+            reason: format!("{}: {error}", refusal.text),
+            ..Outcome::refused(&refusal)
+        };
+        let record = refused_record((call, origin, invite), None, outcome, self.cx.now);
+        self.cx
+            .commands
+            .push_back(Command::Record(Box::new(record)));
+        call
     }
 
     /// Without a transaction: retransmissions are answered again, and nothing is kept of what
@@ -64,4 +89,10 @@ impl Stack {
         }));
         true
     }
+}
+
+/// An INVITE outside any dialog, as far as it can be read.
+fn starts_call(request: &Request) -> bool {
+    let is_within = request.headers.to().is_ok_and(|to| to.tag().is_some());
+    request.method == Method::Invite && !is_within
 }

@@ -85,6 +85,9 @@ pub enum Event {
     /// A response could not be sent. The transaction goes on: a final response is repeated for a
     /// retransmitted request and by timer G, and a missing ACK is reported in its time.
     ServerTransportFailed { key: ServerKey },
+    /// Requests are answered 503 because the table is full: this one of that source, and others
+    /// that are only counted. Told once in 64*T1.
+    Overflowed { origin: Origin },
     /// The transaction is gone: the last event that names it, and the only one that always comes.
     Ended { key: TransactionKey },
 }

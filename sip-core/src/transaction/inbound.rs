@@ -10,6 +10,7 @@ use super::server_invite::AckUse;
 use super::servers::Kind;
 use super::{Transactions, via};
 use crate::message::{HeaderError, HeaderName, Method, Request, StatusCode, Via, response_to};
+use crate::refusal::Refusal;
 use crate::transport::{Origin, Target};
 
 impl Transactions {
@@ -37,7 +38,7 @@ impl Transactions {
         via::stamp_source(&mut request, via, origin);
         let target = via::response_target(via, origin);
         if self.is_full_for(&request, merge.is_some()) {
-            self.overflow(target, &request);
+            self.overflow(now, origin, target, &request);
             return Ok(());
         }
         if request.method == Method::Cancel {
@@ -173,14 +174,24 @@ impl Transactions {
         self.servers.len() >= max - reserve
     }
 
-    /// Answers without a transaction, so that nothing is kept.
-    fn overflow(&mut self, target: Target, request: &Request) {
+    /// Answers without a transaction, so that nothing is kept, and without a word about each: it is
+    /// a flood that fills the table.
+    fn overflow(&mut self, now: Instant, origin: &Origin, target: Target, request: &Request) {
         self.out.counters.overflowed += 1;
+        let pause = self.out.timers.timeout();
+        if self.overflow_told.is_none_or(|told| now >= told + pause) {
+            self.overflow_told = Some(now);
+            let origin = origin.clone();
+            self.out.events.push_back(Event::Overflowed { origin });
+        }
         let tag = self.to_tag(&request.headers.value(HeaderName::CallId));
         let mut response = response_to(request, StatusCode::SERVICE_UNAVAILABLE, Some(&tag));
         response
             .headers
             .push(HeaderName::RetryAfter, OVERFLOW_RETRY_AFTER);
+        response
+            .headers
+            .push(HeaderName::Reason, Refusal::LIMIT.reason_header());
         let bytes = response.to_bytes();
         self.out.transmits.push_back(Transmit {
             target,

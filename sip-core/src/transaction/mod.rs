@@ -96,6 +96,8 @@ pub struct Transactions {
     max_server_transactions: usize,
     /// Makes the To tags of responses that the table sends by itself.
     tag_seed: u64,
+    /// When [`Event::Overflowed`] was last told.
+    overflow_told: Option<Instant>,
     servers: Servers,
     clients: Clients,
     out: Outputs,
@@ -107,6 +109,7 @@ impl Transactions {
             listeners: config.listeners,
             max_server_transactions: config.max_server_transactions,
             tag_seed: rng.next_u64(),
+            overflow_told: None,
             servers: Servers::default(),
             clients: Clients::default(),
             out: Outputs {

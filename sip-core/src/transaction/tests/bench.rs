@@ -222,6 +222,7 @@ pub(super) fn describe(event: &Event) -> String {
         Event::TimedOut { .. } => "timed out".into(),
         Event::TransportFailed { reason, .. } => format!("transport failed: {reason}"),
         Event::ServerTransportFailed { .. } => "server transport failed".into(),
+        Event::Overflowed { .. } => "overflowed".into(),
         Event::Ended { .. } => "ended".into(),
     }
 }

@@ -1,6 +1,8 @@
 //! Which message belongs to which transaction: RFC 3261 sections 17.1.3, 17.2.3, 8.2.2.2.
 
 use super::bench::{Bench, log, ours, request_text, text, theirs, theirs_in_dialog};
+use crate::message::HeaderName;
+use crate::refusal::Refusal;
 use crate::transaction::Timers;
 use crate::transport::Transport;
 
@@ -193,7 +195,12 @@ fn a_full_table_answers_503_and_keeps_nothing() {
     let (key, request) = bench.take_request();
     bench.receive(&theirs("INVITE", "z9hG4bK2"));
     bench.receive(&theirs("ACK", "z9hG4bK2"));
-    assert_eq!(bench.told(), []);
+    assert_eq!(bench.told(), log([(0, "overflowed")]));
+    let refusal = bench.latest_response("503");
+    assert_eq!(
+        refusal.headers.value(HeaderName::Reason).unwrap(),
+        Refusal::LIMIT.reason_header().as_bytes()
+    );
     assert_eq!(bench.sent(), log([(0, "503")]));
     assert_eq!(bench.table.len(), 1);
     assert_eq!(bench.table.counters().overflowed, 1);
@@ -202,6 +209,24 @@ fn a_full_table_answers_503_and_keeps_nothing() {
     bench.told();
     bench.receive(&theirs("OPTIONS", "z9hG4bK3"));
     assert_eq!(bench.told(), log([(32_000, "request OPTIONS")]));
+}
+
+#[test]
+fn an_overflow_is_told_once_in_a_while_not_for_each_request() {
+    let mut bench = Bench::with(Transport::Udp, Timers::default(), 0);
+    for at in [0, 1, 31_999, 32_000, 40_000, 64_000] {
+        bench.run(at);
+        bench.receive(&theirs("INVITE", &format!("z9hG4bK{at}")));
+    }
+    assert_eq!(
+        bench.told(),
+        log([
+            (0, "overflowed"),
+            (32_000, "overflowed"),
+            (64_000, "overflowed")
+        ])
+    );
+    assert_eq!(bench.table.counters().overflowed, 6);
 }
 
 #[test]

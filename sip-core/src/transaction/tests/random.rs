@@ -247,7 +247,7 @@ fn key_of(event: &Event) -> Option<TransactionKey> {
         Event::Response { key, .. }
         | Event::TimedOut { key }
         | Event::TransportFailed { key, .. } => Some(key.into()),
-        Event::StrayResponse { .. } | Event::Ended { .. } => None,
+        Event::StrayResponse { .. } | Event::Overflowed { .. } | Event::Ended { .. } => None,
     }
 }
 
