@@ -10,6 +10,7 @@ use media_core::report::{DirectionReport, MediaPath, MediaReport};
 use media_core::session::{Session, Side};
 
 use super::carrier::{Carrier, FlowTotals, Paths};
+use super::silence::Silence;
 use super::slots::Latched;
 use super::status::FlowStatus;
 
@@ -22,13 +23,6 @@ pub(super) struct Call {
     past: Vec<(PlannedFlow, FlowTotals)>,
     silence: Silence,
     pub(super) has_failed: bool,
-}
-
-/// How long a call has been without RTP.
-struct Silence {
-    since: Instant,
-    packets: u64,
-    is_reported: bool,
 }
 
 /// What applying a plan leaves to do.
@@ -45,13 +39,15 @@ impl Call {
             media: CallMedia::new(session),
             running: HashMap::new(),
             past: Vec::new(),
-            silence: Silence {
-                since: now,
-                packets: 0,
-                is_reported: false,
-            },
+            silence: Silence::new(now),
             has_failed: false,
         }
+    }
+
+    /// Takes a newer session into the plan.
+    pub(super) fn update(&mut self, session: Session, now: Instant) {
+        self.media.update(session);
+        self.silence.restart(now);
     }
 
     /// Makes the flows that run what the plan says.
@@ -135,32 +131,19 @@ impl Call {
         })
     }
 
-    /// How long the call has been silent, the one time that this reaches `timeout`.
+    /// How long the call has been silent, each time that another `timeout` of it has passed.
     pub(super) fn timed_out(
         &mut self,
         now: Instant,
         timeout: Duration,
         carrier: &mut dyn Carrier,
     ) -> Option<Duration> {
-        let packets = self.rtp_flows().map(|flow| flow.local).collect::<Vec<_>>();
-        let packets = packets
-            .into_iter()
-            .map(|local| carrier.totals(local).packets())
+        let packets = self
+            .rtp_flows()
+            .map(|flow| carrier.totals(flow.local).packets())
             .sum::<u64>();
-        if packets != self.silence.packets || !self.is_expected_to_speak() {
-            self.silence = Silence {
-                since: now,
-                packets,
-                is_reported: false,
-            };
-            return None;
-        }
-        let silent_for = now.saturating_duration_since(self.silence.since);
-        if silent_for < timeout || self.silence.is_reported {
-            return None;
-        }
-        self.silence.is_reported = true;
-        Some(silent_for)
+        let expected = self.is_expected_to_speak();
+        self.silence.observe(now, packets, expected, timeout)
     }
 
     /// Both sides are known and neither has the other on hold.

@@ -173,10 +173,11 @@ impl Control {
 
     fn handle_session(&mut self, session: Session) {
         let id = session.call;
+        let now = Instant::now();
         match self.calls.get_mut(&id) {
-            Some(call) => call.media.update(session),
+            Some(call) => call.update(session, now),
             None => {
-                self.calls.insert(id, Call::new(session, Instant::now()));
+                self.calls.insert(id, Call::new(session, now));
             }
         }
         self.apply(id);
