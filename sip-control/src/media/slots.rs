@@ -1,5 +1,6 @@
 //! Flow slots: what the relays run on, one per local port, indexed like the kernel's table.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use media_common::counters::Verdicts;
 use media_common::flow::{MAX_MEDIA_ADDRESSES, MediaAddress, MediaAddressList, ip_to_mapped};
 use media_core::relay::{Flow, FlowConfig, FlowStats};
+use media_core::srtp::key::MasterKey;
 
 use super::error::MediaError;
 use super::wake::Waker;
@@ -19,6 +21,10 @@ const WAITING_LATCHES: usize = 4096;
 pub(super) struct Slots {
     layout: MediaAddressList,
     slots: Box<[Mutex<Option<Box<Slot>>>]>,
+    /// Keys that flows sent under in whose packets a thread panicked, by index, until the slot
+    /// is cleared. How far their indices had come is not known, and a keystream that is used
+    /// twice tells both packets (RFC 3711 section 9.1): nothing is sent under them again.
+    spoilt: Mutex<HashMap<u32, Vec<MasterKey>>>,
 }
 
 /// A flow that is installed.
@@ -26,6 +32,30 @@ pub(super) struct Slot {
     pub(super) flow: Flow,
     /// Where its packets go: next hop by destination; RTP's and RTCP's may differ.
     pub(super) hops: Vec<(IpAddr, u16)>,
+    /// Every key that it has had to send under.
+    send_keys: Vec<MasterKey>,
+}
+
+impl Slot {
+    fn new(config: &FlowConfig, hops: Vec<(IpAddr, u16)>) -> Slot {
+        Slot {
+            flow: Flow::new(config.clone()),
+            hops,
+            send_keys: config.transform.send().into_iter().cloned().collect(),
+        }
+    }
+
+    fn update(&mut self, config: &FlowConfig, hops: Vec<(IpAddr, u16)>) {
+        self.flow.update(config.clone());
+        self.hops = hops;
+        if let Some(key) = config
+            .transform
+            .send()
+            .filter(|key| !self.send_keys.contains(key))
+        {
+            self.send_keys.push(key.clone());
+        }
+    }
 }
 
 impl Slots {
@@ -53,6 +83,7 @@ impl Slots {
         Ok(Slots {
             layout: list,
             slots,
+            spoilt: Mutex::default(),
         })
     }
 
@@ -86,34 +117,55 @@ impl Slots {
 
     /// The slot, for a relay thread. `None` if the index is out of range, or if a thread
     /// panicked in the middle of a packet of this flow: its state is not to be trusted,
-    /// and its packets are dropped until control installs the flow anew.
+    /// and its packets are dropped until control installs the flow anew with a key of its own.
     #[inline]
     pub(super) fn lock(&self, index: u32) -> Option<MutexGuard<'_, Option<Box<Slot>>>> {
         self.slots.get(index as usize)?.lock().ok()
     }
 
-    /// Puts a flow into the slot, or tells the flow that is there its new configuration.
+    /// Puts a flow into the slot, or tells the flow that is there its new configuration. A flow
+    /// whose key has been spoilt stays closed: its packets are dropped.
     pub(super) fn install(&self, index: u32, config: &FlowConfig, hops: Vec<(IpAddr, u16)>) {
         // Keys are derived for a new flow: not under the lock.
         let mut fresh = None;
         let is_empty = self.access(index, |slot| slot.is_none());
+        if self.is_spoilt(index, config) {
+            // What ran there meanwhile loses its place as well.
+            let taken = self.access(index, Option::take).flatten();
+            return self.spoil(index, taken);
+        }
         if is_empty == Some(true) {
-            fresh = Some(Box::new(Slot {
-                flow: Flow::new(config.clone()),
-                hops: hops.clone(),
-            }));
+            fresh = Some(Box::new(Slot::new(config, hops.clone())));
         }
         self.access(index, |slot| match slot {
-            Some(slot) => {
-                slot.flow.update(config.clone());
-                slot.hops = hops;
-            }
+            Some(slot) => slot.update(config, hops),
             None => *slot = fresh,
         });
     }
 
     pub(super) fn clear(&self, index: u32) {
         self.access(index, |slot| *slot = None);
+        self.spoilt().remove(&index);
+    }
+
+    /// Whether the flow would send under a key that must not be used any more.
+    fn is_spoilt(&self, index: u32, config: &FlowConfig) -> bool {
+        let spoilt = self.spoilt();
+        let keys = spoilt.get(&index);
+        keys.zip(config.transform.send())
+            .is_some_and(|(keys, send)| keys.contains(send))
+    }
+
+    /// Never sends under the keys of `taken` again.
+    fn spoil(&self, index: u32, taken: Option<Box<Slot>>) {
+        if let Some(taken) = taken {
+            let mut spoilt = self.spoilt();
+            spoilt.entry(index).or_default().extend(taken.send_keys);
+        }
+    }
+
+    fn spoilt(&self) -> MutexGuard<'_, HashMap<u32, Vec<MasterKey>>> {
+        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the relays have done for the flow.
@@ -135,7 +187,14 @@ impl Slots {
     fn access<T>(&self, index: u32, with: impl FnOnce(&mut Option<Box<Slot>>) -> T) -> Option<T> {
         let slot = self.slots.get(index as usize)?;
         if slot.is_poisoned() {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let taken = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(taken) = taken {
+                tracing::error!(
+                    index,
+                    "media: a relay thread panicked in a packet of this flow, which is closed"
+                );
+                self.spoil(index, Some(taken));
+            }
             slot.clear_poison();
         }
         let mut guard = slot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,6 +250,9 @@ impl LatchReports {
 
 #[cfg(test)]
 mod tests {
+    use media_core::relay::{Carries, Route, Source, Transform};
+    use media_core::srtp::profile::Suite;
+
     use super::*;
 
     fn range(last: u8, first_index: u32, port_low: u16, port_high: u16) -> MediaAddress {
@@ -240,18 +302,71 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_flow_that_a_panic_has_spoilt_is_closed_until_control_has_seen_to_it() {
-        let slots = Arc::new(Slots::new(&[range(1, 0, 100, 101)]).unwrap());
-        let other = Arc::clone(&slots);
+    /// RTP in, SRTP out under a key of that byte.
+    fn encrypting(key: u8) -> FlowConfig {
+        let suite = Suite::AesCm128HmacSha1_80;
+        let key_salt = vec![key; suite.key_len() + suite.salt_len()];
+        FlowConfig {
+            carries: Carries::Rtp(Route {
+                from: "192.0.2.1:100".parse().unwrap(),
+                to: None,
+            }),
+            source: Source::Unknown,
+            payload_types: 0,
+            telephone_event: None,
+            transform: Transform::Encrypt {
+                send: MasterKey::from_key_salt(suite, &key_salt).unwrap(),
+            },
+            dscp: None,
+            generation: 0,
+        }
+    }
+
+    fn panic_in_a_packet(slots: &Arc<Slots>, index: u32) {
+        let slots = Arc::clone(slots);
         let worker = std::thread::spawn(move || {
-            let _guard = other.lock(0);
+            let _guard = slots.lock(index);
             panic!("in the middle of a packet");
         });
         assert!(worker.join().is_err());
-        assert!(slots.lock(0).is_none());
-        assert!(slots.lock(1).is_some());
-        slots.access(0, |_| ()).unwrap();
-        assert!(slots.lock(0).is_some());
+    }
+
+    fn is_open(slots: &Slots, index: u32) -> bool {
+        slots.lock(index).is_some_and(|slot| slot.is_some())
+    }
+
+    #[test]
+    fn a_flow_that_a_panic_has_spoilt_is_closed_until_it_has_a_new_key() {
+        let slots = Arc::new(Slots::new(&[range(1, 0, 100, 101)]).unwrap());
+        for index in [0, 1] {
+            slots.install(index, &encrypting(1), Vec::new());
+        }
+        slots.install(0, &encrypting(2), Vec::new());
+        panic_in_a_packet(&slots, 0);
+        assert!(!is_open(&slots, 0));
+        assert!(is_open(&slots, 1));
+
+        // Neither the key that it had, nor the one before, nor either of them after a new one.
+        for (key, opens) in [
+            (2, false),
+            (1, false),
+            (3, true),
+            (2, false),
+            (3, false),
+            (4, true),
+        ] {
+            slots.install(0, &encrypting(key), Vec::new());
+            assert_eq!(is_open(&slots, 0), opens, "key {key}");
+        }
+    }
+
+    #[test]
+    fn another_call_may_use_the_port_of_a_spoilt_flow() {
+        let slots = Arc::new(Slots::new(&[range(1, 0, 100, 101)]).unwrap());
+        slots.install(0, &encrypting(1), Vec::new());
+        panic_in_a_packet(&slots, 0);
+        slots.clear(0);
+        slots.install(0, &encrypting(2), Vec::new());
+        assert!(is_open(&slots, 0));
     }
 }
