@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media_common::counters::{DropReason, Verdicts};
-use media_common::flow::NextHop;
 use media_core::relay::Outcome;
 use media_core::relay::frame::{self, MAX_HEADERS, PassReason};
 
@@ -157,7 +156,7 @@ impl Worker {
             dscp,
             &next_hop,
         )?;
-        if !fits(&next_hop, range.len()) || !transmit.keep(range) {
+        if !transmit.keep(range) {
             return Err(DropReason::TooLong);
         }
         Ok(self.ports.queue(exit, transmit))
@@ -196,12 +195,6 @@ impl Worker {
             self.verdicts.count_drop(DropReason::TransmitFull);
         }
     }
-}
-
-/// Whether an Ethernet frame of that length holds no more than the interface's MTU.
-fn fits(next_hop: &NextHop, frame_len: usize) -> bool {
-    let link = if next_hop.vlan == 0 { 14 } else { 18 };
-    next_hop.mtu == 0 || frame_len <= link + usize::from(next_hop.mtu)
 }
 
 /// Nothing that the kernel hands over fails to parse; if it did, it could not go back to the host.
