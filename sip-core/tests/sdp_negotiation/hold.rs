@@ -115,11 +115,14 @@ fn sec_8_hold_and_resume_keep_keys_and_ports() {
     let agreed = call.session();
     let hold = with_direction(&offer, "sendonly").replace("1000 1 IN", "1000 2 IN");
     call.agree(&hold, &with_direction(&avp(CALLEE), "recvonly"));
-    let held = call.session();
+    let mut held = call.session();
     assert!(held.streams[0].on_hold);
+    let caller = &mut held.streams[0].legs[0];
+    assert_eq!(caller.sdp_version, 2);
+    caller.sdp_version = agreed.streams[0].legs[0].sdp_version;
     assert_eq!(
         held.streams[0].legs, agreed.streams[0].legs,
-        "only the hold has changed"
+        "only the hold and the version have changed"
     );
     let (_, resumed) = call.agree(&offer, &avp(CALLEE));
     assert_eq!(call.session(), agreed);
