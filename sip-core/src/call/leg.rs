@@ -70,6 +70,7 @@ impl SentInvite {
     /// a weaker transport than the INVITE left by (SEC-2).
     pub(crate) fn decline(&self, cx: &mut Context, origin: &Origin, response: &Response) {
         if self.target.transport.is_secure() && !origin.transport.is_secure() {
+            cx.counters.insecure_dropped += 1;
             return;
         }
         let dialog = self.dialog(cx, origin, response);

@@ -30,6 +30,8 @@ counters! {
     stray_responses,
     /// ACKs that match no dialog.
     stray_acks,
+    /// Responses, ACKs and CANCELs that came over UDP or TCP for what was said over TLS: dropped.
+    insecure_dropped,
     /// Requests within a dialog that does not exist (481).
     unknown_dialog,
     /// INVITEs that started a call.

@@ -108,6 +108,7 @@ impl Stack {
         match Message::parse(bytes) {
             Ok(message) => {
                 self.cx.counters.messages_received += 1;
+                let insecure = self.cx.transactions.counters().insecure;
                 match message {
                     Message::Request(request) => {
                         self.cx.transactions.handle_request(now, origin, request);
@@ -116,6 +117,8 @@ impl Stack {
                         self.cx.transactions.handle_response(now, &origin, response);
                     }
                 }
+                self.cx.counters.insecure_dropped +=
+                    self.cx.transactions.counters().insecure - insecure;
             }
             Err(error) => self.handle_malformed(&origin, &error),
         }

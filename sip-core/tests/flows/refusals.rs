@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_core::message::{HeaderName, Message, Method, Request};
+use sip_core::message::{HeaderName, Message, Method, Request, StatusCode, response_to};
 use sip_core::stack::{EventKind, StackConfig};
 use sip_core::transport::{Origin, Transport};
 use sip_core::trunk::{Destination, Route, TrunkId};
@@ -350,6 +350,35 @@ fn a_request_of_a_secure_call_by_udp_is_refused() {
     assert_eq!(event.peer, Some((Transport::Udp, origin.remote)));
     assert_eq!(event.text, "403 TLS required: BYE");
     world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
+#[test]
+fn an_answer_by_udp_to_an_invite_over_tls_is_dropped() {
+    let mut world = World::new([Wire::Udp, Wire::Srtp], 9);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    let invite = world.callee().request_received(&Method::Invite).clone();
+    let mut forged = response_to(&invite, StatusCode::OK, Some("forged"));
+    forged
+        .headers
+        .push(HeaderName::Contact, "<sip:forger@198.51.100.20>");
+    let forged = forged
+        .with_body("application/sdp", invite.body.clone())
+        .to_bytes();
+    let origin = world.origin_of(CALLEE);
+    world.inject(origin.clone(), &forged);
+    world.run_ms(100);
+    assert_eq!(world.caller().phase, Phase::Inviting);
+    assert_eq!(world.stack.counters().insecure_dropped, 1);
+    world.tell(CALLEE, |agent, now| agent.respond(now, 486));
+    world.run_ms(100);
+    assert_eq!(world.caller().phase, Phase::Over(486));
+    // Nor does it make a dialog when the INVITE's transaction is gone.
+    world.inject(origin, &forged);
+    world.run_ms(100);
+    assert_eq!(world.stack.counters().insecure_dropped, 2);
+    assert!(world.callee().requests(&Method::Bye).is_empty());
     world.assert_drained(1);
 }
 
