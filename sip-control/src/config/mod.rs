@@ -7,6 +7,7 @@
 mod certificates;
 mod error;
 mod file;
+mod host;
 mod listener;
 mod realm;
 mod reload;
@@ -78,14 +79,23 @@ pub struct TrunkConfig {
 }
 
 impl Config {
-    /// Reads and checks the file, and every certificate that it names.
+    /// Reads and checks the file, every certificate that it names, and what it asks of this host.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Config::parse(path, &text)
+        let mut config = Config::parse(path, &text)?;
+        host::check(
+            &config.file,
+            config.media.backend,
+            config.records.as_ref(),
+            &mut config.warnings,
+        )
+        .map_err(|fault| ConfigError::fault(path, &text, fault))?;
+        Ok(config)
     }
 
-    /// Like [`Config::load`] with the text at hand; `path` is for messages.
+    /// Like [`Config::load`] with the text at hand, and without a look at the host; `path` is for
+    /// messages.
     pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let file: File =
             toml::from_str(text).map_err(|error| ConfigError::syntax(path, text, &error))?;

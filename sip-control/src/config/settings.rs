@@ -26,9 +26,10 @@ const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_calls: usize,
-    /// TCP and TLS connections, accepted ones.
+    /// TCP and TLS connections, accepted ones; at most half of them from addresses that no trunk's
+    /// ACL has.
     pub max_connections: usize,
-    /// TLS handshakes under way.
+    /// TLS handshakes under way; shared out in the same way.
     pub max_handshakes: usize,
     /// Of a message on a stream.
     pub max_message_bytes: usize,

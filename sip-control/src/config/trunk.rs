@@ -107,7 +107,7 @@ impl Resolver<'_> {
                     ("prefer", Passthrough::Prefer),
                 ],
             )?,
-            pass_sips: self.choice("sips", &section.sips, &[("tls", false), ("pass", true)])?,
+            pass_sips: self.pass_sips(mode)?,
             mki: section.mki,
             dscp: self.dscp()?,
             codecs: self.codecs()?,
@@ -115,6 +115,17 @@ impl Resolver<'_> {
         };
         let tls = self.peer_tls(&trunk)?;
         Ok(TrunkConfig { trunk, tls })
+    }
+
+    /// A sips: URI promises TLS on every hop (RFC 3261 section 19.1): nothing else may carry it on.
+    fn pass_sips(&self, mode: SecureMode) -> Result<bool, Fault> {
+        let words = [("tls", false), ("pass", true)];
+        let pass = self.choice("sips", &self.section.sips, &words)?;
+        if pass && mode == SecureMode::Disabled {
+            let problem = "\"pass\" is only for secure = \"tls\" or \"srtp\"";
+            return Err(Fault::new(self.at("sips"), problem));
+        }
+        Ok(pass)
     }
 
     fn at(&self, field: &str) -> String {

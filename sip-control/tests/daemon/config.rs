@@ -279,6 +279,11 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
             ":40:10: trunks[1].verify (pbx): is only for secure = \"tls\" or \"srtp\"",
         ),
         (
+            "dscp = 46",
+            "sips = \"pass\"",
+            ":40:8: trunks[1].sips (pbx): \"pass\" is only for secure = \"tls\" or \"srtp\"",
+        ),
+        (
             "from = \"carrier\"",
             "from = \"nobody\"",
             ":43:8: routes[0].from: unknown trunk \"nobody\"; expected one of: carrier, pbx",
@@ -483,6 +488,53 @@ fn check_ends_with_2_and_one_line_for_a_bad_file_and_with_0_for_a_good_one() {
 }
 
 #[test]
+fn what_the_host_does_not_have_is_told_with_its_key_before_anything_starts() {
+    let directory = files();
+    let cases = [
+        (
+            "backend = \"auto\"",
+            "backend = \"xdp\"\ninterfaces = [\"lo\", \"no-such-if0\"]",
+            ":23:21: media.interfaces[1]: there is no interface \"no-such-if0\" here",
+        ),
+        (
+            "[limits]",
+            "[cdr]\npath = \"DIR/none/calls.jsonl\"\n[limits]",
+            ":25:8: cdr.path: DIR/none/calls.jsonl cannot be created in DIR/none: No such file or directory (os error 2)",
+        ),
+        (
+            "[limits]",
+            "[cdr]\npath = \"DIR\"\n[limits]",
+            ":25:8: cdr.path: DIR is a directory; expected a file",
+        ),
+    ];
+    let in_directory = |text: &str| {
+        let path = directory.path("");
+        text.replace("DIR", path.to_str().unwrap().trim_end_matches('/'))
+    };
+    for (good, bad, expected) in cases {
+        let text = in_directory(&GOOD.replacen(good, bad, 1));
+        let path = directory.write("host.toml", &text);
+        for verb in ["check", "run"] {
+            let (success, _, message) = trunkline(&[verb, "--config"], &path);
+            let expected = format!("trunkline: {}{}\n", path.display(), in_directory(expected));
+            assert!(!success);
+            assert_eq!(message, expected);
+        }
+    }
+    let fallback = "backend = \"auto\"\ninterfaces = [\"no-such-if0\"]";
+    let text = in_directory(&GOOD.replacen("backend = \"auto\"", fallback, 1));
+    let (success, _, message) =
+        trunkline(&["check", "--config"], &directory.write("auto.toml", &text));
+    assert!(success, "{message}");
+    assert!(
+        message.ends_with(
+            "warning: media.interfaces[0]: there is no interface \"no-such-if0\" here\n"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
 fn the_sample_configuration_is_right() {
     let directory = Directory::new();
     let authority = Authority::new();
@@ -512,6 +564,7 @@ fn the_sample_configuration_is_right() {
             .replace("peers-ca.pem", "ca.pem")
             .replace("carrier-ca.pem", "ca.pem")
             .replace("/etc/trunkline/", &path)
+            .replace("/var/log/trunkline/", &path)
             .replace(
                 "[tls]\n",
                 &format!(
