@@ -46,8 +46,10 @@ counters! {
     tls_version_refused,
     /// Streams closed because message boundaries were lost or a message was too long.
     framing_lost,
-    /// Connections closed because the peer did not take what we sent, or too much waited for it.
+    /// Connections closed because the peer did not take what we sent.
     slow_readers,
+    /// Messages not sent because too much waited for their connection already.
+    messages_refused,
     /// Datagrams that the socket did not take.
     datagrams_not_sent,
 }

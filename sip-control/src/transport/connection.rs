@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sip_core::framing::{FramingError, StreamFramer, StreamItem};
-use sip_core::stack::{Transmit, TransmitId};
+use sip_core::stack::TransmitId;
 use sip_core::transport::Origin;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::table::Ends;
+use super::table::{Ends, Queue};
 use super::{Arrival, Shared};
 
 /// How long a peer may take to say its first word, or the rest of a message that it began.
@@ -92,7 +92,7 @@ pub(super) async fn finish(
     if let Some(id) = in_flight {
         shared.fail(id, reason).await;
     }
-    while let Some(transmit) = ends.queue.recv().await {
+    while let Some(transmit) = ends.queue.next().await {
         shared.fail(transmit.id, reason).await;
     }
 }
@@ -162,13 +162,13 @@ impl<S: AsyncRead + AsyncWrite> Reading<'_, S> {
 
 async fn write<S: AsyncRead + AsyncWrite>(
     mut writer: WriteHalf<S>,
-    queue: &mut mpsc::Receiver<Transmit>,
+    queue: &mut Queue,
     mut pongs: mpsc::Receiver<()>,
     in_flight: &mut Option<TransmitId>,
 ) -> Ended {
     loop {
         let written = tokio::select! {
-            next = queue.recv() => match next {
+            next = queue.next() => match next {
                 Some(transmit) => {
                     *in_flight = Some(transmit.id);
                     write_whole(&mut writer, &transmit.bytes).await

@@ -214,8 +214,7 @@ impl Transports {
                 Queued::Yes => return Ok(()),
                 Queued::Gone(unsent) => transmit = unsent,
                 Queued::Overflow(unsent) => {
-                    self.shared.counters.slow_readers.add_one();
-                    tracing::warn!(peer = %unsent.target.host, "connection closed: too many messages wait to be sent");
+                    self.shared.counters.messages_refused.add_one();
                     return Err(failure(unsent.id, "too many messages wait to be sent"));
                 }
             }

@@ -1,15 +1,17 @@
 //! Every open connection, and which of them leads where.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sip_core::stack::Transmit;
 use sip_core::transport::{ConnectionId, Host, ListenerId};
 use sip_core::trunk::TrunkId;
 use tokio::sync::{mpsc, oneshot};
 
-/// Messages that wait for a peer to read; one more closes its connection.
-const QUEUE_LENGTH: usize = 128;
+/// Bytes of messages that may wait for one connection, while it is opened or while its peer is
+/// slow: a BYE for each of as many calls as there may be fits, as all of them end at a shutdown.
+const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
 /// What a connection that we opened may be used for again. The trunk belongs to it: another
 /// trunk may check certificates in another way.
@@ -25,13 +27,36 @@ pub(super) struct PeerKey {
 pub(super) struct Ends {
     pub(super) id: ConnectionId,
     /// What to send; ends when the connection is to be closed after sending.
-    pub(super) queue: mpsc::Receiver<Transmit>,
+    pub(super) queue: Queue,
     /// Resolves when the connection is to be closed at once.
     pub(super) killed: oneshot::Receiver<()>,
 }
 
+/// Messages that wait for a connection.
+pub(super) struct Queue {
+    transmits: mpsc::UnboundedReceiver<Transmit>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// The next message; `None` when there will be none any more.
+    pub(super) async fn next(&mut self) -> Option<Transmit> {
+        let transmit = self.transmits.recv().await?;
+        self.bytes
+            .fetch_sub(transmit.bytes.len(), Ordering::Relaxed);
+        Some(transmit)
+    }
+
+    /// Takes no more messages; those that wait are still there.
+    pub(super) fn close(&mut self) {
+        self.transmits.close();
+    }
+}
+
 struct Handle {
-    queue: mpsc::Sender<Transmit>,
+    queue: mpsc::UnboundedSender<Transmit>,
+    /// What waits in the queue.
+    bytes: Arc<AtomicUsize>,
     peer: Option<PeerKey>,
     /// Dropped with the handle, which the connection notices.
     kill: oneshot::Sender<()>,
@@ -42,7 +67,8 @@ pub(super) enum Queued {
     Yes,
     /// There is no such connection any more.
     Gone(Transmit),
-    /// The peer does not read; its connection is closed.
+    /// Too much waits already. The connection lives on with what it has: whether its peer reads
+    /// is for the writer to find out.
     Overflow(Transmit),
 }
 
@@ -60,7 +86,8 @@ pub(super) struct Table(Mutex<Inner>);
 impl Table {
     /// A new connection; with `peer`, messages to there may use it from now on.
     pub(super) fn insert(&self, peer: Option<PeerKey>) -> Ends {
-        let (queue, queued) = mpsc::channel(QUEUE_LENGTH);
+        let (queue, transmits) = mpsc::unbounded_channel();
+        let bytes = Arc::new(AtomicUsize::new(0));
         let (kill, killed) = oneshot::channel();
         let mut inner = self.lock();
         inner.last_id += 1;
@@ -68,10 +95,16 @@ impl Table {
         if let Some(peer) = &peer {
             inner.by_peer.insert(peer.clone(), id);
         }
-        inner.connections.insert(id, Handle { queue, peer, kill });
+        let handle = Handle {
+            queue,
+            bytes: Arc::clone(&bytes),
+            peer,
+            kill,
+        };
+        inner.connections.insert(id, handle);
         Ends {
             id,
-            queue: queued,
+            queue: Queue { transmits, bytes },
             killed,
         }
     }
@@ -87,17 +120,19 @@ impl Table {
 
     /// Gives a message to a connection, if it lives.
     pub(super) fn send(&self, id: ConnectionId, transmit: Transmit) -> Queued {
-        let mut inner = self.lock();
+        let inner = self.lock();
         let Some(handle) = inner.connections.get(&id) else {
             return Queued::Gone(transmit);
         };
-        match handle.queue.try_send(transmit) {
+        let length = transmit.bytes.len();
+        // Only ever added to under the lock: what has been looked at does not grow meanwhile.
+        if handle.bytes.load(Ordering::Relaxed) + length > QUEUE_BYTES {
+            return Queued::Overflow(transmit);
+        }
+        handle.bytes.fetch_add(length, Ordering::Relaxed);
+        match handle.queue.send(transmit) {
             Ok(()) => Queued::Yes,
-            Err(mpsc::error::TrySendError::Closed(transmit)) => Queued::Gone(transmit),
-            Err(mpsc::error::TrySendError::Full(transmit)) => {
-                inner.remove(id);
-                Queued::Overflow(transmit)
-            }
+            Err(mpsc::error::SendError(transmit)) => Queued::Gone(transmit),
         }
     }
 

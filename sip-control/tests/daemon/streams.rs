@@ -191,22 +191,39 @@ fn a_silent_connection_is_closed_after_the_idle_timeout() {
 }
 
 #[test]
+fn a_burst_on_one_stream_is_answered_to_the_last_message() {
+    let (_daemon, edge) = start(TRUNKS);
+    let mut stream = connect(edge.tcp);
+    let from = stream.local_addr().unwrap();
+    let burst: String = (0..800)
+        .map(|id| options("TCP", from, &format!("burst{id}")))
+        .collect();
+    stream.write_all(burst.as_bytes()).unwrap();
+    for id in 0..800 {
+        let answer = read_message(&mut stream);
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        assert_eq!(header(&answer, "Call-ID"), format!("burst{id}"));
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_read_loses_its_connection_and_no_other() {
     let (mut daemon, edge) = start(TRUNKS);
     let mut deaf = connect(edge.tcp);
     deaf.set_write_timeout(Some(SOON)).unwrap();
     let from = deaf.local_addr().unwrap();
-    let sent = (0..500_000).find(|id| {
+    // Until the answers fill what the kernel keeps for both, and the requests too.
+    for id in 0..40_000 {
         let request = options("TCP", from, &format!("deaf{id}"));
-        deaf.write_all(request.as_bytes()).is_err()
-    });
-    assert!(sent.is_some(), "the connection was kept");
-    daemon.wait_for_log("too many messages wait to be sent");
-
+        if deaf.write_all(request.as_bytes()).is_err() {
+            break;
+        }
+    }
     let mut other = connect(edge.tcp);
     let from = other.local_addr().unwrap();
     other
         .write_all(options("TCP", from, "other").as_bytes())
         .unwrap();
     assert!(read_message(&mut other).starts_with("SIP/2.0 200 "));
+    daemon.wait_for_log("the peer does not read");
 }

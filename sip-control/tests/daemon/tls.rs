@@ -18,8 +18,7 @@ use crate::support::{
 
 const CALLER: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
 
-/// Accepts one TLS connection after the other and tells the first bytes of each.
-fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
+fn server_config(certificate: &str, key: &str) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -29,7 +28,13 @@ fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
-    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    Arc::new(config)
+}
+
+/// Accepts one TLS connection after the other and tells the first bytes of each.
+fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
+    let config = server_config(certificate, key);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, heard) = mpsc::channel();
     std::thread::spawn(move || {
@@ -252,4 +257,45 @@ fn new_certificates_are_served_without_dropping_a_connection() {
     assert!(probe(&mut tls_client(edge.tls, &[&new]), "late").unwrap());
     assert!(probe(&mut tls_client(edge.tls, &[&old]), "wrong").is_err());
     assert!(probe(&mut early, "again").unwrap());
+}
+
+#[test]
+fn calls_that_wait_for_a_slow_handshake_go_out_when_it_is_done() {
+    const CALLS: usize = 200;
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue(&["127.0.0.1"]);
+    let pbx = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = pbx.local_addr().unwrap().port();
+    let (edge, directory) = (Edge::new(), Directory::new());
+    edge.configure(
+        &directory,
+        &authority,
+        &format!(
+            "{CALLER}[[trunks]]\nname = \"pbx\"\nsecure = \"tls\"\ndestination = \"sip:127.0.0.1:{port}\"\n\
+             [[routes]]\nto = \"pbx\"\n"
+        ),
+    );
+    let _daemon = Daemon::start(directory);
+    let caller = udp_peer("127.0.0.2");
+    for id in 0..CALLS {
+        let invite = invite(&caller, "100", &format!("waits{id}"));
+        caller
+            .send_to(invite.as_bytes(), ("127.0.0.1", edge.udp))
+            .unwrap();
+        receive(&caller, "SIP/2.0 100 ");
+    }
+    let (stream, _) = pbx.accept().unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let connection = ServerConnection::new(server_config(&certificate, &key)).unwrap();
+    let mut stream = StreamOwned::new(connection, stream);
+    let (mut heard, mut buffer) = (Vec::new(), [0; 65_536]);
+    while String::from_utf8_lossy(&heard)
+        .matches("INVITE sip:100@")
+        .count()
+        < CALLS
+    {
+        let length = stream.read(&mut buffer).unwrap();
+        assert_ne!(length, 0, "the connection was closed");
+        heard.extend_from_slice(&buffer[..length]);
+    }
 }
