@@ -67,6 +67,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         signals,
         arrivals,
         media_events,
+        media_is_gone: false,
         questions,
     };
     let mut driver = Driver {
@@ -78,9 +79,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         records,
         inputs,
     };
-    driver.run().await;
+    let ended = driver.run().await;
     stop(driver, control).await;
-    Ok(())
+    ended
 }
 
 async fn stop(driver: Driver, control: Option<ControlSocket>) {

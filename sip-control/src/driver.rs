@@ -41,6 +41,8 @@ pub(crate) struct Inputs {
     pub(crate) signals: Signals,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) media_events: mpsc::Receiver<MediaEvent>,
+    /// Nothing comes from the media plane any more.
+    pub(crate) media_is_gone: bool,
     pub(crate) questions: mpsc::Receiver<Question>,
 }
 
@@ -49,33 +51,49 @@ enum Input {
     Signal(Request),
     Arrival(Arrival),
     Media(MediaEvent),
+    /// The media plane has ended without being asked to.
+    MediaGone,
     Question(Question),
     Time,
 }
 
 impl Driver {
     /// Runs until a signal asks to stop and every call has ended, or may take no longer.
-    pub(crate) async fn run(&mut self) {
+    ///
+    /// # Errors
+    /// The media plane has died: then no call can be carried, and a new process is needed.
+    pub(crate) async fn run(&mut self) -> anyhow::Result<()> {
         let mut stop_at: Option<Instant> = None;
         loop {
             self.pass_time();
             if stop_at.is_some_and(|stop_at| self.stack.is_idle() || stop_at <= Instant::now()) {
-                return;
+                return self.outcome();
             }
             let input = self.inputs.next(self.wake_at(stop_at)).await;
             match input {
                 Input::Signal(Request::Reload) => self.reload(),
                 Input::Signal(Request::Stop) if stop_at.is_some() => {
                     tracing::warn!(calls = self.stack.calls(), "stopping at once");
-                    return;
+                    return self.outcome();
                 }
                 Input::Signal(Request::Stop) => stop_at = Some(self.begin_to_stop()),
                 Input::Arrival(arrival) => self.take_batch(arrival),
                 Input::Media(event) => self.stack.handle_media(Instant::now(), event),
+                Input::MediaGone => {
+                    tracing::error!("the media plane has died: ending every call");
+                    stop_at = stop_at.or_else(|| Some(self.begin_to_stop()));
+                }
                 Input::Question(question) => question.answer(self.snapshot()),
                 Input::Time => {}
             }
             self.execute();
+        }
+    }
+
+    fn outcome(&self) -> anyhow::Result<()> {
+        match self.inputs.media_is_gone {
+            true => anyhow::bail!("the media plane has died"),
+            false => Ok(()),
         }
     }
 
@@ -195,7 +213,13 @@ impl Inputs {
         tokio::select! {
             biased;
             request = self.signals.next() => Input::Signal(request),
-            Some(event) = self.media_events.recv() => Input::Media(event),
+            event = self.media_events.recv(), if !self.media_is_gone => match event {
+                Some(event) => Input::Media(event),
+                None => {
+                    self.media_is_gone = true;
+                    Input::MediaGone
+                }
+            },
             Some(arrival) = self.arrivals.recv() => Input::Arrival(arrival),
             Some(question) = self.questions.recv() => Input::Question(question),
             () = sleep_until(wake_at.into()) => Input::Time,
@@ -207,5 +231,28 @@ impl Inputs {
 pub(crate) fn log_warnings(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{}: {warning}", config.path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_the_media_plane_is_told_once() {
+        let (_arrivals, arrivals) = mpsc::channel(1);
+        let (media, media_events) = mpsc::channel(1);
+        let (_questions, questions) = mpsc::channel(1);
+        let mut inputs = Inputs {
+            signals: Signals::catch().unwrap(),
+            arrivals,
+            media_events,
+            media_is_gone: false,
+            questions,
+        };
+        drop(media);
+        let soon = Instant::now() + Duration::from_millis(10);
+        assert!(matches!(inputs.next(soon).await, Input::MediaGone));
+        assert!(matches!(inputs.next(soon).await, Input::Time));
     }
 }
