@@ -13,6 +13,7 @@ mod table;
 pub mod tls;
 mod udp;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -36,7 +37,6 @@ use crate::metrics::TransportCounters;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the transports tell the driver.
-#[derive(Debug)]
 pub enum Arrival {
     /// A whole message.
     Message { origin: Origin, bytes: Vec<u8> },
@@ -44,6 +44,21 @@ pub enum Arrival {
     Failed(TransportFailure),
     /// A connection is gone.
     Closed(ConnectionId),
+}
+
+/// Without the message: its SDP may hold keys.
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Arrival::Message { origin, bytes } => f
+                .debug_struct("Message")
+                .field("origin", origin)
+                .field("length", &bytes.len())
+                .finish(),
+            Arrival::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            Arrival::Closed(connection) => f.debug_tuple("Closed").field(connection).finish(),
+        }
+    }
 }
 
 /// A listener that could not be opened.
