@@ -17,6 +17,7 @@ use crate::cdr::Records;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::driver::{Driver, Inputs, log_warnings};
+use crate::events::EventLog;
 use crate::media::MediaPlane;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
@@ -77,6 +78,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         transports,
         media,
         records,
+        events: EventLog::default(),
         inputs,
     };
     let ended = driver.run().await;

@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use crate::cdr::Records;
 use crate::config::Config;
 use crate::control::{Question, Snapshot};
-use crate::events;
+use crate::events::EventLog;
 use crate::media::MediaPlane;
 use crate::ports::SharedPorts;
 use crate::signals::{Request, Signals};
@@ -33,6 +33,7 @@ pub(crate) struct Driver {
     pub(crate) transports: Transports,
     pub(crate) media: Arc<MediaPlane>,
     pub(crate) records: Records,
+    pub(crate) events: EventLog,
     pub(crate) inputs: Inputs,
 }
 
@@ -153,7 +154,7 @@ impl Driver {
                 Command::Media(MediaCommand::Apply(session)) => self.media.apply(session),
                 Command::Media(MediaCommand::Remove(call)) => self.media.remove(call),
                 Command::Record(record) => self.records.write(&record),
-                Command::Event(event) => events::log(&event),
+                Command::Event(event) => self.events.write(&event),
             }
         }
     }

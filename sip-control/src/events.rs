@@ -3,8 +3,31 @@
 use sip_core::stack::{Event, EventKind};
 use tracing::field;
 
-/// Writes one event: what an operator must look at is a warning.
-pub(crate) fn log(event: &Event) {
+use crate::line_limit::LineLimit;
+
+/// The log of events.
+#[derive(Default)]
+pub(crate) struct EventLog {
+    malformed: LineLimit,
+    refused: LineLimit,
+}
+
+impl EventLog {
+    /// Writes one event, unless it is one of a flood that anybody can cause.
+    pub(crate) fn write(&self, event: &Event) {
+        let admitted = match event.kind {
+            EventKind::Malformed => self.malformed.admits("malformed messages"),
+            EventKind::CallRefused => self.refused.admits("refused calls"),
+            _ => true,
+        };
+        if admitted {
+            log(event);
+        }
+    }
+}
+
+/// What an operator must look at is a warning.
+fn log(event: &Event) {
     let kind = event.kind.name();
     let call = event.call.map(|call| call.0);
     let trunk = event.trunk.as_deref();

@@ -6,10 +6,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sip_control::{config, control, daemon, status};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// What a bad configuration ends with, as bad usage does.
 const BAD_CONFIGURATION: u8 = 2;
+/// Lines of log that may wait for whoever reads standard error.
+const LOG_LINES: usize = 16_384;
 
 /// A secure SIP trunk edge: SIP/TLS and SRTP on one side, your PBX on the other.
 #[derive(Parser)]
@@ -70,7 +73,8 @@ fn run(path: &std::path::Path, log_format: LogFormat) -> ExitCode {
         Ok(config) => config,
         Err(error) => return bad_configuration(&error),
     };
-    start_log(log_format);
+    // Kept to the end: what waits is written when it is dropped.
+    let _log = start_log(log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -102,7 +106,14 @@ fn print_status(socket: &std::path::Path, json: bool) -> ExitCode {
     }
 }
 
-fn start_log(format: LogFormat) {
+/// The log is written by a thread of its own: whoever reads it slowly, or not at all, loses lines
+/// and holds up no call.
+fn start_log(format: LogFormat) -> WorkerGuard {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LOG_LINES)
+        .thread_name("log")
+        .finish(io::stderr());
     let filter = EnvFilter::builder()
         .with_env_var("TRUNKLINE_LOG")
         .with_default_directive(tracing::Level::INFO.into())
@@ -110,11 +121,12 @@ fn start_log(format: LogFormat) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(writer);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
+    guard
 }
 
 fn bad_configuration(error: &config::ConfigError) -> ExitCode {

@@ -35,7 +35,9 @@ pub(super) async fn run(
                 accepted.admit(stream, &shared);
             }
             Err(error) => {
-                tracing::warn!(transport = transport.uri_token(), "accepting: {error}");
+                if shared.lines.accepting.admits("errors of accepting") {
+                    tracing::warn!(transport = transport.uri_token(), "accepting: {error}");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -51,10 +53,8 @@ struct Accepted {
 impl Accepted {
     /// Gives the connection a task of its own, if there is room for it.
     fn admit(self, stream: TcpStream, shared: &Arc<Shared>) {
-        let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
-            shared.counters.connections_refused.add_one();
-            tracing::warn!(peer = %self.remote, "connection refused: too many are open (limits.max_connections)");
-            return;
+        let Some(room) = shared.room.admit(self.is_stranger(shared)) else {
+            return self.refuse("too many are open (limits.max_connections)", shared);
         };
         shared.counters.connections_accepted.add_one();
         let shared = Arc::clone(shared);
@@ -95,9 +95,8 @@ impl Accepted {
     /// TLS within the time and the number of handshakes that are allowed; what fails is logged.
     async fn handshake(&self, stream: TcpStream, shared: &Shared) -> Option<TlsStream<TcpStream>> {
         let server = shared.server(self.listener)?;
-        let Ok(permit) = shared.handshakes.try_acquire() else {
-            shared.counters.connections_refused.add_one();
-            tracing::warn!(peer = %self.remote, "connection refused: too many handshakes (limits.max_handshakes)");
+        let Some(place) = shared.handshakes.admit(self.is_stranger(shared)) else {
+            self.refuse("too many handshakes (limits.max_handshakes)", shared);
             return None;
         };
         let accepting = TlsAcceptor::from(server).accept(stream);
@@ -109,19 +108,37 @@ impl Accepted {
                     "not finished in time",
                 ))
             });
-        drop(permit);
+        drop(place);
         accepted
             .map_err(|error| self.log_failure(&error, shared))
             .ok()
     }
 
+    /// Whether no trunk has the peer's address.
+    fn is_stranger(&self, shared: &Shared) -> bool {
+        shared.peers().trunk_of(self.remote.ip()).is_none()
+    }
+
+    fn refuse(&self, reason: &str, shared: &Shared) {
+        shared.counters.connections_refused.add_one();
+        if shared.lines.refused.admits("refused connections") {
+            tracing::warn!(peer = %self.remote, "connection refused: {reason}");
+        }
+    }
+
     fn log_failure(&self, error: &io::Error, shared: &Shared) {
         shared.counters.handshakes_failed.add_one();
+        let is_old_version = tls::is_version_mismatch(error);
+        if is_old_version {
+            shared.counters.tls_version_refused.add_one();
+        }
+        if !shared.lines.handshakes.admits("failed TLS handshakes") {
+            return;
+        }
         let peers = shared.peers();
         let trunk = peers.trunk_of(self.remote.ip()).unwrap_or("unknown");
         let peer = self.remote;
-        if tls::is_version_mismatch(error) {
-            shared.counters.tls_version_refused.add_one();
+        if is_old_version {
             let code = tls::TLS_VERSION_CODE;
             tracing::warn!(%peer, trunk, code, "TLS handshake refused: the peer wants a deprecated version ({error})");
         } else {

@@ -205,7 +205,9 @@ fn log_end(origin: &Origin, ended: &Ended, shared: &Shared) {
     match ended {
         Ended::Framing(_) => {
             shared.counters.framing_lost.add_one();
-            tracing::warn!(%peer, transport, "connection {ended}");
+            if shared.lines.framing.admits("streams without SIP") {
+                tracing::warn!(%peer, transport, "connection {ended}");
+            }
         }
         Ended::SlowReader => {
             shared.counters.slow_readers.add_one();

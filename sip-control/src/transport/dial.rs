@@ -43,7 +43,9 @@ impl Dial {
             }
             Err(reason) => {
                 shared.counters.connections_failed.add_one();
-                tracing::warn!(peer = %self.peer.host, port = self.peer.port, "connection failed: {reason}");
+                if shared.lines.dialled.admits("connections that failed") {
+                    tracing::warn!(peer = %self.peer.host, port = self.peer.port, "connection failed: {reason}");
+                }
                 finish(ends, None, &reason, &shared).await;
             }
         }

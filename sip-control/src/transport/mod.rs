@@ -5,6 +5,7 @@
 //! connection. None of them decides anything: all ends in [`Arrival`]s for the driver.
 
 mod accept;
+mod admission;
 mod connection;
 mod dial;
 mod peers;
@@ -24,13 +25,15 @@ use sip_core::stack::{Transmit, TransmitId, TransportFailure};
 use sip_core::transport::{ConnectionId, ListenerId, Origin, Transport};
 use sip_core::trunk::TrunkId;
 use tokio::net::UdpSocket;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use self::admission::Admission;
 use self::peers::Peers;
 use self::table::{PeerKey, Queued, Table};
 use crate::config::{Config, Limits};
 use crate::dns::Resolver;
+use crate::line_limit::LineLimit;
 use crate::metrics::TransportCounters;
 
 /// How long connections may take at the end to send what waits.
@@ -94,12 +97,24 @@ struct Shared {
     resolver: Resolver,
     limits: Limits,
     counters: TransportCounters,
+    lines: LineLimits,
     /// Connections that may still be accepted, handshakes that may still begin.
-    room: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
+    room: Admission,
+    handshakes: Admission,
     /// Tasks of connections, accepted or opened.
     open: AtomicUsize,
     reloadable: RwLock<Reloadable>,
+}
+
+/// Of lines that strangers can cause.
+#[derive(Default)]
+struct LineLimits {
+    refused: LineLimit,
+    handshakes: LineLimit,
+    framing: LineLimit,
+    accepting: LineLimit,
+    /// Connections of ours that failed: each call to a dead peer may cause one.
+    dialled: LineLimit,
 }
 
 /// What SIGHUP changes.
@@ -134,8 +149,9 @@ impl Transports {
             resolver: Resolver::default(),
             limits: config.limits,
             counters: TransportCounters::default(),
-            room: Arc::new(Semaphore::new(config.limits.max_connections)),
-            handshakes: Arc::new(Semaphore::new(config.limits.max_handshakes)),
+            lines: LineLimits::default(),
+            room: Admission::new(config.limits.max_connections),
+            handshakes: Admission::new(config.limits.max_handshakes),
             open: AtomicUsize::new(0),
             reloadable: RwLock::new(Reloadable::of(config)),
         });

@@ -1,11 +1,12 @@
 //! Start, reload, trouble and stop.
 
+use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 
 use rustix::process::Signal;
 
 use crate::support::{
-    Authority, Daemon, Directory, Edge, ack, header, invite, ok, options, receive, trunkline,
+    Authority, Daemon, Directory, Edge, SOON, ack, header, invite, ok, options, receive, trunkline,
     udp_peer,
 };
 
@@ -215,4 +216,28 @@ fn options_is_answered_over_udp_and_malformed_messages_with_400() {
         daemon.status()["counters"]["signalling"]["malformed_dropped"],
         1
     );
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    let (_nobody_reads, mut log) = std::io::pipe().unwrap();
+    let blocking = rustix::fs::fcntl_getfl(&log).unwrap();
+    rustix::fs::fcntl_setfl(&log, blocking | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while log.write(&[b'.'; 512]).is_ok() {}
+    rustix::fs::fcntl_setfl(&log, blocking).unwrap();
+
+    let (edge, directory, caller) = (Edge::new(), Directory::new(), udp_peer("127.0.0.2"));
+    let trunks = trunks("127.0.0.2", &udp_peer("127.0.0.3"));
+    edge.configure(&directory, &Authority::new(), &trunks);
+    let mut daemon = Daemon::start_unready(directory, log);
+    caller.set_read_timeout(Some(SOON / 100)).unwrap();
+    let is_answered = |id: u32| {
+        let request = options("UDP", caller.local_addr().unwrap(), &format!("stuck{id}"));
+        // Refused while the daemon does not listen yet.
+        let _ = caller.send_to(request.as_bytes(), udp(&edge));
+        caller.recv_from(&mut [0; 2048]).is_ok()
+    };
+    assert!((0..100).any(is_answered), "no answer");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
 }

@@ -82,6 +82,13 @@ impl Daemon {
     /// Starts with `trunkline.toml` of the directory and waits until it is ready.
     pub(crate) fn start(directory: Directory) -> Daemon {
         let log = File::create(directory.path("log")).unwrap();
+        let mut daemon = Daemon::start_unready(directory, log);
+        daemon.wait_for_log("ready");
+        daemon
+    }
+
+    /// Starts with its log going there, and waits for nothing.
+    pub(crate) fn start_unready(directory: Directory, log: impl Into<Stdio>) -> Daemon {
         let child = Command::new(env!("CARGO_BIN_EXE_trunkline"))
             .args(["run", "--config"])
             .arg(directory.path("trunkline.toml"))
@@ -90,9 +97,7 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut daemon = Daemon { child, directory };
-        daemon.wait_for_log("ready");
-        daemon
+        Daemon { child, directory }
     }
 
     pub(crate) fn directory(&self) -> &Directory {
