@@ -85,6 +85,9 @@ verdicts! {
     drop_hop_limit = HopLimit,
     /// The worker has no AF_XDP socket bound at the queue.
     drop_xsk_unbound = XskUnbound,
+    /// Handed to a worker that was too slow to take it: the socket's ring was full, or the
+    /// kernel had no frame for it. Counted by user space from `XDP_STATISTICS`.
+    drop_xsk_full = XskFull,
     /// The next hop is not resolved.
     drop_next_hop = NextHop,
     /// The flow entry names something that does not exist; must be 0 in production.

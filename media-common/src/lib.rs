@@ -18,7 +18,8 @@
 //! 4. Payload: [`rtp::check`], else `drop_malformed` or `drop_payload_type`; an
 //!    IPv6 packet without a UDP checksum (RFC 8200 section 8.1) is `drop_malformed`.
 //! 5. TTL or hop limit of 0 or 1: `drop_hop_limit`.
-//! 6. [`flow::ACTION_WORKER`]: to the worker, else `drop_xsk_unbound`.
+//! 6. [`flow::ACTION_WORKER`]: to the worker, else `drop_xsk_unbound`. What its socket then
+//!    has no room for is `drop_xsk_full`, besides `xsk`.
 //! 7. [`flow::ACTION_FORWARD`]: the local address and the next hop are looked up and
 //!    must exist and be of the packet's family, else `drop_bad_entry`; an unresolved
 //!    next hop is `drop_next_hop`; an IP packet longer than [`flow::NextHop::mtu`] is

@@ -3,8 +3,9 @@
 //! A flow has a slot, for the workers, and an entry, for the program. What is written last
 //! lets packets through, and what closes comes first:
 //! - a flow that starts: next hops, slot, entry;
-//! - a forwarded flow that changes: entry to the worker, slot, new entry, so that no packet
-//!   is forwarded by half of each;
+//! - a flow that is forwarded, before or after a change: its action goes to the worker, then
+//!   the slot, the rest of the entry, and the action again, because an entry is copied byte by
+//!   byte while the program reads it, and no packet may be forwarded by half of one;
 //! - a flow that ends: entry to none, a while for packets on their way, slot, next hops.
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media_common::counters::Verdicts;
-use media_common::flow::{ACTION_FORWARD, ACTION_WORKER, FlowEntry};
+use media_common::flow::{ACTION_FORWARD, ACTION_NONE, ACTION_WORKER, FlowEntry};
 use media_core::flow_plan::{Action, PlannedFlow};
 use media_core::relay::Route;
 use media_core::report::MediaPath;
@@ -22,6 +23,7 @@ use media_core::session::CallId;
 
 use super::carrier::{Carrier, FlowTotals, Paths};
 use super::config::MediaConfig;
+use super::ephemeral;
 use super::error::MediaError;
 use super::events::KernelEvents;
 use super::loader::Loaded;
@@ -59,6 +61,7 @@ impl XdpBackend {
         control: Waker,
     ) -> Result<XdpBackend, MediaError> {
         let (mut loaded, mut maps, setup) = Loaded::load(config, &slots)?;
+        ephemeral::warn_of_overlap(slots.layout());
         let interfaces = loaded
             .interfaces
             .iter()
@@ -166,10 +169,66 @@ impl XdpBackend {
         Ok(flow.entry(local, hop))
     }
 
+    /// Slot and entry, in the order that the module describes.
+    fn put(
+        &mut self,
+        index: u32,
+        flow: &PlannedFlow,
+        hops: Vec<(IpAddr, u16)>,
+        old: Option<FlowEntry>,
+        new: FlowEntry,
+    ) -> Result<(), String> {
+        if old.is_none() {
+            self.maps
+                .reset_counters(index)
+                .map_err(|error| format!("clearing counters: {error}"))?;
+        }
+        let steps = Steps::between(old.unwrap_or_default(), new);
+        if let Some(entry) = steps.before_slot {
+            self.write(index, entry)?;
+        }
+        self.slots.install(index, &flow.config, hops);
+        for entry in steps.after_slot.into_iter().flatten() {
+            self.write(index, entry)?;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, index: u32, entry: FlowEntry) -> Result<(), String> {
         self.maps
             .set_flow(index, entry)
             .map_err(|error| format!("writing the flow table: {error}"))
+    }
+}
+
+/// The entries that lead from one to another, each safe to be read while it is written.
+#[derive(Debug, PartialEq, Eq)]
+struct Steps {
+    before_slot: Option<FlowEntry>,
+    after_slot: [Option<FlowEntry>; 2],
+}
+
+impl Steps {
+    fn between(old: FlowEntry, new: FlowEntry) -> Steps {
+        if old == new {
+            return Steps {
+                before_slot: None,
+                after_slot: [None; 2],
+            };
+        }
+        let meanwhile = if old.action == ACTION_NONE {
+            ACTION_NONE
+        } else {
+            ACTION_WORKER
+        };
+        let with = |entry: FlowEntry| FlowEntry {
+            action: meanwhile,
+            ..entry
+        };
+        Steps {
+            before_slot: (old.action == ACTION_FORWARD).then(|| with(old)),
+            after_slot: [(new.action == ACTION_FORWARD).then(|| with(new)), Some(new)],
+        }
     }
 }
 
@@ -179,6 +238,10 @@ impl Carrier for XdpBackend {
             .slots
             .index_of(flow.local)
             .ok_or_else(|| format!("{} is not one of our media ports", flow.local))?;
+        // Which queue a packet comes by, and so which worker has it, is the card's to say.
+        if flow.action == Action::Worker && self.workers.has_failed() {
+            return Err("an AF_XDP worker has ended".to_owned());
+        }
         let hops = self.acquire_hops(flow)?;
         let entry = match self.entry_of(flow, &hops) {
             Ok(entry) => entry,
@@ -195,27 +258,11 @@ impl Carrier for XdpBackend {
         };
         let old = self.flows.insert(flow.local, installed);
         let old_entry = old.as_ref().map(|old| old.entry);
-        if old_entry.is_none() {
-            self.maps
-                .reset_counters(index)
-                .map_err(|error| format!("clearing counters: {error}"))?;
-        } else if old_entry.is_some_and(|old| old.action == ACTION_FORWARD && old != entry) {
-            self.write(
-                index,
-                FlowEntry {
-                    action: ACTION_WORKER,
-                    ..entry
-                },
-            )?;
-        }
-        self.slots.install(index, &flow.config, hops);
-        if old_entry != Some(entry) {
-            self.write(index, entry)?;
-        }
+        let result = self.put(index, flow, hops, old_entry, entry);
         if let Some(old) = old {
             self.release_hops(&old.hops);
         }
-        Ok(())
+        result
     }
 
     fn close(&mut self, local: SocketAddr) {
@@ -255,6 +302,7 @@ impl Carrier for XdpBackend {
         for worker in &self.worker_verdicts {
             sum.add(&worker.get());
         }
+        sum.drop_xsk_full += self.workers.lost();
         sum
     }
 
@@ -263,6 +311,7 @@ impl Carrier for XdpBackend {
         for local in locals {
             self.close(local);
         }
+        self.workers.report_losses();
         self.workers.stop();
         self.next_hops.clear();
     }
@@ -297,5 +346,47 @@ impl Carrier for XdpBackend {
 impl Drop for XdpBackend {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of an entry's writes, the program may see any byte before or after any other.
+    #[test]
+    fn nothing_but_the_action_changes_while_a_flow_is_forwarded() {
+        let entry = |action, remote| FlowEntry {
+            action,
+            remote_port: [remote; 2],
+            ..FlowEntry::default()
+        };
+        for old in [
+            FlowEntry::default(),
+            entry(ACTION_WORKER, 1),
+            entry(ACTION_FORWARD, 1),
+        ] {
+            for new in [
+                entry(ACTION_WORKER, 1),
+                entry(ACTION_WORKER, 2),
+                entry(ACTION_FORWARD, 1),
+                entry(ACTION_FORWARD, 2),
+            ] {
+                let steps = Steps::between(old, new);
+                let mut at = old;
+                let writes = steps.before_slot.into_iter();
+                for next in writes.chain(steps.after_slot.into_iter().flatten()) {
+                    let is_forwarded = [at, next]
+                        .iter()
+                        .any(|entry| entry.action == ACTION_FORWARD);
+                    assert!(
+                        !is_forwarded || at.remote_port == next.remote_port,
+                        "{old:?} to {new:?}"
+                    );
+                    at = next;
+                }
+                assert_eq!(at, new);
+            }
+        }
     }
 }

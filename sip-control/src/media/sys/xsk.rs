@@ -46,6 +46,8 @@ pub(in crate::media) struct Xsk {
 pub(in crate::media) enum BindError {
     /// The queue has a socket, or had one until a moment ago.
     Busy,
+    /// The process may not lock as much memory as the UMEM has (RLIMIT_MEMLOCK).
+    LockedMemory,
     Refused(io::Error),
 }
 
@@ -250,6 +252,10 @@ fn socket_error(error: SocketError) -> BindError {
     let (what, error) = match error {
         SocketError::Bind(error) if error.raw_os_error() == Some(libc::EBUSY) => {
             return BindError::Busy;
+        }
+        // What `xdp_umem_account_pages` answers (net/xdp/xdp_umem.c).
+        SocketError::SetSockOpt { inner, .. } if inner.raw_os_error() == Some(libc::ENOBUFS) => {
+            return BindError::LockedMemory;
         }
         SocketError::Bind(error) => ("binding", error),
         SocketError::SocketCreation(error) => ("making the socket", error),

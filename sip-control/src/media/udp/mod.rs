@@ -17,16 +17,18 @@ use media_common::counters::Verdicts;
 use media_core::flow_plan::PlannedFlow;
 use media_core::report::MediaPath;
 use media_core::session::CallId;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::Resource;
 
 use super::carrier::{Carrier, FlowTotals, Paths};
 use super::error::MediaError;
+use super::limits;
 use super::slots::{LatchReports, SharedVerdicts, Slots};
 use super::wake::Waker;
 use relay::{Command, Relay};
 
 /// More threads than this gain nothing that XDP would not give for less.
 const MAX_THREADS: usize = 4;
+const NO_THREAD: &str = "every relay thread has ended";
 
 pub(super) struct UdpBackend {
     threads: Vec<Thread>,
@@ -52,7 +54,8 @@ impl UdpBackend {
         slots: Arc<Slots>,
         latches: &LatchReports,
     ) -> Result<UdpBackend, MediaError> {
-        raise_descriptor_limit();
+        // The soft limit is meant for programs that use `select`.
+        limits::raise(Resource::Nofile, "open files");
         for media in slots
             .layout()
             .addresses
@@ -80,16 +83,16 @@ impl UdpBackend {
     }
 
     fn open(&mut self, call: CallId, local: SocketAddr, index: u32) -> Result<(), String> {
-        let thread = (call.0 % self.thread_verdicts.len() as u64) as usize;
+        if self.threads.is_empty() {
+            return Err("the media plane has stopped".to_owned());
+        }
+        let live: Vec<bool> = self.threads.iter().map(Thread::is_live).collect();
+        let thread = thread_of(call, &live).ok_or(NO_THREAD)?;
         let socket = UdpSocket::bind(local).map_err(|error| bind_error(local, &error))?;
         socket
             .set_nonblocking(true)
             .map_err(|error| bind_error(local, &error))?;
-        let relay = self
-            .threads
-            .get(thread)
-            .ok_or("the media plane has stopped")?;
-        relay.send(Command::Open { index, socket });
+        self.threads[thread].send(Command::Open { index, socket });
         self.flows.insert(local, Open { index, thread });
         Ok(())
     }
@@ -102,8 +105,12 @@ impl Carrier for UdpBackend {
             .index_of(flow.local)
             .ok_or_else(|| format!("{} is not one of our media ports", flow.local))?;
         self.slots.install(index, &flow.config, Vec::new());
-        if self.flows.contains_key(&flow.local) {
-            return Ok(());
+        if let Some(open) = self.flows.get(&flow.local) {
+            let relay = self.threads.get(open.thread);
+            return match relay.is_some_and(Thread::is_live) {
+                true => Ok(()),
+                false => Err("the relay thread of this call has ended".to_owned()),
+            };
         }
         self.open(call, flow.local, index)
             .inspect_err(|_| self.slots.clear(index))
@@ -203,6 +210,10 @@ impl Thread {
         })
     }
 
+    fn is_live(&self) -> bool {
+        self.join.as_ref().is_some_and(|join| !join.is_finished())
+    }
+
     fn send(&self, command: Command) {
         // Fails if the thread has panicked, which `tick` reports.
         let _ = self.commands.send(command);
@@ -224,8 +235,7 @@ impl Drop for Thread {
 fn bind_error(local: SocketAddr, error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EMFILE) => {
-            let limit = getrlimit(Resource::Nofile).maximum;
-            let limit = limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+            let limit = limits::hard(Resource::Nofile);
             format!(
                 "the limit of open files is reached (RLIMIT_NOFILE is {limit}); each call needs 4"
             )
@@ -237,20 +247,35 @@ fn bind_error(local: SocketAddr, error: &io::Error) -> String {
     }
 }
 
-/// The soft limit is meant for programs that use `select`.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            tracing::warn!(%error, "media: the limit of open files could not be raised");
-        }
+/// The thread of a call: by its number, and of those that live, so that both sockets of a
+/// packet are the same thread's. `None` if none lives.
+fn thread_of(call: CallId, live: &[bool]) -> Option<usize> {
+    let usual = (call.0 % live.len().max(1) as u64) as usize;
+    if live.get(usual) == Some(&true) {
+        return Some(usual);
     }
+    let others: Vec<usize> = (0..live.len()).filter(|thread| live[*thread]).collect();
+    let at = call.0.checked_rem(others.len() as u64)? as usize;
+    others.get(at).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_goes_to_a_thread_that_lives() {
+        let threads = |live: &[bool]| -> Vec<_> {
+            (0..4).map(|call| thread_of(CallId(call), live)).collect()
+        };
+        assert_eq!(threads(&[true, true]), [Some(0), Some(1), Some(0), Some(1)]);
+        assert_eq!(
+            threads(&[true, false, true]),
+            [Some(0), Some(2), Some(2), Some(0)]
+        );
+        assert_eq!(threads(&[false, false]), [None; 4]);
+        assert_eq!(threads(&[]), [None; 4]);
+    }
 
     #[test]
     fn a_call_that_finds_no_descriptor_is_told_which_limit_it_was() {

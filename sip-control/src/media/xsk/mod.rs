@@ -15,9 +15,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::xdp_statistics;
+use rustix::process::Resource;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::error::MediaError;
+use super::limits;
 use super::loader::Attached;
 use super::shared_hops::{HopCache, SharedHops};
 use super::slots::{LatchReports, SharedVerdicts, Slots};
@@ -44,6 +46,8 @@ pub(super) struct Tables {
 /// All workers. Dropped, they stop and their sockets are closed.
 pub(super) struct Workers {
     workers: Vec<Handle>,
+    /// Packets that the kernel had no frame or no place for, over all sockets.
+    lost: u64,
 }
 
 /// A socket that a worker has bound.
@@ -89,6 +93,8 @@ impl Workers {
         cpus: &[usize],
         tables: &Tables,
     ) -> Result<Workers, MediaError> {
+        // Without CAP_IPC_LOCK, the sockets' memory counts against it.
+        limits::raise(Resource::Memlock, "locked memory");
         let count = interfaces
             .iter()
             .map(|interface| interface.queues)
@@ -101,6 +107,7 @@ impl Workers {
         };
         let mut workers = Workers {
             workers: Vec::new(),
+            lost: 0,
         };
         for number in 0..count {
             let places = places(interfaces, number, count);
@@ -137,8 +144,19 @@ impl Workers {
             .collect()
     }
 
-    /// Says what the kernel could not give to a worker that is too slow. The program has
-    /// counted these packets as handed over.
+    /// Whether a worker has ended in a panic: packets of its queues are dropped.
+    pub(super) fn has_failed(&self) -> bool {
+        let failed = |worker: &Handle| worker.stop.failed.load(Ordering::Acquire);
+        self.workers.iter().any(failed)
+    }
+
+    /// Packets lost between the program, which has counted them as handed over, and workers,
+    /// by the last [`Workers::report_losses`].
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Counts, and says, what the kernel could not give to a worker that is too slow.
     pub(super) fn report_losses(&mut self) {
         for socket in self
             .workers
@@ -148,9 +166,9 @@ impl Workers {
             let Ok(statistics) = xdp_statistics(&socket.fd) else {
                 continue;
             };
-            let lost = statistics.rx_dropped
-                + statistics.rx_ring_full.unwrap_or(0)
-                + statistics.rx_fill_ring_empty_descs.unwrap_or(0);
+            // What an empty fill ring costs is part of the first when the kernel copies; a
+            // driver that does not never had those packets, nor had the program.
+            let lost = statistics.rx_dropped + statistics.rx_ring_full.unwrap_or(0);
             if lost > socket.lost {
                 let packets = lost - socket.lost;
                 tracing::warn!(
@@ -159,6 +177,7 @@ impl Workers {
                     "media: a worker is too slow; packets were lost"
                 );
                 socket.lost = lost;
+                self.lost += packets;
             }
         }
     }
@@ -329,6 +348,17 @@ fn bind(place: &Place) -> Result<Port, MediaError> {
                 let action = format!("opening an AF_XDP socket on {}", place.interface);
                 return Err(MediaError::MissingCapability {
                     capability: "CAP_NET_RAW",
+                    action,
+                });
+            }
+            Err(BindError::LockedMemory) => {
+                let action = format!(
+                    "locking memory for {} (RLIMIT_MEMLOCK is {} bytes; or raise LimitMEMLOCK)",
+                    place.interface,
+                    limits::hard(Resource::Memlock)
+                );
+                return Err(MediaError::MissingCapability {
+                    capability: "CAP_IPC_LOCK",
                     action,
                 });
             }
