@@ -41,7 +41,7 @@ pub(super) enum Unreachable {
         "{0} is an address of this host, which XDP cannot send to: use media.backend = \"socket\""
     )]
     OwnAddress(IpAddr),
-    #[error("there are {CAPACITY} next hops already")]
+    #[error("there are {CAPACITY} next hops in use already")]
     Full,
 }
 
@@ -135,6 +135,10 @@ impl NextHops {
                 hop.users += 1;
             }
             return Ok(index);
+        }
+        if self.free.is_empty() {
+            let idle = longest_idle(&self.hops).ok_or(Unreachable::Full)?;
+            self.forget(idle);
         }
         let Resolution {
             value,
@@ -371,6 +375,16 @@ impl NextHops {
     }
 }
 
+/// The next hop that nobody has used for longest.
+fn longest_idle(hops: &[Option<Hop>]) -> Option<u16> {
+    let idle = hops
+        .iter()
+        .enumerate()
+        .filter_map(|(index, hop)| Some((hop.as_ref().filter(|hop| hop.users == 0)?, index)));
+    let (_, index) = idle.min_by_key(|(hop, _)| hop.idle_since)?;
+    u16::try_from(index).ok()
+}
+
 fn next_hop(ifindex: u32, link: &LinkInfo, mac: [u8; 6]) -> NextHop {
     NextHop {
         ifindex,
@@ -378,5 +392,31 @@ fn next_hop(ifindex: u32, link: &LinkInfo, mac: [u8; 6]) -> NextHop {
         destination_mac: mac,
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
         ..NextHop::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_loses_the_hop_that_was_idle_for_longest() {
+        let start = Instant::now();
+        let hop = |users, idle_since| {
+            Some(Hop {
+                peer: Peer {
+                    remote: IpAddr::from([192, 0, 2, 1]),
+                    local: IpAddr::from([192, 0, 2, 2]),
+                },
+                users,
+                idle_since: start + Duration::from_secs(idle_since),
+                value: NextHop::default(),
+                neighbour: None,
+                trouble: None,
+            })
+        };
+        let hops = [None, hop(1, 0), hop(0, 5), hop(0, 3), hop(0, 4)];
+        assert_eq!(longest_idle(&hops), Some(3));
+        assert_eq!(longest_idle(&[None, hop(1, 0), hop(2, 1)]), None);
     }
 }
