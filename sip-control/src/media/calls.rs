@@ -9,7 +9,7 @@ use media_core::flow_plan::{Action, CallMedia, PlannedFlow};
 use media_core::report::{DirectionReport, MediaPath, MediaReport};
 use media_core::session::{Session, Side};
 
-use super::carrier::{Carrier, FlowTotals, Paths};
+use super::carrier::{Carrier, FlowTotals, Heard, Paths};
 use super::silence::Silence;
 use super::slots::Latched;
 use super::status::FlowStatus;
@@ -138,12 +138,12 @@ impl Call {
         timeout: Duration,
         carrier: &mut dyn Carrier,
     ) -> Option<Duration> {
-        let packets = self
+        let heard = self
             .rtp_flows()
-            .map(|flow| carrier.totals(flow.local).packets())
-            .sum::<u64>();
+            .map(|flow| carrier.totals(flow.local).heard())
+            .fold(Heard::default(), Heard::latest);
         let expected = self.is_expected_to_speak();
-        self.silence.observe(now, packets, expected, timeout)
+        self.silence.observe(now, heard, expected, timeout)
     }
 
     /// Both sides are known and neither has the other on hold.

@@ -65,10 +65,34 @@ pub(super) struct FlowTotals {
     pub(super) relay: FlowStats,
 }
 
+/// When RTP was last sent on: of several flows, the latest by each clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) kernel_ns: u64,
+    pub(super) relay: Option<Instant>,
+}
+
+impl Heard {
+    pub(super) fn latest(self, other: Heard) -> Heard {
+        Heard {
+            kernel_ns: self.kernel_ns.max(other.kernel_ns),
+            relay: self.relay.max(other.relay),
+        }
+    }
+}
+
 impl FlowTotals {
     /// Packets sent on.
     pub(super) fn packets(&self) -> u64 {
         self.kernel.packets + self.relay.packets
+    }
+
+    /// When RTP was last sent on; each path has its own clock.
+    pub(super) fn heard(&self) -> Heard {
+        Heard {
+            kernel_ns: self.kernel.last_seen_ns,
+            relay: self.relay.last_seen,
+        }
     }
 
     /// UDP payload bytes sent on.

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::carrier::Heard;
+
 /// Measures one call's silence, and says each time that it has lasted for the timeout again.
 pub(super) struct Silence {
-    /// The last time that packets had come, or that signalling changed the session.
+    /// The last time that RTP had come, or that signalling changed the session.
     since: Instant,
-    packets: u64,
+    heard: Heard,
     /// Signalling does not end every call that is reported: one that is not answered may be
     /// silent. So one report is not the last.
     reported: Option<Instant>,
@@ -16,7 +18,7 @@ impl Silence {
     pub(super) fn new(now: Instant) -> Silence {
         Silence {
             since: now,
-            packets: 0,
+            heard: Heard::default(),
             reported: None,
         }
     }
@@ -26,17 +28,17 @@ impl Silence {
         (self.since, self.reported) = (now, None);
     }
 
-    /// Takes a count of packets; how long there have been none, each time that another
+    /// Takes when RTP was last heard; how long there have been none, each time that another
     /// `timeout` of it has passed. Nothing is counted while nobody is `expected` to speak.
     pub(super) fn observe(
         &mut self,
         now: Instant,
-        packets: u64,
+        heard: Heard,
         expected: bool,
         timeout: Duration,
     ) -> Option<Duration> {
-        if packets != self.packets || !expected {
-            self.packets = packets;
+        if heard != self.heard || !expected {
+            self.heard = heard;
             self.restart(now);
             return None;
         }
@@ -65,9 +67,13 @@ mod tests {
     ) -> Vec<(u64, u64)> {
         seconds
             .filter_map(|second| {
-                let (packets, expected) = count(second);
+                let (kernel_ns, expected) = count(second);
+                let heard = Heard {
+                    kernel_ns,
+                    ..Heard::default()
+                };
                 let now = start + Duration::from_secs(second);
-                let silent_for = silence.observe(now, packets, expected, TIMEOUT)?;
+                let silent_for = silence.observe(now, heard, expected, TIMEOUT)?;
                 Some((second, silent_for.as_secs()))
             })
             .collect()
