@@ -153,7 +153,7 @@ impl Slots {
         let spoilt = self.spoilt();
         let keys = spoilt.get(&index);
         keys.zip(config.transform.send())
-            .is_some_and(|(keys, send)| keys.contains(send))
+            .is_some_and(|(keys, send)| keys.iter().any(|key| key.is_same_key(send)))
     }
 
     /// Never sends under the keys of `taken` again.
