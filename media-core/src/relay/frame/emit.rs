@@ -167,7 +167,7 @@ fn write_ethernet(
     Ok(start)
 }
 
-fn address_sum(address: IpAddr) -> u64 {
+pub(super) fn address_sum(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(address) => sum(&address.octets()),
         IpAddr::V6(address) => sum(&address.octets()),

@@ -9,7 +9,9 @@ mod emit;
 mod ethernet;
 mod parse;
 mod verdict;
+mod verify;
 
 pub use emit::{MAX_HEADERS, emit};
 pub use parse::{Carried, PassReason, UdpFrame, parse};
 pub use verdict::{FrameTables, FrameVerdict, decide};
+pub use verify::has_valid_checksum;

@@ -78,6 +78,32 @@ fn checksums_stay_what_they_were_and_partial_ones_are_finished() {
 }
 
 #[test]
+fn a_worker_can_tell_a_damaged_packet() {
+    for (local, peer) in [
+        ("10.0.0.1:10000", PEERS[0]),
+        ("[2001:db8::1]:10000", PEERS[2]),
+    ] {
+        let frame = |checksum| {
+            Draft {
+                checksum,
+                ..Draft::pcmu(peer, local)
+            }
+            .build()
+        };
+        let is_valid =
+            |frame: &[u8]| frame::has_valid_checksum(frame, &frame::parse(frame).unwrap());
+        for checksum in [UdpSum::Right, UdpSum::Partial, UdpSum::Zero] {
+            assert!(is_valid(&frame(checksum)), "{peer}");
+        }
+        assert!(!is_valid(&frame(UdpSum::Other(0x1234))), "{peer}");
+        let mut damaged = frame(UdpSum::Right);
+        let last = damaged.len() - 1;
+        damaged[last] ^= 1;
+        assert!(!is_valid(&damaged), "{peer}");
+    }
+}
+
+#[test]
 fn tags_are_put_in_replaced_and_taken_out() {
     let (untagged, tagged) = (
         world(forward(PEERS[0], "198.51.100.7:5004", 0, 0)),

@@ -90,6 +90,9 @@ impl Worker {
             .slots
             .index_of(arrived.destination)
             .ok_or(DropReason::BadEntry)?;
+        if !frame::has_valid_checksum(received.bytes(), &arrived) {
+            return Err(DropReason::Malformed);
+        }
         let datagram = received
             .bytes()
             .get(arrived.payload.clone())
