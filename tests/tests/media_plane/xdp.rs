@@ -482,7 +482,7 @@ fn what_is_not_for_a_media_port_is_the_hosts() {
 }
 
 #[test]
-fn a_silent_call_times_out_once_unless_it_is_on_hold() {
+fn a_silent_call_times_out_each_time_unless_it_is_on_hold() {
     if !require_root("the namespace lab") {
         return;
     }
@@ -512,17 +512,19 @@ fn a_silent_call_times_out_once_unless_it_is_on_hold() {
             "a call with RTP does not time out"
         );
     }
-    match edge.event(timeout * 2) {
-        Some(MediaEvent::Timeout {
-            call: id,
-            silent_for,
-        }) => {
-            assert_eq!(id, call.id);
-            assert!(silent_for >= timeout, "{silent_for:?}");
+    // Signalling may let a call go on that is silent: it hears of it each time.
+    for silent in [timeout, 2 * timeout] {
+        match edge.event(timeout * 2) {
+            Some(MediaEvent::Timeout {
+                call: id,
+                silent_for,
+            }) => {
+                assert_eq!(id, call.id);
+                assert!(silent_for >= silent, "{silent_for:?}");
+            }
+            other => panic!("expected a timeout, not {other:?}"),
         }
-        other => panic!("expected a timeout, not {other:?}"),
     }
-    assert_eq!(edge.event(timeout * 2), None, "it is said once");
     edge.remove(&call);
 }
 
