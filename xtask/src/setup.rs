@@ -47,13 +47,7 @@ const BUILD: &[&str] = &["gcc"];
 /// Namespaces and a look into the maps.
 const DEMO: &[&str] = &["bpftool", "iproute2"];
 /// Peers and tools of the lab and of the interop tests.
-const TEST: &[&str] = &[
-    "baresip-core",
-    "ethtool",
-    "ffmpeg",
-    "openssl",
-    "sip-tester",
-];
+const TEST: &[&str] = &["baresip-core", "ethtool", "ffmpeg", "openssl", "sip-tester"];
 
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
