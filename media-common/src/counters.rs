@@ -81,6 +81,12 @@ verdicts! {
     drop_malformed = Malformed,
     /// An RTP payload type that was not negotiated.
     drop_payload_type = PayloadType,
+    /// More packets than the flow's ceiling allows.
+    drop_ceiling = Ceiling,
+    /// STUN (RFC 7983): handed up, and there is nobody to answer it.
+    drop_stun = Stun,
+    /// DTLS (RFC 7983): handed up, and there is nobody to answer it.
+    drop_dtls = Dtls,
     /// TTL or hop limit used up.
     drop_hop_limit = HopLimit,
     /// The worker has no AF_XDP socket bound at the queue.

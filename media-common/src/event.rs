@@ -5,6 +5,11 @@ pub const KIND_FIRST_PACKET: u8 = 1;
 /// [`Event::kind`]: a packet did not come from the peer. Reported for the 1st, 2nd, 4th,
 /// 8th … packet that a flow drops, and for no more than [`MISMATCHES_PER_WINDOW`] packets.
 pub const KIND_SOURCE_MISMATCH: u8 = 2;
+/// [`Event::kind`]: another synchronisation source speaks in the flow.
+pub const KIND_SSRC_CHANGE: u8 = 3;
+/// [`Event::kind`]: the first packet of a telephone event (RFC 4733); [`Event::detail`] is the
+/// event code.
+pub const KIND_DIGIT: u8 = 4;
 
 /// Source mismatches that one CPU reports in a window of 2^[`WINDOW_SHIFT`] ns.
 pub const MISMATCHES_PER_WINDOW: u32 = 16;
@@ -29,7 +34,8 @@ pub struct Event {
     pub source_address: [u8; 16],
     /// Synchronisation source of the RTP packet, network byte order; zero if it had none.
     pub ssrc: [u8; 4],
-    pub _reserved: [u8; 4],
+    /// What the kind says; else 0.
+    pub detail: u32,
 }
 
 const _: () = {
@@ -50,7 +56,8 @@ impl Event {
         let (flow, rest) = rest.split_first_chunk::<4>()?;
         let (head, rest) = rest.split_first_chunk::<4>()?;
         let (address, rest) = rest.split_first_chunk::<16>()?;
-        let (ssrc, _) = rest.split_first_chunk::<4>()?;
+        let (ssrc, rest) = rest.split_first_chunk::<4>()?;
+        let (detail, _) = rest.split_first_chunk::<4>()?;
         Some(Event {
             time_ns: u64::from_ne_bytes(*time),
             flow: u32::from_ne_bytes(*flow),
@@ -59,7 +66,7 @@ impl Event {
             source_port: [head[2], head[3]],
             source_address: *address,
             ssrc: *ssrc,
-            _reserved: [0; 4],
+            detail: u32::from_ne_bytes(*detail),
         })
     }
 }
@@ -84,6 +91,7 @@ mod tests {
         bytes[14..16].copy_from_slice(&5004u16.to_be_bytes());
         bytes[16..32].copy_from_slice(&[3; 16]);
         bytes[32..36].copy_from_slice(&[1, 2, 3, 4]);
+        bytes[36..40].copy_from_slice(&11u32.to_ne_bytes());
         let event = Event::from_bytes(&bytes).unwrap();
         assert_eq!(
             event,
@@ -95,7 +103,7 @@ mod tests {
                 source_port: [0x13, 0x8c],
                 source_address: [3; 16],
                 ssrc: [1, 2, 3, 4],
-                _reserved: [0; 4],
+                detail: 11,
             }
         );
         assert_eq!(Event::from_bytes(&bytes[..39]), None);

@@ -2,10 +2,12 @@
 //!
 //! A flow is found by (local media address, local port). Local addresses are a
 //! short list ([`MediaAddress`], compared in turn); each has a port range and a
-//! first index, so that `index = first_index + (port - port_low)` addresses both
-//! the array of [`FlowEntry`] and the array of [`FlowCounters`].
+//! first index, so that `index = first_index + (port - port_low)` addresses the array of
+//! [`Flow`] and that of [`FlowIncidents`](crate::quality::FlowIncidents).
 
 use core::net::{IpAddr, Ipv6Addr};
+
+use crate::quality::{CEILING_SHIFT, FlowCounters};
 
 /// No flow: the packet is not ours and passes to the host.
 pub const ACTION_NONE: u8 = 0;
@@ -22,6 +24,10 @@ pub const FLAG_CHECK_SOURCE: u8 = 1 << 0;
 pub const FLAG_RTCP: u8 = 1 << 1;
 /// [`FlowEntry::flags`]: RTCP may arrive on this port beside RTP (RFC 5761 section 4).
 pub const FLAG_RTCP_MUX: u8 = 1 << 2;
+
+/// [`FlowEntry::flags`]: the port carries anything, such as T.38's UDPTL: no check of version,
+/// length or payload type, no quality.
+pub const FLAG_RAW: u8 = 1 << 3;
 
 /// [`FlowEntry::dscp`]: leave the packet's own DSCP.
 pub const DSCP_KEEP: u8 = 0xff;
@@ -52,7 +58,8 @@ pub struct FlowEntry {
     pub dscp: u8,
     /// Payload type of telephone-event (RFC 4733) or [`NO_TELEPHONE_EVENT`].
     pub telephone_event: u8,
-    pub _reserved: u8,
+    /// RTP clock rate of the codec, kHz, for the jitter; 0 if it is not known.
+    pub clock_khz: u8,
     /// Index in the next hops.
     pub next_hop: u16,
     /// Where the packet must come from, with [`FLAG_CHECK_SOURCE`].
@@ -61,7 +68,9 @@ pub struct FlowEntry {
     pub local_port: [u8; 2],
     /// The port that the packet is sent to.
     pub remote_port: [u8; 2],
-    pub _reserved2: [u8; 2],
+    /// Packets that may pass in 2^[`CEILING_SHIFT`](crate::quality::CEILING_SHIFT) ns; 0 for
+    /// any number.
+    pub ceiling: u16,
     /// Where the packet must come from, with [`FLAG_CHECK_SOURCE`].
     pub expected_address: [u8; 16],
     /// Where the packet is sent to.
@@ -70,22 +79,16 @@ pub struct FlowEntry {
     pub payload_types: [u32; 4],
 }
 
-/// What the kernel counts for a flow.
+/// A flow in the table: what user space writes, and what the kernel counts.
 ///
-/// For flows of [`ACTION_WORKER`] the kernel counts only what it drops itself; the worker
-/// keeps counters of its own in this form.
-#[repr(C)]
+/// Two cache lines side by side: all that an ordinary packet touches.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FlowCounters {
-    /// Packets sent on.
-    pub packets: u64,
-    /// UDP payload bytes sent on.
-    pub bytes: u64,
-    /// `CLOCK_MONOTONIC` of the last RTP packet sent on, nanoseconds; 0 before there was one.
-    /// RTCP counts as a packet, but does not move this: the media timeout goes by it.
-    pub last_seen_ns: u64,
-    /// Packets of this flow that were dropped, for any reason.
-    pub dropped: u64,
+pub struct Flow {
+    /// Written by user space alone.
+    pub entry: FlowEntry,
+    /// Written by the kernel while the flow is open; cleared by user space before that.
+    pub counters: FlowCounters,
 }
 
 /// One of our own media addresses and its range of ports.
@@ -129,11 +132,13 @@ const _: () = {
     assert!(size_of::<FlowEntry>() == 64);
     assert!(core::mem::offset_of!(FlowEntry, expected_address) == 16);
     assert!(core::mem::offset_of!(FlowEntry, payload_types) == 48);
-    assert!(size_of::<FlowCounters>() == 32);
+    assert!(core::mem::offset_of!(FlowEntry, clock_khz) == 5);
+    assert!(core::mem::offset_of!(FlowEntry, ceiling) == 14);
+    assert!(size_of::<Flow>() == 128);
+    assert!(core::mem::offset_of!(Flow, counters) == 64);
     assert!(core::mem::offset_of!(FlowEntry, next_hop) == 6);
     assert!(core::mem::offset_of!(FlowEntry, expected_port) == 8);
     assert!(core::mem::offset_of!(FlowEntry, remote_address) == 32);
-    assert!(core::mem::offset_of!(FlowCounters, dropped) == 24);
     assert!(size_of::<MediaAddress>() == 24);
     assert!(core::mem::offset_of!(MediaAddress, first_index) == 16);
     assert!(core::mem::offset_of!(MediaAddress, port_low) == 20);
@@ -155,6 +160,17 @@ impl FlowEntry {
     pub fn allow_payload_type(&mut self, payload_type: u8) {
         let word = (payload_type >> 5) & 3;
         self.payload_types[word as usize] |= 1 << (payload_type & 31);
+    }
+
+    /// With a ceiling of that many packets per second; 0 for none.
+    #[must_use]
+    pub fn with_ceiling(mut self, packets_per_second: u32) -> FlowEntry {
+        let per_window = (u64::from(packets_per_second) << CEILING_SHIFT) / 1_000_000_000;
+        self.ceiling = match packets_per_second {
+            0 => 0,
+            _ => per_window.clamp(1, u64::from(u16::MAX)) as u16,
+        };
+        self
     }
 
     /// Whether a packet from there may pass: always, without [`FLAG_CHECK_SOURCE`].
@@ -241,6 +257,12 @@ mod tests {
         }
         let allowed = (0..128).filter(|&payload_type| entry.allows_payload_type(payload_type));
         assert!(allowed.eq([0, 31, 32, 101, 127]));
+    }
+
+    #[test]
+    fn a_ceiling_in_packets_per_second_is_scaled_to_the_window() {
+        let ceiling = |rate| FlowEntry::default().with_ceiling(rate).ceiling;
+        assert_eq!([0, 1, 200, 1_000_000].map(ceiling), [0, 1, 214, u16::MAX]);
     }
 
     #[test]

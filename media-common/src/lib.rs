@@ -15,8 +15,9 @@
 //! 2. Flow: [`flow::MediaAddressList::index_of`] the destination, else
 //!    `pass_not_media`; an entry of [`flow::ACTION_NONE`] is `pass_not_media` too.
 //! 3. Source: [`flow::FlowEntry::accepts_source`], else `drop_wrong_source`.
-//! 4. Payload: [`rtp::check`], else `drop_malformed` or `drop_payload_type`; an
-//!    IPv6 packet without a UDP checksum (RFC 8200 section 8.1) is `drop_malformed`.
+//! 4. Payload: [`rtp::check`], else `drop_malformed` or `drop_payload_type`, with STUN and DTLS
+//!    (RFC 7983) going to the worker, which names them; an IPv6 packet without a UDP checksum
+//!    (RFC 8200 section 8.1) is `drop_malformed`.
 //! 5. TTL or hop limit of 0 or 1: `drop_hop_limit`.
 //! 6. [`flow::ACTION_WORKER`]: to the worker, else `drop_xsk_unbound`. What its socket then
 //!    has no room for is `drop_xsk_full`, besides `xsk`.
@@ -26,14 +27,15 @@
 //!    `drop_too_long`.
 //! 8. Rewritten and sent: `transmit` by the interface that it came by, `redirect` by
 //!    another.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 
 pub mod checksum;
 pub mod counters;
 pub mod event;
 pub mod flow;
 pub mod maps;
+pub mod quality;
 pub mod rtp;
 
 /// Changes when any layout or meaning in this crate changes; names the directory of the pins.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -7,12 +7,12 @@ pub const PROGRAM: &str = "trunkline_media";
 
 /// One [`MediaAddressList`](crate::flow::MediaAddressList).
 pub const MEDIA_ADDRESSES: &str = "MEDIA_ADDRESSES";
-/// Array of [`FlowEntry`](crate::flow::FlowEntry) by flow index; can be mapped into memory.
+/// Array of [`Flow`](crate::flow::Flow) by flow index; can be mapped into memory.
 /// Size: loader, the ports of all media addresses.
 pub const FLOWS: &str = "FLOWS";
-/// Array of [`FlowCounters`](crate::flow::FlowCounters) by flow index; can be mapped into memory.
-/// Size: loader, that of [`FLOWS`].
-pub const COUNTERS: &str = "COUNTERS";
+/// Array of [`FlowIncidents`](crate::quality::FlowIncidents) by flow index; can be mapped into
+/// memory. Size: loader, that of [`FLOWS`].
+pub const INCIDENTS: &str = "INCIDENTS";
 /// Array of [`NextHop`](crate::flow::NextHop) by [`FlowEntry::next_hop`](crate::flow::FlowEntry::next_hop).
 /// Size: loader.
 pub const NEXT_HOPS: &str = "NEXT_HOPS";

@@ -42,7 +42,7 @@ pub fn report(kind: u8, now_ns: u64, seen: &Seen) {
         source_port: seen.source_port.to_ne_bytes(),
         source_address,
         ssrc: seen.ssrc,
-        _reserved: [0; 4],
+        detail: 0,
     });
     entry.submit(0);
 }

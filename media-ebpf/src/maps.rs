@@ -4,8 +4,9 @@
 use aya_ebpf::btf_maps::{Array, DevMapHash, HashMap, PerCpuArray, RingBuf, XskMap};
 use aya_ebpf::macros::btf_map;
 use media_common::counters::Verdicts as VerdictCounters;
-use media_common::flow::{FlowCounters, FlowEntry, MediaAddressList, NextHop};
+use media_common::flow::{Flow, MediaAddressList, NextHop};
 use media_common::maps::{DEFAULT_FLOWS, DEFAULT_NEXT_HOPS, EVENTS_BYTES, MAX_DEVICES, MAX_QUEUES};
+use media_common::quality::FlowIncidents;
 
 use media_ebpf::budget::ReportBudget;
 
@@ -17,13 +18,13 @@ const MMAPABLE: usize = 1 << 10;
 #[btf_map]
 pub static MEDIA_ADDRESSES: Array<MediaAddressList, 1> = Array::new();
 
-/// Where packets of a local port go, by flow index (loader).
+/// Where packets of a local port go and what has passed, by flow index (loader).
 #[btf_map]
-pub static FLOWS: Array<FlowEntry, DEFAULT_FLOWS, MMAPABLE> = Array::new();
+pub static FLOWS: Array<Flow, DEFAULT_FLOWS, MMAPABLE> = Array::new();
 
-/// What has been sent on and dropped, by flow index (loader).
+/// What happens to a flow now and then, by flow index (loader).
 #[btf_map]
-pub static COUNTERS: Array<FlowCounters, DEFAULT_FLOWS, MMAPABLE> = Array::new();
+pub static INCIDENTS: Array<FlowIncidents, DEFAULT_FLOWS, MMAPABLE> = Array::new();
 
 /// Interfaces and MACs, kept by user space (loader).
 #[btf_map]

@@ -5,11 +5,12 @@ use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use media_common::counters::DropReason;
 use media_common::event::{KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH, is_reported};
-use media_common::flow::{FlowCounters, FlowEntry, MediaAddressList, NextHop};
+use media_common::flow::{FlowEntry, MediaAddressList, NextHop};
+use media_common::quality::{FlowCounters, FlowIncidents};
 use media_ebpf::relay::{Decision, Seen, Tables, decide};
 use media_ebpf::verdict::Verdict;
 
-use crate::maps::{COUNTERS, FLOWS, MEDIA_ADDRESSES, NEXT_HOPS, VERDICTS};
+use crate::maps::{FLOWS, INCIDENTS, MEDIA_ADDRESSES, NEXT_HOPS, VERDICTS};
 use crate::{events, redirect};
 
 #[xdp]
@@ -57,7 +58,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn flow(&self, index: u32) -> Option<&FlowEntry> {
-        FLOWS.get(index)
+        FLOWS.get(index).map(|flow| &flow.entry)
     }
 
     #[inline(always)]
@@ -88,6 +89,9 @@ fn count_drop(reason: DropReason, seen: &Seen) {
         return;
     };
     counters.dropped = counters.dropped.wrapping_add(1);
+    if let Some(incidents) = incidents(seen.flow) {
+        incidents.count_drop(reason);
+    }
     if reason == DropReason::WrongSource && is_reported(counters.dropped) {
         let now_ns = events::now_ns();
         if events::may_report(now_ns) {
@@ -101,9 +105,18 @@ fn count_drop(reason: DropReason, seen: &Seen) {
 #[inline(always)]
 fn counters(flow: u32) -> Option<&'static mut FlowCounters> {
     // SAFETY: map values live as long as the program; see above for who writes.
-    COUNTERS
+    FLOWS
         .get_ptr_mut(flow)
-        .map(|counters| unsafe { &mut *counters })
+        .map(|flow| unsafe { &mut (*flow).counters })
+}
+
+/// As for [`counters`].
+#[inline(always)]
+fn incidents(flow: u32) -> Option<&'static mut FlowIncidents> {
+    // SAFETY: as above.
+    INCIDENTS
+        .get_ptr_mut(flow)
+        .map(|incidents| unsafe { &mut *incidents })
 }
 
 /// The kernel's tracing and time helpers want a licence that it knows.

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use media_common::event::{KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH};
-use media_common::flow::{FLAG_CHECK_SOURCE, FLAG_RTCP_MUX, FlowCounters, FlowEntry, ip_to_mapped};
+use media_common::flow::{FLAG_CHECK_SOURCE, FLAG_RTCP_MUX, FlowEntry, ip_to_mapped};
 use media_common::maps;
+use media_common::quality::FlowCounters;
 use trunkline_tests::privilege::require_root;
 use trunkline_tests::xdp::kernel::{INGRESS, Kernel, object_path};
 use trunkline_tests::xdp::packet::{Packet, sender_report};
@@ -124,7 +125,8 @@ fn bpftool_prints_a_flow_with_the_names_of_its_fields() {
                 "next_hop",
             ][..],
         ),
-        (maps::COUNTERS, &["last_seen_ns", "dropped"]),
+        (maps::FLOWS, &["last_seen_ns", "dropped", "jitter"]),
+        (maps::INCIDENTS, &["lost", "ssrc_changes"]),
         (maps::NEXT_HOPS, &["destination_mac", "vlan"]),
         (maps::MEDIA_ADDRESSES, &["port_low", "first_index"]),
     ] {

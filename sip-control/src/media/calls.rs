@@ -1,10 +1,11 @@
 //! What control knows of a call: its plan, which flows run, when it was last heard.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use media_common::counters::DropReason;
+use media_common::quality::FlowIncidents;
 use media_core::flow_plan::{Action, CallMedia, PlannedFlow};
 use media_core::report::{DirectionReport, MediaPath, MediaReport};
 use media_core::session::{Session, Side};
@@ -201,6 +202,7 @@ impl Call {
                     stream: flow.stream,
                     path: path_of(flow, &totals, paths),
                     totals,
+                    kernel_drops: drops_of(&totals.incidents),
                 }),
             }
         }
@@ -217,6 +219,8 @@ struct Direction {
     stream: usize,
     path: MediaPath,
     totals: FlowTotals,
+    /// What the kernel dropped, by name of the reason.
+    kernel_drops: BTreeMap<&'static str, u64>,
 }
 
 impl Direction {
@@ -224,6 +228,7 @@ impl Direction {
         if totals.packets() > self.totals.packets() {
             self.path = path;
         }
+        add_drops(&mut self.kernel_drops, &totals.incidents);
         let (kernel, relay) = (&mut self.totals.kernel, &mut self.totals.relay);
         kernel.packets += totals.kernel.packets;
         kernel.bytes += totals.kernel.bytes;
@@ -244,8 +249,11 @@ impl Direction {
             .dropped()
             .filter_map(by_reason)
             .collect();
-        if self.totals.kernel.dropped > 0 {
-            dropped.push((DROPPED_BY_KERNEL, self.totals.kernel.dropped));
+        for (reason, count) in self.kernel_drops {
+            match dropped.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, known)) => *known += count,
+                None => dropped.push((reason, count)),
+            }
         }
         DirectionReport {
             from: self.from,
@@ -258,8 +266,17 @@ impl Direction {
     }
 }
 
-/// The kernel counts a flow's drops together; by reason it counts all flows together.
-const DROPPED_BY_KERNEL: &str = "drop_in_kernel";
+fn drops_of(incidents: &FlowIncidents) -> BTreeMap<&'static str, u64> {
+    let mut drops = BTreeMap::new();
+    add_drops(&mut drops, incidents);
+    drops
+}
+
+fn add_drops(drops: &mut BTreeMap<&'static str, u64>, incidents: &FlowIncidents) {
+    for (reason, count) in incidents.drops().filter(|(_, count)| *count > 0) {
+        *drops.entry(reason).or_default() += count;
+    }
+}
 
 fn carries_rtp(flow: &PlannedFlow) -> bool {
     flow.config.carries.rtp().is_some()

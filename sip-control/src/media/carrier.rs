@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use media_common::counters::Verdicts;
-use media_common::flow::FlowCounters;
+use media_common::quality::{FlowCounters, FlowIncidents};
 use media_core::flow_plan::PlannedFlow;
 use media_core::relay::FlowStats;
 use media_core::report::MediaPath;
@@ -62,6 +62,7 @@ pub(super) struct Paths {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FlowTotals {
     pub(super) kernel: FlowCounters,
+    pub(super) incidents: FlowIncidents,
     pub(super) relay: FlowStats,
 }
 

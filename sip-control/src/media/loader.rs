@@ -55,7 +55,7 @@ impl Loaded {
         let pins = Pins::open(&config.pin_dir)?;
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(maps::FLOWS, slots.len())
-            .map_max_entries(maps::COUNTERS, slots.len())
+            .map_max_entries(maps::INCIDENTS, slots.len())
             .map_max_entries(maps::NEXT_HOPS, next_hop::CAPACITY)
             .load(object)
             .map_err(|error| load_error(&error))?;
@@ -65,7 +65,7 @@ impl Loaded {
         if let Some(pins) = &pins {
             pin_maps(&ebpf, pins)?;
         }
-        let (kernel, mut setup) = KernelMaps::take(&mut ebpf)?;
+        let (kernel, mut setup) = KernelMaps::take(&mut ebpf, slots.len())?;
         setup.set_addresses(*slots.layout())?;
         for interface in &interfaces {
             setup.add_interface(interface.ifindex, interface.first_slot)?;

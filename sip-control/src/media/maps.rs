@@ -7,16 +7,16 @@ use aya::maps::xdp::DevMapHash;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf, XskMap};
 use media_common::counters::Verdicts;
 use media_common::event::Event;
-use media_common::flow::{FlowCounters, FlowEntry, MediaAddressList, NextHop};
+use media_common::flow::{FlowEntry, MediaAddressList, NextHop};
 use media_common::maps;
+use media_common::quality::{FlowCounters, FlowIncidents};
 
 use super::error::MediaError;
-use super::sys::Abi;
+use super::sys::{Abi, FlowTable};
 
 /// What control writes and reads while the program runs.
 pub(super) struct KernelMaps {
-    flows: Array<MapData, Abi<FlowEntry>>,
-    counters: Array<MapData, Abi<FlowCounters>>,
+    flows: FlowTable,
     verdicts: PerCpuArray<MapData, Abi<Verdicts>>,
     sockets: XskMap<MapData>,
     events: RingBuf<MapData>,
@@ -31,11 +31,10 @@ pub(super) struct SetupMaps {
 }
 
 impl KernelMaps {
-    /// Takes the maps out of the loaded object.
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<(KernelMaps, SetupMaps), MediaError> {
+    /// Takes the maps out of the loaded object, whose flow table has room for `flows`.
+    pub(super) fn take(ebpf: &mut Ebpf, flows: u32) -> Result<(KernelMaps, SetupMaps), MediaError> {
         let kernel = KernelMaps {
-            flows: take(ebpf, maps::FLOWS)?,
-            counters: take(ebpf, maps::COUNTERS)?,
+            flows: flow_table(ebpf, flows)?,
             verdicts: take(ebpf, maps::VERDICTS)?,
             sockets: take(ebpf, maps::XSKS)?,
             events: take(ebpf, maps::EVENTS)?,
@@ -49,21 +48,21 @@ impl KernelMaps {
         Ok((kernel, setup))
     }
 
-    pub(super) fn set_flow(&mut self, index: u32, entry: FlowEntry) -> Result<(), MapError> {
-        self.flows.set(index, Abi(entry), 0)
+    pub(super) fn set_flow(&mut self, index: u32, entry: FlowEntry) {
+        self.flows.set_entry(index, entry);
     }
 
     pub(super) fn counters(&self, index: u32) -> FlowCounters {
-        // The index was checked when the flow was installed: an error cannot happen, and
-        // zeros are what a flow without packets has.
-        self.counters
-            .get(&index, 0)
-            .map(|Abi(counters)| counters)
-            .unwrap_or_default()
+        self.flows.counters(index)
     }
 
-    pub(super) fn reset_counters(&mut self, index: u32) -> Result<(), MapError> {
-        self.counters.set(index, Abi(FlowCounters::default()), 0)
+    pub(super) fn incidents(&self, index: u32) -> FlowIncidents {
+        self.flows.incidents(index)
+    }
+
+    /// For a flow that is not open.
+    pub(super) fn reset_counters(&mut self, index: u32) {
+        self.flows.clear(index);
     }
 
     /// All CPUs together.
@@ -129,6 +128,21 @@ fn take<T: TryFrom<Map, Error = MapError>>(
         .take_map(name)
         .ok_or_else(|| failed(name, &"the object has no such map"))?;
     T::try_from(map).map_err(|error| failed(name, &error))
+}
+
+fn flow_table(ebpf: &mut Ebpf, values: u32) -> Result<FlowTable, MediaError> {
+    let flows = map(ebpf, maps::FLOWS)?;
+    let incidents = map(ebpf, maps::INCIDENTS)?;
+    FlowTable::new(flows.fd(), incidents.fd(), values)
+        .map_err(|error| failed(maps::FLOWS, &format!("mapping it into memory: {error}")))
+}
+
+/// An array, as it is known to the kernel.
+fn map(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, MediaError> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(map)) => Ok(map),
+        _ => Err(failed(name, &"the object has no such array")),
+    }
 }
 
 fn failed(map: &'static str, detail: &dyn std::fmt::Display) -> MediaError {

@@ -4,8 +4,8 @@
 //! lets packets through, and what closes comes first:
 //! - a flow that starts: next hops, slot, entry;
 //! - a flow that is forwarded, before or after a change: its action goes to the worker, then
-//!   the slot, the rest of the entry, and the action again, because an entry is copied byte by
-//!   byte while the program reads it, and no packet may be forwarded by half of one;
+//!   the slot, the rest of the entry, and the action again, because an entry is written word by
+//!   word while the program reads it, and no packet may be forwarded by half of one;
 //! - a flow that ends: entry to none, a while for packets on their way, slot, next hops.
 
 use std::collections::HashMap;
@@ -177,27 +177,18 @@ impl XdpBackend {
         hops: Vec<(IpAddr, u16)>,
         old: Option<FlowEntry>,
         new: FlowEntry,
-    ) -> Result<(), String> {
+    ) {
         if old.is_none() {
-            self.maps
-                .reset_counters(index)
-                .map_err(|error| format!("clearing counters: {error}"))?;
+            self.maps.reset_counters(index);
         }
         let steps = Steps::between(old.unwrap_or_default(), new);
         if let Some(entry) = steps.before_slot {
-            self.write(index, entry)?;
+            self.maps.set_flow(index, entry);
         }
         self.slots.install(index, &flow.config, hops);
         for entry in steps.after_slot.into_iter().flatten() {
-            self.write(index, entry)?;
+            self.maps.set_flow(index, entry);
         }
-        Ok(())
-    }
-
-    fn write(&mut self, index: u32, entry: FlowEntry) -> Result<(), String> {
-        self.maps
-            .set_flow(index, entry)
-            .map_err(|error| format!("writing the flow table: {error}"))
     }
 }
 
@@ -258,11 +249,11 @@ impl Carrier for XdpBackend {
         };
         let old = self.flows.insert(flow.local, installed);
         let old_entry = old.as_ref().map(|old| old.entry);
-        let result = self.put(index, flow, hops, old_entry, entry);
+        self.put(index, flow, hops, old_entry, entry);
         if let Some(old) = old {
             self.release_hops(&old.hops);
         }
-        result
+        Ok(())
     }
 
     fn close(&mut self, local: SocketAddr) {
@@ -270,10 +261,7 @@ impl Carrier for XdpBackend {
             return;
         };
         installed.entry = FlowEntry::default();
-        let index = installed.index;
-        if let Err(reason) = self.write(index, FlowEntry::default()) {
-            tracing::error!(%local, reason, "media: a flow could not be closed");
-        }
+        self.maps.set_flow(installed.index, FlowEntry::default());
     }
 
     fn release(&mut self, local: SocketAddr) {
@@ -289,6 +277,7 @@ impl Carrier for XdpBackend {
         };
         FlowTotals {
             kernel: self.maps.counters(installed.index),
+            incidents: self.maps.incidents(installed.index),
             relay: self.slots.stats(installed.index),
         }
     }

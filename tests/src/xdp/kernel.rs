@@ -11,8 +11,9 @@ use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use media_common::counters::Verdicts;
 use media_common::event::Event;
-use media_common::flow::{FlowCounters, FlowEntry, MediaAddressList, NextHop};
+use media_common::flow::{Flow, FlowEntry, MediaAddressList, NextHop};
 use media_common::maps;
+use media_common::quality::{FlowCounters, FlowIncidents};
 
 /// Names the object; `cargo xtask test` sets it.
 pub const OBJECT: &str = "TRUNKLINE_EBPF_OBJECT";
@@ -70,7 +71,7 @@ impl Kernel {
             std::fs::read(object).with_context(|| format!("cannot read {}", object.display()))?;
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(maps::FLOWS, flows)
-            .map_max_entries(maps::COUNTERS, flows)
+            .map_max_entries(maps::INCIDENTS, flows)
             .map_max_entries(maps::NEXT_HOPS, next_hops)
             .load(&bytes)?;
         let program: &mut Xdp = ebpf
@@ -90,9 +91,26 @@ impl Kernel {
         Ok(())
     }
 
+    /// Writes the entry, and sets what is counted to zero.
     pub fn set_flow(&mut self, index: u32, entry: FlowEntry) -> Result<()> {
-        self.array::<FlowEntry>(maps::FLOWS)?
-            .set(index, Plain(entry), 0)?;
+        self.set_whole_flow(
+            index,
+            Flow {
+                entry,
+                ..Flow::default()
+            },
+        )
+    }
+
+    /// Writes entry and counters.
+    pub fn set_whole_flow(&mut self, index: u32, flow: Flow) -> Result<()> {
+        self.array::<Flow>(maps::FLOWS)?
+            .set(index, Plain(flow), 0)?;
+        self.array::<FlowIncidents>(maps::INCIDENTS)?.set(
+            index,
+            Plain(FlowIncidents::default()),
+            0,
+        )?;
         Ok(())
     }
 
@@ -123,17 +141,19 @@ impl Kernel {
         Ok(())
     }
 
-    pub fn set_counters(&mut self, index: u32, counters: FlowCounters) -> Result<()> {
-        self.array::<FlowCounters>(maps::COUNTERS)?
-            .set(index, Plain(counters), 0)?;
-        Ok(())
+    pub fn counters(&mut self, index: u32) -> Result<FlowCounters> {
+        Ok(self.flow(index)?.counters)
     }
 
-    pub fn counters(&mut self, index: u32) -> Result<FlowCounters> {
+    pub fn incidents(&mut self, index: u32) -> Result<FlowIncidents> {
         Ok(self
-            .array::<FlowCounters>(maps::COUNTERS)?
+            .array::<FlowIncidents>(maps::INCIDENTS)?
             .get(&index, 0)?
             .0)
+    }
+
+    fn flow(&mut self, index: u32) -> Result<Flow> {
+        Ok(self.array::<Flow>(maps::FLOWS)?.get(&index, 0)?.0)
     }
 
     /// The verdict counters of all CPUs together.

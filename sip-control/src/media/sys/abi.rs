@@ -1,7 +1,7 @@
 //! Types of [`media_common`] as values of BPF maps.
 
 use media_common::counters::Verdicts;
-use media_common::flow::{FlowCounters, FlowEntry, MediaAddressList, NextHop};
+use media_common::flow::{MediaAddressList, NextHop};
 
 /// A value of a map. `aya` and `media-common` know nothing of each other: this joins them.
 #[repr(transparent)]
@@ -19,4 +19,4 @@ macro_rules! map_values {
     };
 }
 
-map_values!(FlowEntry, FlowCounters, MediaAddressList, NextHop, Verdicts);
+map_values!(MediaAddressList, NextHop, Verdicts);

@@ -4,8 +4,10 @@
 
 mod abi;
 mod ethtool;
+mod table;
 mod xsk;
 
 pub(super) use abi::Abi;
 pub(super) use ethtool::receive_queues;
+pub(super) use table::FlowTable;
 pub(super) use xsk::{BindError, Frame, Xsk};
