@@ -20,8 +20,8 @@ fn srtp(criterion: &mut Criterion) {
         .measurement_time(Duration::from_secs(2))
         .throughput(Throughput::Bytes(PACKET as u64));
     for suite in Suite::ALL {
-        let tag = suite.rtp_tag_len() * 8;
-        group.bench_function(format!("protect/{tag}"), |bencher| {
+        let name = suite.name();
+        group.bench_function(format!("protect/{name}"), |bencher| {
             let mut sender = SrtpSender::new(key(*suite, 1));
             let (mut packet, mut out) = (rtp(), [0; PACKET + MAX_TRAILER]);
             let mut sequence = 0_u16;
@@ -31,7 +31,7 @@ fn srtp(criterion: &mut Criterion) {
                 sender.protect(black_box(&packet), &mut out)
             });
         });
-        group.bench_function(format!("unprotect/{tag}"), |bencher| {
+        group.bench_function(format!("unprotect/{name}"), |bencher| {
             let batch = protected(*suite);
             let mut out = [0; PACKET];
             bencher.iter_custom(|iterations| {
@@ -125,7 +125,8 @@ fn reencrypt() -> FlowConfig {
 }
 
 fn key(suite: Suite, byte: u8) -> MasterKey {
-    MasterKey::from_key_salt(suite, &[byte; 30]).expect("16 bytes of key, 14 of salt")
+    let key_salt = vec![byte; suite.key_len() + suite.salt_len()];
+    MasterKey::from_key_salt(suite, &key_salt).expect("as long as the suite says")
 }
 
 fn rtp() -> [u8; PACKET] {

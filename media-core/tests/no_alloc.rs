@@ -9,11 +9,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Instant;
 
-use common::{at, key, rtcp, rtp};
+use common::{at, key, rtcp, rtp, suite_key};
 use media_common::flow::NextHop;
 use media_core::relay::frame::{self, MAX_HEADERS};
 use media_core::relay::{Carries, Flow, FlowConfig, Outcome, Route, Source, Transform};
 use media_core::srtp::key::MasterKey;
+use media_core::srtp::profile::Suite;
 use media_core::srtp::{MAX_TRAILER, SrtcpSender, SrtpSender};
 
 struct Counting;
@@ -101,7 +102,7 @@ fn the_counter_counts() {
 
 #[test]
 fn a_relayed_or_dropped_packet_allocates_nothing() {
-    let cases = [
+    let mut cases = vec![
         (Transform::Copy, packets(None)),
         (Transform::Blocked, packets(None)),
         (Transform::Encrypt { send: key(2) }, packets(None)),
@@ -121,6 +122,16 @@ fn a_relayed_or_dropped_packet_allocates_nothing() {
             packets(Some(key(1))),
         ),
     ];
+    for suite in Suite::ALL.iter().copied() {
+        let key = |byte| suite_key(suite, byte);
+        cases.push((
+            Transform::Reencrypt {
+                receive: key(1),
+                send: key(2),
+            },
+            packets(Some(key(1))),
+        ));
+    }
     for (transform, packets) in cases {
         let what = format!("{transform:?}");
         let forwards =

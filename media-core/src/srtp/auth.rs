@@ -13,6 +13,19 @@ use super::error::SrtpError;
 #[derive(Debug)]
 pub struct Authenticated(());
 
+impl Authenticated {
+    /// Compares `tag`, of the length that the suite says, in constant time with the begin of
+    /// the one that was computed.
+    pub(super) fn by(computed: &[u8], tag: &[u8]) -> Result<Authenticated, SrtpError> {
+        let expected = computed.get(..tag.len()).ok_or(SrtpError::Malformed)?;
+        if !tag.is_empty() && bool::from(expected.ct_eq(tag)) {
+            Ok(Authenticated(()))
+        } else {
+            Err(SrtpError::Authentication)
+        }
+    }
+}
+
 /// HMAC-SHA1 (RFC 2104) with the inner and outer states of its key computed once.
 ///
 /// On the compression function itself: a packet then costs its blocks and one more, and
@@ -41,8 +54,9 @@ impl Authenticator {
         }
     }
 
-    /// The tag over `authenticated` and, for SRTP, the rollover counter; to be cut to length.
-    pub(super) fn tag(&self, authenticated: &[u8], roc: Option<u32>) -> [u8; 20] {
+    /// The tag over `authenticated` and the word that follows it: of SRTP the rollover counter,
+    /// of SRTCP E flag and index. To be cut to length.
+    pub(super) fn tag(&self, authenticated: &[u8], word: Option<u32>) -> [u8; 20] {
         let (blocks, rest) = authenticated.as_chunks::<BLOCK>();
         let mut state = self.inner;
         compress(&mut state, blocks);
@@ -52,8 +66,8 @@ impl Authenticator {
         let bytes = tail.as_flattened_mut();
         bytes[..rest.len()].copy_from_slice(rest);
         let mut len = rest.len();
-        if let Some(roc) = roc {
-            bytes[len..len + 4].copy_from_slice(&roc.to_be_bytes());
+        if let Some(word) = word {
+            bytes[len..len + 4].copy_from_slice(&word.to_be_bytes());
             len += 4;
         }
         bytes[len] = 0x80;
@@ -69,22 +83,6 @@ impl Authenticator {
         let mut state = self.outer;
         compress(&mut state, &[block]);
         to_bytes(state)
-    }
-
-    /// Compares `tag`, of the length that the suite says, in constant time.
-    pub(super) fn verify(
-        &self,
-        authenticated: &[u8],
-        roc: Option<u32>,
-        tag: &[u8],
-    ) -> Result<Authenticated, SrtpError> {
-        let expected = self.tag(authenticated, roc);
-        let expected = expected.get(..tag.len()).ok_or(SrtpError::Malformed)?;
-        if !tag.is_empty() && bool::from(expected.ct_eq(tag)) {
-            Ok(Authenticated(()))
-        } else {
-            Err(SrtpError::Authentication)
-        }
     }
 }
 
@@ -106,15 +104,6 @@ const INITIAL: [u32; 5] = [
     0x1032_5476,
     0xc3d2_e1f0,
 ];
-
-/// Writes MKI and tag at `out[at..]`, which has room for them; answers where they end.
-pub(super) fn append(out: &mut [u8], at: usize, mki: &[u8], tag: &[u8]) -> usize {
-    let tag_at = at + mki.len();
-    let end = tag_at + tag.len();
-    out[at..tag_at].copy_from_slice(mki);
-    out[tag_at..end].copy_from_slice(tag);
-    end
-}
 
 #[cfg(test)]
 mod tests {
@@ -166,17 +155,16 @@ mod tests {
     fn the_rollover_counter_is_authenticated() {
         let auth = Authenticator::new(&[1; 20]);
         let tag = auth.tag(b"packet", Some(7));
-        assert!(auth.verify(b"packet", Some(7), &tag[..10]).is_ok());
+        let verify =
+            |roc, tag: &[u8]| Authenticated::by(&auth.tag(b"packet", roc), tag).map(|_| ());
+        assert_eq!(verify(Some(7), &tag[..10]), Ok(()));
         for (roc, tag) in [
             (Some(8), &tag[..10]),
             (None, &tag[..10]),
             (Some(7), &tag[1..11]),
             (Some(7), &[]),
         ] {
-            assert_eq!(
-                auth.verify(b"packet", roc, tag).unwrap_err(),
-                SrtpError::Authentication
-            );
+            assert_eq!(verify(roc, tag), Err(SrtpError::Authentication));
         }
     }
 }

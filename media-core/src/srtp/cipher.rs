@@ -1,51 +1,129 @@
-//! AES in counter mode (RFC 3711 section 4.1.1).
+//! AES in counter mode: the keystream of every suite.
+//!
+//! RFC 3711 section 4.1.1 (AES-CM), RFC 6188 section 3 (the same with 256 bits), and the counter
+//! mode inside GCM (RFC 7714 sections 8.1 and 9.1). They differ in where salt, source and index
+//! stand in the counter block, not in what is done with it.
 
-use aes::Aes128;
+use aes::{Aes128, Aes256};
 use cipher::inout::InOutBuf;
-use cipher::{InnerIvInit, KeyInit, StreamCipherCore};
+use cipher::{BlockCipherEncrypt, InnerIvInit, KeyInit, StreamCipherCore};
 use ctr::CtrCore;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// An expanded session key and its salt.
-#[derive(ZeroizeOnDrop)]
-pub(super) struct AesCm {
-    aes: Aes128,
-    salt: Salt,
+/// An expanded AES key, 128 or 256 bits.
+pub(super) enum Aes {
+    Aes128(Aes128),
+    Aes256(Aes256),
 }
 
-/// 112 bits, already where they stand in the counter block: `k_s * 2^16`.
+/// An expanded session key and its salt.
+pub(super) struct SessionCipher {
+    aes: Aes,
+    salt: Salt,
+    mode: Mode,
+}
+
+/// Where salt, source and index stand in a counter block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// `IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16)`, RFC 3711 section 4.1.1.
+    CounterMode,
+    /// 12 octets, then the block count (RFC 7714 sections 8.1 and 9.1):
+    ///
+    /// ```text
+    ///   0  0  1  2  3  4  5  6  7  8  9 10 11
+    /// |00|00|    SSRC   |  ROC or 0 | SEQ, or: 0 and the 31 bits of the SRTCP index
+    /// ```
+    Gcm,
+}
+
+/// 112 or 96 bits, already where they stand in the counter block: at its left.
 #[derive(Zeroize, ZeroizeOnDrop)]
 struct Salt(u128);
 
-/// Borrows the expanded key: nothing is copied per packet.
-type Counter<'a> = CtrCore<&'a Aes128, ctr::flavors::Ctr128BE>;
-
-impl AesCm {
-    pub(super) fn new(key: &[u8; 16], salt: &[u8; 14]) -> AesCm {
-        let mut block = [0; 16];
-        block[..14].copy_from_slice(salt);
-        let cipher = AesCm {
-            aes: Aes128::new(key.into()),
-            salt: Salt(u128::from_be_bytes(block)),
-        };
-        block.zeroize();
-        cipher
-    }
-
-    /// Encrypts, or decrypts: adds the keystream of packet `index` of source `ssrc`.
-    ///
-    /// `IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16)`
-    pub(super) fn apply(&self, ssrc: u32, index: u64, data: InOutBuf<'_, '_, u8>) {
-        let iv = self.salt.0 ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
-        self.apply_from(iv, data);
+impl Aes {
+    /// `key` has 16 or 32 bytes, as [`Suite::key_len`](super::profile::Suite::key_len) says.
+    pub(super) fn new(key: &[u8]) -> Aes {
+        match key.try_into() {
+            Ok(key) => Aes::Aes256(Aes256::new(key)),
+            Err(_) => {
+                let mut short = Zeroizing::new([0; 16]);
+                short.copy_from_slice(key);
+                Aes::Aes128(Aes128::new((&*short).into()))
+            }
+        }
     }
 
     /// Adds the keystream that begins with the counter block `iv`.
     ///
-    /// The counter's 16 low bits begin at 0 and count blocks: 1 MiB, and no UDP packet has more than 64 KiB.
+    /// The block count never carries into what stands left of it: it has at least 16 bits, 1 MiB,
+    /// and no UDP packet has more than 64 KiB.
     pub(super) fn apply_from(&self, iv: u128, data: InOutBuf<'_, '_, u8>) {
-        let core: Counter<'_> = CtrCore::inner_iv_init(&self.aes, &iv.to_be_bytes().into());
-        core.apply_keystream_partial(data);
+        let iv = iv.to_be_bytes().into();
+        // The counter borrows the expanded key: nothing is copied per packet.
+        match self {
+            Aes::Aes128(aes) => {
+                CtrCore::<_, ctr::flavors::Ctr128BE>::inner_iv_init(aes, &iv)
+                    .apply_keystream_partial(data);
+            }
+            Aes::Aes256(aes) => {
+                CtrCore::<_, ctr::flavors::Ctr128BE>::inner_iv_init(aes, &iv)
+                    .apply_keystream_partial(data);
+            }
+        }
+    }
+
+    /// The cipher of one block.
+    pub(super) fn block(&self, block: u128) -> [u8; 16] {
+        let mut block = block.to_be_bytes().into();
+        match self {
+            Aes::Aes128(aes) => aes.encrypt_block(&mut block),
+            Aes::Aes256(aes) => aes.encrypt_block(&mut block),
+        }
+        block.into()
+    }
+}
+
+impl SessionCipher {
+    /// `salt` has up to 14 bytes: 14 for counter mode, 12 for GCM.
+    pub(super) fn new(key: &[u8], salt: &[u8], mode: Mode) -> SessionCipher {
+        let mut block = Zeroizing::new([0; 16]);
+        block[..salt.len()].copy_from_slice(salt);
+        SessionCipher {
+            aes: Aes::new(key),
+            salt: Salt(u128::from_be_bytes(*block)),
+            mode,
+        }
+    }
+
+    /// Encrypts, or decrypts: adds the keystream of packet `index` of source `ssrc`.
+    pub(super) fn apply(&self, ssrc: u32, index: u64, data: InOutBuf<'_, '_, u8>) {
+        let first = match self.mode {
+            Mode::CounterMode => 0,
+            // Block 1 masks the tag (NIST SP 800-38D section 7.1).
+            Mode::Gcm => 2,
+        };
+        self.aes.apply_from(self.iv(ssrc, index) | first, data);
+    }
+
+    /// What a tag of GCM is masked with.
+    pub(super) fn tag_mask(&self, ssrc: u32, index: u64) -> [u8; 16] {
+        self.aes.block(self.iv(ssrc, index) | 1)
+    }
+
+    /// The key of GHASH: the cipher of zero (NIST SP 800-38D section 7.1).
+    pub(super) fn hash_key(&self) -> Zeroizing<[u8; 16]> {
+        Zeroizing::new(self.aes.block(0))
+    }
+
+    /// The counter block with a block count of 0. The index of SRTP is ROC ‖ SEQ.
+    fn iv(&self, ssrc: u32, index: u64) -> u128 {
+        let (ssrc, index) = (u128::from(ssrc), u128::from(index));
+        self.salt.0
+            ^ match self.mode {
+                Mode::CounterMode => ssrc << 64 ^ index << 16,
+                Mode::Gcm => ssrc << 80 ^ index << 32,
+            }
     }
 }
 
@@ -54,43 +132,63 @@ mod tests {
     use super::*;
     use crate::srtp::tests::hex;
 
-    /// RFC 3711 appendix B.2.
+    /// RFC 3711 appendix B.2 and RFC 6188 section 7.1.
     #[test]
-    fn the_keystream_is_that_of_the_rfc() {
-        let key = hex("2B7E151628AED2A6ABF7158809CF4F3C");
-        let salt = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD");
-        let cipher = AesCm::new(
-            key.as_slice().try_into().unwrap(),
-            salt.as_slice().try_into().unwrap(),
-        );
-        let mut stream = vec![0; 0xff02 * 16];
-        cipher.apply(0, 0, stream.as_mut_slice().into());
-        for (block, expected) in [
+    fn the_keystreams_are_those_of_the_rfcs() {
+        let aes_128 = [
             (0x0000, "E03EAD0935C95E80E166B16DD92B4EB4"),
             (0x0001, "D23513162B02D0F72A43A2FE4A5F97AB"),
             (0x0002, "41E95B3BB0A2E8DD477901E4FCA894C0"),
             (0xfeff, "EC8CDF7398607CB0F2D21675EA9EA1E4"),
             (0xff00, "362B7C3C6773516318A077D7FC5073AE"),
             (0xff01, "6A2CC3787889374FBEB4C81B17BA6C44"),
+        ];
+        let aes_256 = [
+            (0x0000, "92bdd28a93c3f52511c677d08b5515a4"),
+            (0x0001, "9da71b2378a854f67050756ded165bac"),
+            (0x0002, "63c4868b7096d88421b563b8c94c9a31"),
+            (0xfeff, "cea518c90fd91ced9cbb18c078a54711"),
+            (0xff00, "3dbc4814f4da5f00a08772b63c6a046d"),
+            (0xff01, "6eb246913062a16891433e97dd01a57f"),
+        ];
+        for (key, blocks) in [
+            ("2B7E151628AED2A6ABF7158809CF4F3C", aes_128),
+            (
+                "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98",
+                aes_256,
+            ),
         ] {
-            assert_eq!(
-                stream[block * 16..][..16],
-                hex(expected),
-                "block {block:#x}"
-            );
+            let salt = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD");
+            let cipher = SessionCipher::new(&hex(key), &salt, Mode::CounterMode);
+            let mut stream = vec![0; 0xff02 * 16];
+            cipher.apply(0, 0, stream.as_mut_slice().into());
+            for (block, expected) in blocks {
+                assert_eq!(
+                    stream[block * 16..][..16],
+                    hex(expected),
+                    "block {block:#x}"
+                );
+            }
         }
     }
 
     #[test]
     fn frame_to_frame_equals_in_place() {
-        let cipher = AesCm::new(&[7; 16], &[9; 14]);
-        for len in [0, 1, 15, 16, 17, 160, 1400] {
-            let plain: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
-            let mut in_place = plain.clone();
-            cipher.apply(0x1234_5678, 99, in_place.as_mut_slice().into());
-            let mut copied = vec![0; len];
-            cipher.apply(0x1234_5678, 99, InOutBuf::new(&plain, &mut copied).unwrap());
-            assert_eq!(in_place, copied, "{len} bytes");
+        for (key, mode) in [
+            (&[7; 16][..], Mode::CounterMode),
+            (&[7; 32], Mode::CounterMode),
+            (&[7; 16], Mode::Gcm),
+            (&[7; 32], Mode::Gcm),
+        ] {
+            let cipher = SessionCipher::new(key, &[9; 12], mode);
+            for len in [0, 1, 15, 16, 17, 160, 1400] {
+                let plain: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
+                let mut in_place = plain.clone();
+                cipher.apply(0x1234_5678, 99, in_place.as_mut_slice().into());
+                let mut copied = vec![0; len];
+                cipher.apply(0x1234_5678, 99, InOutBuf::new(&plain, &mut copied).unwrap());
+                assert_eq!(in_place, copied, "{len} bytes");
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! SRTP and SRTCP (RFC 3711) with AES in counter mode and HMAC-SHA1.
+//! SRTP and SRTCP (RFC 3711) with AES in counter mode and HMAC-SHA1, 128 and 256 bits (RFC 6188),
+//! or AES-GCM (RFC 7714).
 //!
 //! A context belongs to one master key and one direction: [`SrtpSender`], [`SrtpReceiver`],
 //! [`SrtcpSender`], [`SrtcpReceiver`]. Session keys are derived and expanded once, the keyed
@@ -8,13 +9,16 @@
 mod auth;
 mod cipher;
 mod error;
+mod gcm;
 mod kdf;
 pub mod key;
+mod keys;
 pub mod profile;
 mod replay;
 mod rtcp;
 mod rtp;
 mod sources;
+mod trailer;
 
 pub use auth::Authenticated;
 pub use error::SrtpError;
@@ -22,8 +26,9 @@ pub use rtcp::{SrtcpReceiver, SrtcpSender};
 pub use rtp::{SrtpReceiver, SrtpSender};
 pub use sources::MAX_SOURCES;
 
-/// What protection adds to a packet at most, bytes: SRTCP index, MKI, tag (RFC 3711 section 3.4).
-pub const MAX_TRAILER: usize = 4 + key::MAX_MKI_LEN + 10;
+/// What protection adds to a packet at most, bytes: SRTCP index, MKI, and the tag of GCM
+/// (RFC 3711 section 3.4, RFC 7714 section 9).
+pub const MAX_TRAILER: usize = 4 + key::MAX_MKI_LEN + gcm::TAG_LEN;
 
 #[cfg(test)]
 mod tests;

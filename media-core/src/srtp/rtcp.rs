@@ -5,19 +5,29 @@
 //!                        <------ encrypted ----->
 //!  <---------------------- authenticated ------------------>
 //! ```
+//!
+//! and with GCM (RFC 7714 section 9)
+//!
+//! ```text
+//! |  RTCP header, SSRC  |  rest of the compound  |  tag  |E| index |  MKI  |
+//!                        <------ encrypted ----->
+//!  <---- associated --->                                 <--- too -->
+//! ```
 
 use cipher::inout::InOutBuf;
 
-use super::auth::{Authenticated, append};
+use super::auth::Authenticated;
 use super::error::SrtpError;
-use super::kdf::SessionKeys;
 use super::key::MasterKey;
+use super::keys::{SessionKeys, Subject};
 use super::sources::{Claim, Sources};
+use super::trailer::Layout;
 use crate::rtcp::{HEADER_LEN, RtcpHeader};
 
 /// Protects the RTCP that we send under one key.
 pub struct SrtcpSender {
     master: MasterKey,
+    layout: Layout,
     keys: SessionKeys,
     /// Of the next packet, whatever its source: one count for all never repeats for one.
     next_index: u32,
@@ -26,6 +36,7 @@ pub struct SrtcpSender {
 /// Unprotects the SRTCP that a peer sends under one key.
 pub struct SrtcpReceiver {
     master: MasterKey,
+    layout: Layout,
     keys: SessionKeys,
     sources: Sources,
     packets: u64,
@@ -34,6 +45,7 @@ pub struct SrtcpReceiver {
 impl SrtcpSender {
     pub fn new(master: MasterKey) -> SrtcpSender {
         SrtcpSender {
+            layout: Layout::of_rtcp(&master),
             keys: SessionKeys::for_rtcp(&master),
             next_index: 0,
             master,
@@ -51,7 +63,7 @@ impl SrtcpSender {
 
     /// What [`SrtcpSender::protect`] adds to a packet, bytes.
     pub fn trailer_len(&self) -> usize {
-        trailer_len(&self.master)
+        self.layout.len(&self.master)
     }
 
     /// Protects `packet` into `out`; answers the length of the SRTCP packet.
@@ -59,14 +71,12 @@ impl SrtcpSender {
     /// # Errors
     /// As [`SrtpError`] says; `out` and the context have not changed.
     pub fn protect(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, SrtpError> {
-        let header = self.check(packet, out.len())?;
+        let subject = self.check(packet, out.len())?;
         let (clear, rest) = out[..packet.len()].split_at_mut(HEADER_LEN);
         clear.copy_from_slice(&packet[..HEADER_LEN]);
         let rest = InOutBuf::new(&packet[HEADER_LEN..], rest).map_err(|_| SrtpError::TooLong)?;
-        self.keys
-            .cipher
-            .apply(header.ssrc, u64::from(self.next_index), rest);
-        Ok(self.finish(packet.len(), out))
+        self.keys.apply(subject, rest);
+        Ok(self.finish(subject, packet.len(), out))
     }
 
     /// Protects `buffer[..len]` where it stands; the trailer follows it in `buffer`.
@@ -74,15 +84,13 @@ impl SrtcpSender {
     /// # Errors
     /// As [`SrtpError`] says; neither packet nor context has then changed.
     pub fn protect_in_place(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let header = self.check(buffer.get(..len).ok_or(SrtpError::TooLong)?, buffer.len())?;
+        let subject = self.check(buffer.get(..len).ok_or(SrtpError::TooLong)?, buffer.len())?;
         let rest = &mut buffer[HEADER_LEN..len];
-        self.keys
-            .cipher
-            .apply(header.ssrc, u64::from(self.next_index), rest.into());
-        Ok(self.finish(len, buffer))
+        self.keys.apply(subject, rest.into());
+        Ok(self.finish(subject, len, buffer))
     }
 
-    fn check(&self, packet: &[u8], room: usize) -> Result<RtcpHeader, SrtpError> {
+    fn check(&self, packet: &[u8], room: usize) -> Result<Subject, SrtpError> {
         let header = RtcpHeader::parse(packet).ok_or(SrtpError::Malformed)?;
         if u64::from(self.next_index) >= lifetime(&self.master) {
             return Err(SrtpError::KeyExpired);
@@ -90,23 +98,24 @@ impl SrtcpSender {
         if packet.len() + self.trailer_len() > room {
             return Err(SrtpError::TooLong);
         }
-        Ok(header)
+        Ok(subject(header.ssrc, self.next_index))
     }
 
     /// Appends index, MKI and tag; `out` was checked to have room.
-    fn finish(&mut self, len: usize, out: &mut [u8]) -> usize {
-        let mki_at = len + INDEX_LEN;
-        out[len..mki_at].copy_from_slice(&(ENCRYPTED | self.next_index).to_be_bytes());
-        let tag = self.keys.auth.tag(&out[..mki_at], None);
-        let tag = &tag[..self.master.suite().rtcp_tag_len()];
+    fn finish(&mut self, subject: Subject, len: usize, out: &mut [u8]) -> usize {
+        let (layout, master) = (self.layout, &self.master);
+        let tag = self.keys.tag(subject, &out[..len]);
+        layout.write_index_and_mki(out, len, &subject.word.to_be_bytes(), master);
+        out[layout.tag_at(len, master)..][..layout.tag_len].copy_from_slice(&tag[..layout.tag_len]);
         self.next_index += 1;
-        append(out, mki_at, self.master.mki(), tag)
+        len + self.trailer_len()
     }
 }
 
 impl SrtcpReceiver {
     pub fn new(master: MasterKey) -> SrtcpReceiver {
         SrtcpReceiver {
+            layout: Layout::of_rtcp(&master),
             keys: SessionKeys::for_rtcp(&master),
             sources: Sources::new(),
             packets: 0,
@@ -132,14 +141,14 @@ impl SrtcpReceiver {
         packet: &[u8],
         out: &mut [u8],
     ) -> Result<(usize, Authenticated), SrtpError> {
-        let (len, claim, proof) = self.verify(packet)?;
+        let (subject, len, claim, proof) = self.verify(packet)?;
         let (clear, rest) = out
             .get_mut(..len)
             .ok_or(SrtpError::TooLong)?
             .split_at_mut(HEADER_LEN);
         clear.copy_from_slice(&packet[..HEADER_LEN]);
         let rest = InOutBuf::new(&packet[HEADER_LEN..len], rest).map_err(|_| SrtpError::TooLong)?;
-        self.keys.cipher.apply(claim.ssrc(), claim.index(), rest);
+        self.keys.apply(subject, rest);
         Ok((len, self.accept(claim, proof)))
     }
 
@@ -151,27 +160,25 @@ impl SrtcpReceiver {
         &mut self,
         packet: &mut [u8],
     ) -> Result<(usize, Authenticated), SrtpError> {
-        let (len, claim, proof) = self.verify(packet)?;
-        self.keys.cipher.apply(
-            claim.ssrc(),
-            claim.index(),
-            (&mut packet[HEADER_LEN..len]).into(),
-        );
+        let (subject, len, claim, proof) = self.verify(packet)?;
+        self.keys
+            .apply(subject, (&mut packet[HEADER_LEN..len]).into());
         Ok((len, self.accept(claim, proof)))
     }
 
     /// Everything before decryption; changes nothing.
-    fn verify(&self, packet: &[u8]) -> Result<(usize, Claim, Authenticated), SrtpError> {
+    fn verify(&self, packet: &[u8]) -> Result<(Subject, usize, Claim, Authenticated), SrtpError> {
         let header = RtcpHeader::parse(packet).ok_or(SrtpError::Malformed)?;
         let len = packet
             .len()
-            .checked_sub(trailer_len(&self.master))
+            .checked_sub(self.layout.len(&self.master))
             .ok_or(SrtpError::Malformed)?;
         if len < HEADER_LEN {
             return Err(SrtpError::Malformed);
         }
-        let (authenticated, trailer) = packet.split_at(len + INDEX_LEN);
-        let index: &[u8; INDEX_LEN] = authenticated.last_chunk().ok_or(SrtpError::Malformed)?;
+        let (packet, trailer) = packet.split_at(len);
+        let trailer = self.layout.split(trailer, &self.master)?;
+        let index: &[u8; INDEX_LEN] = trailer.index.first_chunk().ok_or(SrtpError::Malformed)?;
         let index = u32::from_be_bytes(*index);
         if index & ENCRYPTED == 0 {
             // UNENCRYPTED_SRTCP is never agreed to.
@@ -180,13 +187,10 @@ impl SrtcpReceiver {
         if self.packets >= lifetime(&self.master) {
             return Err(SrtpError::KeyExpired);
         }
-        let claim = self
-            .sources
-            .claim_index(header.ssrc, u64::from(index & !ENCRYPTED))?;
-        let (mki, tag) = trailer.split_at(trailer.len() - self.master.suite().rtcp_tag_len());
-        self.master.check_mki(mki)?;
-        let proof = self.keys.auth.verify(authenticated, None, tag)?;
-        Ok((len, claim, proof))
+        let subject = subject(header.ssrc, index & !ENCRYPTED);
+        let claim = self.sources.claim_index(header.ssrc, subject.index)?;
+        let proof = self.keys.verify(subject, packet, trailer.tag)?;
+        Ok((subject, len, claim, proof))
     }
 
     fn accept(&mut self, claim: Claim, proof: Authenticated) -> Authenticated {
@@ -196,8 +200,13 @@ impl SrtcpReceiver {
     }
 }
 
-fn trailer_len(master: &MasterKey) -> usize {
-    INDEX_LEN + master.mki().len() + master.suite().rtcp_tag_len()
+fn subject(ssrc: u32, index: u32) -> Subject {
+    Subject {
+        ssrc,
+        index: u64::from(index),
+        header_len: HEADER_LEN,
+        word: ENCRYPTED | index,
+    }
 }
 
 fn lifetime(master: &MasterKey) -> u64 {
@@ -207,5 +216,5 @@ fn lifetime(master: &MasterKey) -> u64 {
 const INDEX_LEN: usize = 4;
 /// The E flag.
 const ENCRYPTED: u32 = 1 << 31;
-/// SRTCP packets that a master key may protect (RFC 3711 section 9.2); also the indices there are.
+/// SRTCP packets that a master key may protect (RFC 3711 section 9.2, RFC 7714 section 13.1); also the indices there are.
 const MAX_PACKETS: u64 = 1 << 31;

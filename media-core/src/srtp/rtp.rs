@@ -1,18 +1,19 @@
 //! SRTP (RFC 3711 section 3.1).
 //!
 //! ```text
-//! |  RTP header, CSRC, extension  |        payload         |  MKI  |  tag  |
+//! |  RTP header, CSRC, extension  |        payload         |  MKI and tag  |
 //!                                  <------ encrypted ----->
 //!  <------------------ authenticated, then the ROC ------->
 //! ```
 
 use cipher::inout::InOutBuf;
 
-use super::auth::{Authenticated, append};
+use super::auth::Authenticated;
 use super::error::SrtpError;
-use super::kdf::SessionKeys;
 use super::key::MasterKey;
+use super::keys::{SessionKeys, Subject};
 use super::sources::{Claim, Sources};
+use super::trailer::Layout;
 use crate::rtp::{PacketIndex, RtpHeader};
 
 /// Protects the RTP that we send under one key.
@@ -27,6 +28,7 @@ pub struct SrtpReceiver {
 
 struct Context {
     master: MasterKey,
+    layout: Layout,
     keys: SessionKeys,
     sources: Sources,
     packets: u64,
@@ -58,16 +60,14 @@ impl SrtpSender {
     /// # Errors
     /// As [`SrtpError`] says; `out` may then hold anything, the context has not changed.
     pub fn protect(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, SrtpError> {
-        let (header_len, claim) = self.claim(packet, out.len())?;
+        let (subject, claim) = self.claim(packet, out.len())?;
+        let header_len = subject.header_len;
         let (header, payload) = out[..packet.len()].split_at_mut(header_len);
         header.copy_from_slice(&packet[..header_len]);
         let payload =
             InOutBuf::new(&packet[header_len..], payload).map_err(|_| SrtpError::TooLong)?;
-        self.context
-            .keys
-            .cipher
-            .apply(claim.ssrc(), claim.index(), payload);
-        Ok(self.finish(claim, packet.len(), out))
+        self.context.keys.apply(subject, payload);
+        Ok(self.finish(subject, claim, packet.len(), out))
     }
 
     /// Protects `buffer[..len]` where it stands; the trailer follows it in `buffer`.
@@ -75,17 +75,14 @@ impl SrtpSender {
     /// # Errors
     /// As [`SrtpError`] says; neither packet nor context has then changed.
     pub fn protect_in_place(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let (header_len, claim) =
+        let (subject, claim) =
             self.claim(buffer.get(..len).ok_or(SrtpError::TooLong)?, buffer.len())?;
-        let payload = &mut buffer[header_len..len];
-        self.context
-            .keys
-            .cipher
-            .apply(claim.ssrc(), claim.index(), payload.into());
-        Ok(self.finish(claim, len, buffer))
+        let payload = &mut buffer[subject.header_len..len];
+        self.context.keys.apply(subject, payload.into());
+        Ok(self.finish(subject, claim, len, buffer))
     }
 
-    fn claim(&self, packet: &[u8], room: usize) -> Result<(usize, Claim), SrtpError> {
+    fn claim(&self, packet: &[u8], room: usize) -> Result<(Subject, Claim), SrtpError> {
         let header = RtpHeader::parse(packet).ok_or(SrtpError::Malformed)?;
         let header_len = header.payload_at(packet).ok_or(SrtpError::Malformed)?;
         self.context.check_lifetime()?;
@@ -96,21 +93,19 @@ impl SrtpSender {
             .context
             .sources
             .claim_sequence(header.ssrc, header.sequence)?;
-        Ok((header_len, claim))
+        Ok((subject(claim, header_len), claim))
     }
 
     /// Appends MKI and tag; `out` was checked to have room.
-    fn finish(&mut self, claim: Claim, len: usize, out: &mut [u8]) -> usize {
+    fn finish(&mut self, subject: Subject, claim: Claim, len: usize, out: &mut [u8]) -> usize {
         let context = &mut self.context;
-        let tag = context
-            .keys
-            .auth
-            .tag(&out[..len], Some(PacketIndex(claim.index()).roc()));
-        let tag = &tag[..context.master.suite().rtp_tag_len()];
-        let end = append(out, len, context.master.mki(), tag);
+        let (layout, master) = (context.layout, &context.master);
+        let tag = context.keys.tag(subject, &out[..len]);
+        layout.write_index_and_mki(out, len, &[], master);
+        out[layout.tag_at(len, master)..][..layout.tag_len].copy_from_slice(&tag[..layout.tag_len]);
         context.sources.sent(claim);
         context.packets += 1;
-        end
+        len + context.trailer_len()
     }
 }
 
@@ -140,21 +135,13 @@ impl SrtpReceiver {
         out: &mut [u8],
     ) -> Result<(usize, Authenticated), SrtpError> {
         let verified = self.verify(packet)?;
-        let Verified {
-            header_len,
-            len,
-            claim,
-            ..
-        } = verified;
+        let Verified { subject, len, .. } = verified;
         let out = out.get_mut(..len).ok_or(SrtpError::TooLong)?;
-        let (header, payload) = out.split_at_mut(header_len);
-        header.copy_from_slice(&packet[..header_len]);
-        let payload =
-            InOutBuf::new(&packet[header_len..len], payload).map_err(|_| SrtpError::TooLong)?;
-        self.context
-            .keys
-            .cipher
-            .apply(claim.ssrc(), claim.index(), payload);
+        let (header, payload) = out.split_at_mut(subject.header_len);
+        header.copy_from_slice(&packet[..subject.header_len]);
+        let payload = InOutBuf::new(&packet[subject.header_len..len], payload)
+            .map_err(|_| SrtpError::TooLong)?;
+        self.context.keys.apply(subject, payload);
         Ok((len, self.accept(verified)))
     }
 
@@ -167,17 +154,9 @@ impl SrtpReceiver {
         packet: &mut [u8],
     ) -> Result<(usize, Authenticated), SrtpError> {
         let verified = self.verify(packet)?;
-        let Verified {
-            header_len,
-            len,
-            claim,
-            ..
-        } = verified;
-        let payload = &mut packet[header_len..len];
-        self.context
-            .keys
-            .cipher
-            .apply(claim.ssrc(), claim.index(), payload.into());
+        let Verified { subject, len, .. } = verified;
+        let payload = &mut packet[subject.header_len..len];
+        self.context.keys.apply(subject, payload.into());
         Ok((len, self.accept(verified)))
     }
 
@@ -195,15 +174,11 @@ impl SrtpReceiver {
         let claim = context
             .sources
             .claim_sequence(header.ssrc, header.sequence)?;
-        let (mki, tag) = trailer.split_at(trailer.len() - context.master.suite().rtp_tag_len());
-        context.master.check_mki(mki)?;
-        let proof =
-            context
-                .keys
-                .auth
-                .verify(packet, Some(PacketIndex(claim.index()).roc()), tag)?;
+        let trailer = context.layout.split(trailer, &context.master)?;
+        let subject = subject(claim, header_len);
+        let proof = context.keys.verify(subject, packet, trailer.tag)?;
         Ok(Verified {
-            header_len,
+            subject,
             len,
             claim,
             proof,
@@ -221,7 +196,7 @@ impl SrtpReceiver {
 
 /// A packet whose tag was right, not yet decrypted and not yet counted.
 struct Verified {
-    header_len: usize,
+    subject: Subject,
     len: usize,
     claim: Claim,
     proof: Authenticated,
@@ -230,6 +205,7 @@ struct Verified {
 impl Context {
     fn new(master: MasterKey) -> Context {
         Context {
+            layout: Layout::of_rtp(&master),
             keys: SessionKeys::for_rtp(&master),
             sources: Sources::new(),
             packets: 0,
@@ -238,7 +214,7 @@ impl Context {
     }
 
     fn trailer_len(&self) -> usize {
-        self.master.mki().len() + self.master.suite().rtp_tag_len()
+        self.layout.len(&self.master)
     }
 
     fn check_lifetime(&self) -> Result<(), SrtpError> {
@@ -255,5 +231,14 @@ impl Context {
     }
 }
 
-/// SRTP packets that a master key may protect (RFC 3711 section 9.2).
+fn subject(claim: Claim, header_len: usize) -> Subject {
+    Subject {
+        ssrc: claim.ssrc(),
+        index: claim.index(),
+        header_len,
+        word: PacketIndex(claim.index()).roc(),
+    }
+}
+
+/// SRTP packets that a master key may protect (RFC 3711 section 9.2, RFC 7714 section 13.1).
 const MAX_PACKETS: u64 = 1 << 48;

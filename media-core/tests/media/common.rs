@@ -10,7 +10,12 @@ pub(crate) fn at(text: &str) -> SocketAddr {
 }
 
 pub(crate) fn key(byte: u8) -> MasterKey {
-    MasterKey::from_key_salt(Suite::AesCm128HmacSha1_80, &[byte; 30]).unwrap()
+    suite_key(Suite::AesCm128HmacSha1_80, byte)
+}
+
+pub(crate) fn suite_key(suite: Suite, byte: u8) -> MasterKey {
+    let key_salt = vec![byte; suite.key_len() + suite.salt_len()];
+    MasterKey::from_key_salt(suite, &key_salt).unwrap()
 }
 
 pub(crate) fn rtp(payload_type: u8, sequence: u16) -> Vec<u8> {

@@ -319,7 +319,10 @@ impl Resolver<'_> {
         self.each("suites", names, |name| {
             Suite::from_name(name).ok_or_else(|| {
                 let known: Vec<&str> = Suite::ALL.iter().map(|suite| suite.name()).collect();
-                format!("unknown suite {name:?}; expected {}", known.join(" or "))
+                format!(
+                    "unknown suite {name:?}; expected one of {}",
+                    known.join(", ")
+                )
             })
         })
     }

@@ -280,8 +280,10 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         for suite in Suite::ALL.iter().copied() {
-            let key_salt: Vec<u8> = (0..30).collect();
-            let plain = MasterKey::from_key_salt(suite, &key_salt).expect("30 bytes");
+            let key_salt: Vec<u8> = (0..suite.key_len() + suite.salt_len())
+                .map(|byte| byte as u8)
+                .collect();
+            let plain = MasterKey::from_key_salt(suite, &key_salt).expect("as long as it is");
             for key in [plain.clone(), with_our_mki(plain)] {
                 let line = CryptoLine::of("3", key.clone());
                 let value = line.attribute.strip_prefix("crypto:").expect("the name");
@@ -289,6 +291,37 @@ mod tests {
                 assert_eq!((read.tag.as_str(), &read.key), ("3", &key));
                 assert_eq!(read.attribute, line.attribute);
             }
+        }
+    }
+
+    /// RFC 6188 section 4: key ‖ salt of 46 bytes; RFC 7714 section 12: of 28 and 44. Base64 of 46
+    /// and 28 bytes ends with padding, which some leave out.
+    #[test]
+    fn keys_of_every_suite_are_read_with_and_without_padding() {
+        for (suite, encoded) in [
+            (
+                "AES_256_CM_HMAC_SHA1_80",
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLQ==",
+            ),
+            (
+                "aead_aes_128_gcm",
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==",
+            ),
+            (
+                "AEAD_AES_256_GCM",
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKis=",
+            ),
+        ] {
+            for encoded in [encoded, encoded.trim_end_matches('=')] {
+                let line = CryptoLine::parse(&format!("1 {suite} inline:{encoded}"));
+                let key = line.expect("usable").key;
+                assert!(key.suite().name().eq_ignore_ascii_case(suite));
+                assert_eq!(key.salt().first(), Some(&(key.key().len() as u8)));
+            }
+            // The key of a shorter suite.
+            let short =
+                "1 ".to_owned() + suite + " inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+            assert_eq!(CryptoLine::parse(&short).err(), Some(Unusable::Key));
         }
     }
 

@@ -14,8 +14,8 @@ use crate::trunk::{Network, Passthrough, SecureMode, SourceMode, Trunk};
 pub struct LegPolicy {
     /// SRTP is required; without it SRTP is refused.
     pub secure: bool,
-    /// Suites accepted and offered, in our order of preference; empty: every suite is accepted,
-    /// and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
+    /// Suites accepted and offered, in our order of preference; empty: [`Suite::DEFAULT`] is
+    /// accepted, and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
     pub suites: Vec<Suite>,
     /// Encoding names allowed in audio, compared case-insensitively; telephone-event passes
     /// whether it is listed or not.
@@ -59,7 +59,10 @@ impl LegPolicy {
 
     /// Whether a peer may use that suite.
     pub(super) fn accepts(&self, suite: Suite) -> bool {
-        self.suites.is_empty() || self.suites.contains(&suite)
+        match self.suites.as_slice() {
+            [] => Suite::DEFAULT.contains(&suite),
+            suites => suites.contains(&suite),
+        }
     }
 
     /// The suites of our own offers.

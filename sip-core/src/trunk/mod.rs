@@ -70,8 +70,8 @@ pub struct Trunk {
     /// The listener that requests to the destination leave from.
     pub listener: ListenerId,
     pub realm: RealmId,
-    /// SDES suites that are accepted and offered, in our order of preference; empty: every suite
-    /// is accepted, and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
+    /// SDES suites that are accepted and offered, in our order of preference; empty:
+    /// [`Suite::DEFAULT`] is accepted, and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
     pub suites: Vec<Suite>,
     pub source: SourceMode,
     /// With [`SourceMode::Latch`]: where media may come from; empty: anywhere.

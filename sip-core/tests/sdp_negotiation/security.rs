@@ -67,6 +67,42 @@ fn sec_6_an_outbound_offer_has_one_line_of_80_unless_the_trunk_lists_more() {
     assert_ne!(lines[0].2, lines[1].2, "every line has its own key");
 }
 
+/// Suites beyond the two of RFC 4568 are used by trunks that list them, and by no other.
+#[test]
+fn sec_6_further_suites_are_used_only_where_the_trunk_lists_them() {
+    let further = [
+        Suite::AeadAes256Gcm,
+        Suite::AeadAes128Gcm,
+        Suite::Aes256CmHmacSha1_80,
+        Suite::Aes256CmHmacSha1_32,
+    ];
+    for suite in further {
+        let line = |tag| {
+            use base64::Engine as _;
+            let key_salt = vec![7; suite.key_len() + suite.salt_len()];
+            let encoded = base64::engine::general_purpose::STANDARD.encode(key_salt);
+            crypto(tag, suite.name(), &encoded)
+        };
+        let offer = savp(CALLER, &[&line(1), &crypto(2, SUITE_80, KEY_B)]);
+
+        let mut call = Call::new(secure(0, UNLISTED), plain(1));
+        let (_, answered) = call.agree(&offer, &avp(CALLEE));
+        assert_eq!(crypto_lines(&answered)[0].1, SUITE_80);
+
+        let mut call = Call::new(secure(0, &[suite]), secure(1, &[suite]));
+        let offered = call.offer(Side::Caller, &offer);
+        assert_eq!(crypto_lines(&offered)[0].1, suite.name());
+        let answered = call.answer(Side::Callee, &savp(CALLEE, &[&line(1)]));
+        assert_eq!(
+            (crypto_lines(&answered).len(), crypto_lines(&answered)[0].1),
+            (1, suite.name())
+        );
+        let (from_caller, to_caller) = call.keys(Side::Caller);
+        assert_eq!((from_caller.suite(), to_caller.suite()), (suite, suite));
+        assert_eq!(to_caller.salt().len(), suite.salt_len());
+    }
+}
+
 #[test]
 fn sec_7_the_tag_is_echoed_whatever_it_is() {
     for tag in ["1", "7", "42", "999999999"] {

@@ -19,8 +19,13 @@ pub(super) fn hex(text: &str) -> Vec<u8> {
 }
 
 fn key(suite: Suite) -> MasterKey {
-    // The master key and salt of RFC 3711 appendix B.3.
+    // The master key and salt of RFC 3711 appendix B.3, repeated where a suite's are longer.
     let key_salt = hex("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6");
+    let key_salt: Vec<u8> = key_salt
+        .into_iter()
+        .cycle()
+        .take(suite.key_len() + suite.salt_len())
+        .collect();
     MasterKey::from_key_salt(suite, &key_salt).unwrap()
 }
 
@@ -104,7 +109,7 @@ fn an_srtcp_packet_is_that_of_libsrtp() {
     let plain = hex("81c8000bcafebabeabababababababababababababababab");
     let protected =
         hex("81c8000bcafebabe7128035be487b9bdbef89041f977a5a880000001993e08cd54d6c1230798");
-    for suite in Suite::ALL {
+    for suite in Suite::DEFAULT {
         let mut sender = SrtcpSender::new(key(*suite));
         let first = protect_rtcp(&mut sender, &plain).unwrap();
         assert_eq!(first[plain.len()..plain.len() + 4], [0x80, 0, 0, 0]);
@@ -130,21 +135,55 @@ fn header_csrc_and_extension_stay_readable_and_are_authenticated() {
     packet.extend([0xaa; 8]);
     packet.extend([0xbe, 0xde, 0, 1, 1, 2, 3, 4]);
     packet.extend([0x55; 20]);
-    let protected = protect(
-        &mut SrtpSender::new(key(Suite::AesCm128HmacSha1_80)),
-        &packet,
-    )
-    .unwrap();
-    assert_eq!(protected[..28], packet[..28]);
-    assert_ne!(protected[28..48], packet[28..]);
-    let mut receiver = SrtpReceiver::new(key(Suite::AesCm128HmacSha1_80));
-    let mut moved = protected.clone();
-    moved[25] ^= 1;
-    assert_eq!(
-        unprotect(&mut receiver, &moved),
-        Err(SrtpError::Authentication)
-    );
-    assert_eq!(unprotect(&mut receiver, &protected), Ok(packet));
+    for suite in Suite::ALL {
+        let protected = protect(&mut SrtpSender::new(key(*suite)), &packet).unwrap();
+        assert_eq!(protected.len(), packet.len() + suite.rtp_tag_len());
+        assert_eq!(protected[..28], packet[..28]);
+        assert_ne!(protected[28..48], packet[28..]);
+        let mut receiver = SrtpReceiver::new(key(*suite));
+        for at in [1, 6, 13, 25, 30, 47, 48, protected.len() - 1] {
+            let mut changed = protected.clone();
+            changed[at] ^= 1;
+            assert_eq!(
+                unprotect(&mut receiver, &changed),
+                Err(SrtpError::Authentication),
+                "byte {at} with {suite:?}"
+            );
+        }
+        assert_eq!(unprotect(&mut receiver, &protected), Ok(packet.clone()));
+    }
+}
+
+/// RFC 4568 section 6.2.2: the short tag is for RTP only.
+#[test]
+fn rtcp_keeps_its_long_tag_with_the_short_suites() {
+    let packet = rtcp(7, &[1; 20]);
+    for suite in Suite::ALL {
+        let sender = SrtcpSender::new(key(*suite));
+        let expected = if suite.is_aead() { 16 } else { 10 };
+        assert_eq!(sender.trailer_len(), 4 + expected, "{suite:?}");
+        let protected = protect_rtcp(&mut SrtcpSender::new(key(*suite)), &packet).unwrap();
+        assert_eq!(protected.len(), packet.len() + 4 + expected, "{suite:?}");
+        assert_ne!(protected[8..28], packet[8..], "{suite:?}");
+        for at in 4..protected.len() {
+            let mut changed = protected.clone();
+            changed[at] ^= 1;
+            assert_eq!(
+                unprotect_rtcp(&mut SrtcpReceiver::new(key(*suite)), &changed),
+                Err(if changed[at] & 0x80 == 0 && protected[at] & 0x80 != 0 {
+                    SrtpError::Malformed
+                } else {
+                    SrtpError::Authentication
+                }),
+                "byte {at} with {suite:?}"
+            );
+        }
+        let mut receiver = SrtcpReceiver::new(key(*suite));
+        assert_eq!(
+            unprotect_rtcp(&mut receiver, &protected),
+            Ok(packet.clone())
+        );
+    }
 }
 
 #[test]
@@ -305,8 +344,37 @@ fn a_key_identifier_is_written_expected_and_taken_off() {
 
     let packet = rtcp(7, &[3; 20]);
     let protected = protect_rtcp(&mut SrtcpSender::new(with(&[5; 128])), &packet).unwrap();
-    assert_eq!(protected.len(), packet.len() + MAX_TRAILER);
     assert_eq!(protected[packet.len() + 4..][..128], [5; 128]);
+    assert_eq!(
+        unprotect_rtcp(&mut SrtcpReceiver::new(with(&[5; 128])), &protected),
+        Ok(packet)
+    );
+}
+
+/// RFC 7714 sections 8.2 and 9.2 put the identifier last, behind tag and index.
+#[test]
+fn with_gcm_the_key_identifier_is_last() {
+    let with = |mki: &[u8]| key(Suite::AeadAes128Gcm).with_mki(mki);
+    let packet = rtp(7, 1, &[3; 20]);
+    let bare = protect(&mut SrtpSender::new(with(&[])), &packet).unwrap();
+    let protected = protect(&mut SrtpSender::new(with(&[0, 0, 1])), &packet).unwrap();
+    assert_eq!(protected, [&bare[..], &[0, 0, 1]].concat());
+    let mut receiver = SrtpReceiver::new(with(&[0, 0, 1]));
+    assert_eq!(
+        unprotect(&mut receiver, &bare),
+        Err(SrtpError::Authentication)
+    );
+    assert_eq!(unprotect(&mut receiver, &protected), Ok(packet));
+
+    let packet = rtcp(7, &[3; 20]);
+    let protected = protect_rtcp(&mut SrtcpSender::new(with(&[5; 128])), &packet).unwrap();
+    assert_eq!(
+        protected.len(),
+        packet.len() + MAX_TRAILER,
+        "the longest trailer that there is"
+    );
+    assert_eq!(protected[packet.len() + 16..][..4], [0x80, 0, 0, 0]);
+    assert_eq!(protected[packet.len() + 20..], [5; 128]);
     assert_eq!(
         unprotect_rtcp(&mut SrtcpReceiver::new(with(&[5; 128])), &protected),
         Ok(packet)
