@@ -1,3 +1,5 @@
-//! Benches of what every packet and every message costs: `cargo bench -p trunkline-benches`.
-//!
-//! The benches are in `benches/`, a file each; this library is empty.
+//! Benches: of what every packet and every message costs (`benches/`, by criterion:
+//! `cargo xtask bench`), and of the media plane beside its peers ([`media`]:
+//! `cargo xtask bench media`).
+
+pub mod media;

@@ -1,19 +1,98 @@
-//! `cargo xtask bench`: the criterion microbenches.
+//! `cargo xtask bench [micro]`: the criterion microbenches; `cargo xtask bench media`: the media
+//! plane beside its peers.
 
-use anyhow::Result;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
-use crate::{progress, workspace};
+use anyhow::{Context as _, Result, bail};
+
+use crate::setup::{self, Group};
+use crate::{build, ebpf, progress, workspace};
+
+/// The command as it was given, for the report.
+const COMMAND: &str = "TRUNKLINE_BENCH_COMMAND";
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    bench: Option<Bench>,
     /// Arguments of criterion, after `--`: a name to select benches by, `--quick`.
     #[arg(last = true)]
     arguments: Vec<std::ffi::OsString>,
 }
 
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// What a packet and a message cost, by criterion. The default.
+    Micro {
+        /// Arguments of criterion, after `--`: a name to select benches by, `--quick`.
+        #[arg(last = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// The media plane beside rtpengine, nftables and libsrtp2, in namespaces, as root.
+    Media(Media),
+}
+
+#[derive(clap::Args)]
+struct Media {
+    /// One JSON object as the last thing on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Fewer turns: under three minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Only this section, e.g. `xdp_forward`; may be given more than once.
+    #[arg(long)]
+    only: Vec<String>,
+}
+
 pub(crate) fn command(arguments: &Arguments) -> Result<()> {
+    match &arguments.bench {
+        None => micro(&arguments.arguments),
+        Some(Bench::Micro { arguments }) => micro(arguments),
+        Some(Bench::Media(arguments)) => media(arguments),
+    }
+}
+
+fn micro(arguments: &[std::ffi::OsString]) -> Result<()> {
     let mut command = workspace::cargo();
     command.args(["bench", "-p", "trunkline-benches", "--benches", "--"]);
-    command.args(&arguments.arguments);
+    command.args(arguments);
     progress::shown("microbenches", &mut command)
+}
+
+fn media(arguments: &Media) -> Result<()> {
+    if !workspace::is_root() {
+        bail!("the media bench makes network namespaces and loads XDP programs: it needs root");
+    }
+    setup::ensure(Group::Bench)?;
+    let media_object = ebpf::build(false)?;
+    let bench_object = ebpf::build_bench()?;
+    let daemon = build::Daemon {
+        object: Some(media_object.clone()),
+        ..build::Daemon::default()
+    };
+    let selection = ["-p", "trunkline-benches", "--bin", "media-bench"];
+    build::binaries(&daemon, &selection, "media bench")?;
+
+    let mut bench = Command::new(build::binary_path("media-bench", false));
+    bench.arg("--media-object").arg(media_object);
+    bench.arg("--bench-object").arg(bench_object);
+    let mut words = vec!["cargo xtask bench media".to_owned()];
+    for (flag, is_given) in [("--json", arguments.json), ("--quick", arguments.quick)] {
+        if is_given {
+            bench.arg(flag);
+            words.push(flag.to_owned());
+        }
+    }
+    for section in &arguments.only {
+        bench.args(["--only", section]);
+        words.push(format!("--only {section}"));
+    }
+    bench.env(COMMAND, words.join(" "));
+    // The bench takes this process's place: Ctrl-C reaches it, nothing ends before its
+    // clean-up, and the exit status is its own.
+    let error = bench.exec();
+    Err(error).context("cannot run the media bench")
 }

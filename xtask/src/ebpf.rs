@@ -87,6 +87,42 @@ pub(crate) fn object_path(trace: bool) -> PathBuf {
 ///
 /// `trace` compiles the variant that says in words what happened to each packet.
 pub(crate) fn build(trace: bool) -> Result<PathBuf> {
+    let object = object_path(trace);
+    let unit = Unit {
+        what: "XDP program",
+        package: "media-ebpf",
+        binary: "trunkline-media",
+        feature: trace.then_some("trace"),
+        log: if trace { "ebpf-trace" } else { "ebpf" },
+    };
+    build_unit(&unit, &object)?;
+    Ok(object)
+}
+
+/// Compiles the benches' own programs and gives their object's absolute path.
+pub(crate) fn build_bench() -> Result<PathBuf> {
+    let object = workspace::target_dir().join("ebpf/trunkline-bench.o");
+    let unit = Unit {
+        what: "the benches' programs",
+        package: "bench-ebpf",
+        binary: "trunkline-bench",
+        feature: None,
+        log: "ebpf-bench",
+    };
+    build_unit(&unit, &object)?;
+    Ok(object)
+}
+
+/// One object.
+struct Unit {
+    what: &'static str,
+    package: &'static str,
+    binary: &'static str,
+    feature: Option<&'static str>,
+    log: &'static str,
+}
+
+fn build_unit(unit: &Unit, object: &Path) -> Result<()> {
     let Some(toolchain) = Toolchain::find() else {
         bail!(
             "the XDP program needs a compiler with library sources: `rustup toolchain install nightly \
@@ -97,32 +133,24 @@ pub(crate) fn build(trace: bool) -> Result<PathBuf> {
         bail!("the XDP program needs bpf-linker: cargo xtask setup");
     }
     let build_dir = workspace::target_dir().join("ebpf-build");
-    let log = if trace { "ebpf-trace" } else { "ebpf" };
-    let what = format!("XDP program with {}", toolchain.name());
-    progress::logged(&what, log, &mut compile(toolchain, &build_dir, trace))?;
-
-    let built = build_dir.join(TARGET).join("release/trunkline-media");
-    let object = object_path(trace);
-    install(&built, &object)?;
-    Ok(object)
+    let what = format!("{} with {}", unit.what, toolchain.name());
+    progress::logged(&what, unit.log, &mut compile(toolchain, &build_dir, unit))?;
+    install(
+        &build_dir.join(TARGET).join("release").join(unit.binary),
+        object,
+    )
 }
 
-fn compile(toolchain: Toolchain, build_dir: &Path, trace: bool) -> Command {
+fn compile(toolchain: Toolchain, build_dir: &Path, unit: &Unit) -> Command {
     let mut command = toolchain.cargo();
-    command.args([
-        "build",
-        "--release",
-        "--package",
-        "media-ebpf",
-        "--bin",
-        "trunkline-media",
-    ]);
+    command.args(["build", "--release", "--package", unit.package]);
+    command.args(["--bin", unit.binary]);
     command.args(["--target", TARGET, "-Z", "build-std=core"]);
     // A directory of its own: its flags would otherwise rebuild everything else,
     // and its lock would wait for a build that runs us.
     command.arg("--target-dir").arg(build_dir);
-    if trace {
-        command.args(["--features", "trace"]);
+    if let Some(feature) = unit.feature {
+        command.args(["--features", feature]);
     }
     command.env("CARGO_ENCODED_RUSTFLAGS", rustflags());
     // One codegen unit and full debug information: what bpf-linker needs to inline

@@ -42,7 +42,7 @@ enum Command {
     Test(test::Arguments),
     /// Check formatting, clippy, documentation and dependencies.
     Lint,
-    /// Run the microbenches.
+    /// Run the microbenches, or measure the media plane beside its peers.
     Bench(bench::Arguments),
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Group {
     Demo,
     /// And run the tests with the peers that they call.
     Test,
+    /// And measure the media plane beside its peers (with what the demo needs).
+    Bench,
     /// Check the sources.
     Lint,
     All,
@@ -48,6 +50,8 @@ const BUILD: &[&str] = &["gcc"];
 const DEMO: &[&str] = &["bpftool", "iproute2"];
 /// Peers and tools of the lab and of the interop tests.
 const TEST: &[&str] = &["baresip-core", "ethtool", "ffmpeg", "openssl", "sip-tester"];
+/// Peers of the media bench.
+const BENCH: &[&str] = &["libsrtp2-1", "nftables", "rtpengine-daemon"];
 
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
@@ -98,6 +102,9 @@ fn wanted_packages(group: Group) -> BTreeSet<&'static str> {
     }
     if matches!(group, Group::Test | Group::All) {
         wanted.extend(TEST);
+    }
+    if matches!(group, Group::Bench | Group::All) {
+        wanted.extend(BENCH);
     }
     wanted
 }
@@ -213,7 +220,7 @@ impl Tool {
 
 fn wanted_tools(group: Group) -> Vec<&'static Tool> {
     match group {
-        Group::Build | Group::Demo => vec![&BPF_LINKER],
+        Group::Build | Group::Demo | Group::Bench => vec![&BPF_LINKER],
         Group::Test => vec![&BPF_LINKER, &NEXTEST],
         Group::Lint => vec![&DENY],
         Group::All => vec![&BPF_LINKER, &NEXTEST, &DENY],
@@ -237,6 +244,8 @@ mod tests {
         for pair in groups.windows(2) {
             assert!(wanted_packages(pair[0]).is_subset(&wanted_packages(pair[1])));
         }
+        assert!(wanted_packages(Group::Demo).is_subset(&wanted_packages(Group::Bench)));
+        assert!(wanted_packages(Group::Bench).is_subset(&wanted_packages(Group::All)));
         assert!(wanted_packages(Group::Lint).is_empty());
     }
 }

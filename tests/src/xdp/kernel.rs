@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 use aya::maps::xdp::{DevMapHash, XskMap};
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::programs::xdp::{XdpLink, XdpMode};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use media_common::counters::Verdicts;
@@ -192,6 +193,18 @@ impl Kernel {
             Map::Array(map) => Ok(map.info()?.id()),
             _ => Err(anyhow!("{name} is not an array")),
         }
+    }
+
+    /// Lets the driver of an interface of the thread's network namespace run the program, until
+    /// the link is dropped.
+    pub fn attach(&mut self, interface: u32) -> Result<XdpLink> {
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut(maps::PROGRAM)
+            .context("no such program")?
+            .try_into()?;
+        let id = program.attach_to_if_index(interface, XdpMode::Driver)?;
+        Ok(program.take_link(id)?)
     }
 
     /// Runs the program once on a frame that came by [`INGRESS`], queue 0.

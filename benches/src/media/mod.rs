@@ -1,0 +1,108 @@
+//! The media plane beside its peers, in three namespaces: `cargo xtask bench media`.
+//!
+//! Every figure comes from a run of everything in turn on this machine; ratios are what to look
+//! at. [`run`] measures and prints; docs/performance.md says how and why.
+
+pub mod forwarder;
+pub mod frames;
+pub mod kernel;
+pub mod lab;
+pub mod measure;
+pub mod nat;
+pub mod report;
+pub mod skb_source;
+pub mod sys;
+pub mod versions;
+pub mod xdp_forward;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use lab::Lab;
+use report::{Report, Section};
+
+/// The compiled kernel programs.
+pub struct Objects {
+    /// The shipped object.
+    pub media: PathBuf,
+    /// The benches' own.
+    pub bench: PathBuf,
+}
+
+/// How to measure.
+pub struct Options {
+    pub is_quick: bool,
+    pub is_json: bool,
+    /// Only these sections; empty for all.
+    pub only: Vec<String>,
+    /// The CPU of the generator.
+    pub generator_cpu: usize,
+}
+
+/// The longest that a run may take: what hangs is ended and cleaned up.
+const LONGEST: Duration = Duration::from_secs(25 * 60);
+
+type Measure = fn(&Lab, &Objects, &Options) -> Result<Section>;
+const SECTIONS: &[(&str, Measure)] = &[("xdp_forward", xdp_forward::measure)];
+
+/// Measures and prints.
+///
+/// # Errors
+/// If something cannot be measured: no number is printed that was not.
+pub fn run(objects: &Objects, options: &Options) -> Result<()> {
+    ensure!(
+        trunkline_tests::sys::is_root(),
+        "the media bench makes network namespaces and loads kernel programs: it needs root"
+    );
+    for wanted in &options.only {
+        ensure!(
+            SECTIONS.iter().any(|(name, _)| name == wanted),
+            "there is no section {wanted}; there are: {}",
+            SECTIONS.map_names()
+        );
+    }
+    sys::stop_on_signals();
+    watch();
+    let versions = versions::all()?;
+    let lab = Lab::new().context("making the namespaces")?;
+    let mut report = Report::default();
+    for (name, measure) in SECTIONS {
+        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+            continue;
+        }
+        let begun = Instant::now();
+        eprintln!("[bench] {name} ...");
+        let section = measure(&lab, objects, options).context(*name)?;
+        eprintln!("[bench] {name}: {:.0} s", begun.elapsed().as_secs_f64());
+        report.sections.push(section);
+    }
+    drop(lab);
+    if options.is_json {
+        println!("{}", report.json(versions));
+    } else {
+        print!("{}", report.text(&versions));
+    }
+    Ok(())
+}
+
+trait Names {
+    fn map_names(&self) -> String;
+}
+
+impl Names for [(&str, Measure)] {
+    fn map_names(&self) -> String {
+        let names: Vec<&str> = self.iter().map(|(name, _)| *name).collect();
+        names.join(", ")
+    }
+}
+
+/// Ends a run that takes too long.
+fn watch() {
+    std::thread::spawn(|| {
+        std::thread::sleep(LONGEST);
+        eprintln!("[bench] this takes too long: ending");
+        sys::stop();
+    });
+}
