@@ -9,6 +9,7 @@ use media_common::flow::{
     ACTION_FORWARD, DSCP_KEEP, FLAG_CHECK_SOURCE, FlowEntry, MediaAddress, MediaAddressList,
     NextHop, ip_to_mapped,
 };
+use media_common::quality::CEILING_SHIFT;
 use trunkline_tests::lab::Namespace;
 use trunkline_tests::xdp::kernel::Kernel;
 
@@ -94,6 +95,7 @@ fn entry(flow: u32) -> FlowEntry {
         local_address: EXIT_PLACE,
         dscp: DSCP_KEEP,
         telephone_event: 101,
+        clock_khz: 8,
         next_hop: NEXT_HOP,
         expected_port: port.to_be_bytes(),
         expected_address: ip_to_mapped(SOURCE.into()),
@@ -104,8 +106,15 @@ fn entry(flow: u32) -> FlowEntry {
     };
     entry.allow_payload_type(0);
     entry.allow_payload_type(101);
-    entry
+    entry.with_ceiling(CEILING)
 }
+
+/// How long the program counts packets for the ceiling, nanoseconds.
+pub const CEILING_WINDOW_NS: u64 = 1 << CEILING_SHIFT;
+/// Packets per second that a flow may have: about as many as an entry can say.
+const CEILING: u32 = 61_000;
+/// Packets of one flow that fit into one window.
+pub const WINDOW_PACKETS: u32 = ((CEILING as u64 * CEILING_WINDOW_NS) / 1_000_000_000) as u32;
 
 /// Where what arrives at `port` of the first media address is to go, whoever forwards it.
 pub fn target(port: u16) -> SocketAddr {
