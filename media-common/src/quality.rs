@@ -276,7 +276,7 @@ impl FlowCounters {
         }
         // ns × kHz is 10^-6 of a unit; 4295/2^20 makes 1/4096 of one of it, to 8 parts in a million.
         let arrived = (pause_ns
-            .wrapping_mul(terms.clock_khz as u64)
+            .wrapping_mul(u64::from(terms.clock_khz))
             .wrapping_mul(4295)
             >> 20) as i64;
         let sent = i64::from(rtp.timestamp.wrapping_sub(self.timestamp) as i32) << 12;

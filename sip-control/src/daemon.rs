@@ -19,6 +19,7 @@ use crate::control::ControlSocket;
 use crate::driver::{Driver, Inputs, log_warnings};
 use crate::events::EventLog;
 use crate::media::MediaPlane;
+use crate::outbox::Outbox;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
 use crate::transport::Transports;
@@ -71,6 +72,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         media_is_gone: false,
         questions,
     };
+    let outbox = Outbox::new(media.ready());
     let mut driver = Driver {
         config,
         stack,
@@ -80,6 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         records,
         events: EventLog::default(),
         inputs,
+        outbox,
     };
     let ended = driver.run().await;
     stop(driver, control).await;

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::control::{Question, Snapshot};
 use crate::events::EventLog;
 use crate::media::MediaPlane;
+use crate::outbox::Outbox;
 use crate::ports::SharedPorts;
 use crate::signals::{Request, Signals};
 use crate::transport::{Arrival, Transports};
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     pub(crate) records: Records,
     pub(crate) events: EventLog,
     pub(crate) inputs: Inputs,
+    pub(crate) outbox: Outbox<Transmit>,
 }
 
 /// Where things happen that signalling must know.
@@ -52,6 +54,8 @@ enum Input {
     Signal(Request),
     Arrival(Arrival),
     Media(MediaEvent),
+    /// The media plane is ready for packets of more sessions.
+    MediaReady,
     /// The media plane has ended without being asked to.
     MediaGone,
     Question(Question),
@@ -70,7 +74,12 @@ impl Driver {
             if stop_at.is_some_and(|stop_at| self.stack.is_idle() || stop_at <= Instant::now()) {
                 return self.outcome();
             }
-            let input = self.inputs.next(self.wake_at(stop_at)).await;
+            let wake_at = self.wake_at(stop_at);
+            let input = tokio::select! {
+                biased;
+                () = self.outbox.opens() => Input::MediaReady,
+                input = self.inputs.next(wake_at) => input,
+            };
             match input {
                 Input::Signal(Request::Reload) => self.reload(),
                 Input::Signal(Request::Stop) if stop_at.is_some() => {
@@ -84,14 +93,19 @@ impl Driver {
                     tracing::error!("the media plane has died: ending every call");
                     stop_at = stop_at.or_else(|| Some(self.begin_to_stop()));
                 }
+                Input::MediaReady => {}
                 Input::Question(question) => question.answer(self.snapshot()),
                 Input::Time => {}
             }
             self.execute();
+            self.send_what_may_leave();
         }
     }
 
-    fn outcome(&self) -> anyhow::Result<()> {
+    fn outcome(&mut self) -> anyhow::Result<()> {
+        for transmit in self.outbox.take_all() {
+            self.send(transmit);
+        }
         match self.inputs.media_is_gone {
             true => anyhow::bail!("the media plane has died"),
             false => Ok(()),
@@ -150,12 +164,21 @@ impl Driver {
     fn execute(&mut self) {
         while let Some(command) = self.stack.poll_command() {
             match command {
-                Command::Send(transmit) => self.send(transmit),
-                Command::Media(MediaCommand::Apply(session)) => self.media.apply(session),
+                Command::Send(transmit) => self.outbox.put(transmit),
+                Command::Media(MediaCommand::Apply(session)) => {
+                    self.outbox.wait_for(self.media.apply(session));
+                }
                 Command::Media(MediaCommand::Remove(call)) => self.media.remove(call),
                 Command::Record(record) => self.records.write(&record),
                 Command::Event(event) => self.events.write(&event),
             }
+            self.send_what_may_leave();
+        }
+    }
+
+    fn send_what_may_leave(&mut self) {
+        while let Some(transmit) = self.outbox.take() {
+            self.send(transmit);
         }
     }
 

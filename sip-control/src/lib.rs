@@ -12,6 +12,7 @@ mod events;
 mod line_limit;
 pub mod media;
 pub mod metrics;
+mod outbox;
 mod ports;
 mod signals;
 pub mod status;

@@ -102,8 +102,7 @@ pub async fn place(
     } else {
         talk(&caller, &callee, script.packets, progress).await?;
     }
-    // The last packets are still on their way.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    last_packets(&caller, &callee).await;
     let (first, second) = if script.caller_hangs_up {
         (&mut caller, &mut callee)
     } else {
@@ -130,6 +129,22 @@ async fn talk(caller: &Agent, callee: &Agent, packets: u32, progress: &Progress)
         () = watch => Ok(()),
     }
 }
+
+/// Waits for packets that are still on their way: until all have come, or not any more.
+async fn last_packets(caller: &Agent, callee: &Agent) {
+    let whole = |from: &Agent, to: &Agent| {
+        to.media().counts().received.len() as u32 >= from.media().counts().sent
+    };
+    for _ in 0..LAST_PACKETS {
+        if whole(caller, callee) && whole(callee, caller) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A second, in steps of 10 ms: on a busy machine the thread that has a packet may wait for its CPU.
+const LAST_PACKETS: u32 = 100;
 
 async fn hold_and_resume(caller: &mut Agent, callee: &mut Agent) -> Result<()> {
     for (offered, answered) in [("sendonly", "recvonly"), ("sendrecv", "sendrecv")] {

@@ -16,8 +16,6 @@ use trunkline_tests::tap::Tap;
 const PACKETS: u32 = 60;
 /// What latching may cost a call at its start, each way.
 const FIRST_FEW: u32 = 3;
-/// A packet that is there before the flow or its next hop is, on a busy machine.
-const FIRST_ONE: u32 = 1;
 
 /// Every pairing of a carrier with a pbx, in both directions.
 const PAIRINGS: [(Party, Party); 8] = [
@@ -181,7 +179,7 @@ async fn in_the_lab(options: LabOptions, ipv6: &[Host], trunk_lines: Vec<(Party,
         &stage,
         &edge,
         &authority,
-        if latching { FIRST_FEW } else { FIRST_ONE },
+        if latching { FIRST_FEW } else { 0 },
     )
     .await;
     edge.stop().unwrap();
@@ -223,7 +221,7 @@ async fn latching_costs_at_most_three_packets_a_direction() {
 async fn every_pairing_crosses_the_edge_through_sockets() {
     let (stage, authority) = (Stage::loopback(), Authority::new().unwrap());
     let mut edge = start(&stage, &authority, &EdgeOptions::default());
-    every_pairing(&stage, &edge, &authority, FIRST_ONE).await;
+    every_pairing(&stage, &edge, &authority, 0).await;
     edge.stop().unwrap();
 }
 
@@ -300,7 +298,7 @@ async fn an_exhausted_port_range_is_answered_503_and_counted() {
     };
     let (first, second) =
         tokio::join!(call::place(&stage, &authority, first, 1, &progress), second);
-    assert!(first.unwrap().is_complete(FIRST_ONE));
+    assert!(first.unwrap().is_complete(0));
     let told = second.unwrap();
     assert!(told.contains("503"), "{told}");
     let records = edge.wait_for_records(2).unwrap();
@@ -333,7 +331,7 @@ async fn a_daemon_that_was_killed_is_followed_by_one_that_works() {
     let result = call::place(&stage, &authority, script, 1, &Progress::default())
         .await
         .unwrap();
-    assert!(result.is_complete(FIRST_ONE), "{}", losses(&result));
+    assert!(result.is_complete(0), "{}", losses(&result));
     edge.stop().unwrap();
     assert_no_pins(&stage);
 }

@@ -84,6 +84,11 @@ impl Call {
         }
     }
 
+    /// Whether a packet that arrives now finds its way out.
+    pub(super) fn is_ready(&self, carrier: &mut dyn Carrier) -> bool {
+        self.running.keys().all(|local| carrier.is_ready(*local))
+    }
+
     /// Where its flows arrive.
     pub(super) fn locals(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.running.keys().copied()

@@ -19,6 +19,9 @@ pub(super) trait Carrier: Send {
     /// For the log and the call record: why this flow cannot be carried.
     fn install(&mut self, call: CallId, flow: &PlannedFlow) -> Result<(), String>;
 
+    /// Whether the way to where the flow's packets go is known, down to the neighbour.
+    fn is_ready(&mut self, local: SocketAddr) -> bool;
+
     /// Packets that arrive from now on are not the flow's. Those on their way still are,
     /// until [`Carrier::release`].
     fn close(&mut self, local: SocketAddr);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use media_common::counters::Verdicts;
 use media_core::report::{MediaEvent, MediaReport};
 use media_core::session::{CallId, Session};
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::watch;
 
 use super::calls::{Applied, Call};
 use super::carrier::Carrier;
@@ -25,25 +27,39 @@ use super::xdp::XdpBackend;
 /// workers' rings are on their way for far less.
 const GRACE: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_secs(1);
+/// How long a session may wait for the neighbours that its packets leave by: on a working
+/// network they answer within a millisecond, and signalling waits as long.
+const NEXT_HOP_PATIENCE: Duration = Duration::from_millis(10);
 /// How soon an event is offered again that the channel had no room for.
 const EVENT_RETRY: Duration = Duration::from_millis(20);
 
 /// What the control thread is asked.
 pub(super) enum Input {
-    Apply(Box<Session>),
+    Apply(Box<Session>, Ticket),
     Remove(CallId),
     Verdicts(mpsc::Sender<Verdicts>),
     Flows(mpsc::Sender<Vec<FlowStatus>>),
     Stop,
 }
 
+/// The number of a session that was handed over: they count up.
+pub(super) type Ticket = u64;
+
 /// The way into the control thread.
 pub(super) struct Inputs {
     sender: mpsc::Sender<Input>,
     waker: Waker,
+    tickets: AtomicU64,
 }
 
 impl Inputs {
+    /// Hands a session over; the answer is its ticket.
+    pub(super) fn apply(&self, session: Session) -> Ticket {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed) + 1;
+        self.send(Input::Apply(Box::new(session), ticket));
+        ticket
+    }
+
     /// Never blocks. After the thread's end inputs have no effect.
     pub(super) fn send(&self, input: Input) {
         let _ = self.sender.send(input);
@@ -73,6 +89,18 @@ pub(super) struct Control {
     /// Events that the channel had no room for.
     waiting: VecDeque<MediaEvent>,
     next_tick: Instant,
+    /// Sessions whose flows run, but may not lead anywhere yet, the earliest first.
+    fences: VecDeque<Fence>,
+    /// The last session whose packets can pass.
+    ready: watch::Sender<Ticket>,
+}
+
+/// A session on its way to be ready.
+struct Fence {
+    call: CallId,
+    ticket: Ticket,
+    /// When it counts as ready all the same.
+    until: Instant,
 }
 
 enum Leaving {
@@ -84,7 +112,7 @@ impl Control {
     pub(super) fn start(
         config: &MediaConfig,
         events: tokio::sync::mpsc::Sender<MediaEvent>,
-    ) -> Result<(Inputs, Control, MediaDescription), MediaError> {
+    ) -> Result<(Inputs, Control, MediaDescription, watch::Receiver<Ticket>), MediaError> {
         let slots = Arc::new(Slots::new(&config.layout)?);
         let waker = Waker::new().map_err(|source| MediaError::System {
             action: "making an event counter",
@@ -93,6 +121,7 @@ impl Control {
         let (latch_reports, latches) = LatchReports::new(waker.clone());
         let (carrier, description) = start_backend(config, slots, latch_reports, &waker)?;
         let (sender, inputs) = mpsc::channel();
+        let (ready, is_ready) = watch::channel(0);
         let control = Control {
             inputs,
             latches,
@@ -105,8 +134,15 @@ impl Control {
             events,
             waiting: VecDeque::new(),
             next_tick: Instant::now() + TICK,
+            fences: VecDeque::new(),
+            ready,
         };
-        Ok((Inputs { sender, waker }, control, description))
+        let inputs = Inputs {
+            sender,
+            waker,
+            tickets: AtomicU64::new(0),
+        };
+        Ok((inputs, control, description, is_ready))
     }
 
     /// Until [`Input::Stop`]; answers the last verdicts.
@@ -127,6 +163,7 @@ impl Control {
             self.carrier.handle_readable();
             let now = Instant::now();
             self.finish_leaving(now);
+            self.lift_fences(now);
             if now >= self.next_tick {
                 self.next_tick = now + TICK;
                 self.tick(now);
@@ -141,6 +178,9 @@ impl Control {
         if let Some((due, _)) = self.leaving.front() {
             until = until.min(*due);
         }
+        if let Some(fence) = self.fences.front() {
+            until = until.min(fence.until);
+        }
         if !self.waiting.is_empty() {
             until = until.min(now + EVENT_RETRY);
         }
@@ -154,7 +194,7 @@ impl Control {
 
     fn handle_input(&mut self, input: Input) {
         match input {
-            Input::Apply(session) => self.handle_session(*session),
+            Input::Apply(session, ticket) => self.handle_session(*session, ticket),
             Input::Remove(call) => self.handle_removal(call),
             Input::Verdicts(answer) => drop(answer.send(self.carrier.verdicts())),
             Input::Flows(answer) => {
@@ -171,7 +211,7 @@ impl Control {
         }
     }
 
-    fn handle_session(&mut self, session: Session) {
+    fn handle_session(&mut self, session: Session, ticket: Ticket) {
         let id = session.call;
         let now = Instant::now();
         match self.calls.get_mut(&id) {
@@ -181,6 +221,31 @@ impl Control {
             }
         }
         self.apply(id);
+        self.fences.push_back(Fence {
+            call: id,
+            ticket,
+            until: now + NEXT_HOP_PATIENCE,
+        });
+    }
+
+    /// Says which sessions are ready: in order, so that one number says it of all before it.
+    fn lift_fences(&mut self, now: Instant) {
+        let mut ready = None;
+        while let Some(fence) = self.fences.front() {
+            let is_ready = fence.until <= now
+                || self
+                    .calls
+                    .get(&fence.call)
+                    .is_none_or(|call| call.is_ready(&mut *self.carrier));
+            if !is_ready {
+                break;
+            }
+            ready = Some(fence.ticket);
+            self.fences.pop_front();
+        }
+        if let Some(ready) = ready {
+            self.ready.send_replace(ready);
+        }
     }
 
     fn handle_latched(&mut self, latched: Latched) {

@@ -36,6 +36,7 @@ use std::thread::JoinHandle;
 use media_common::counters::Verdicts;
 use media_core::report::MediaEvent;
 use media_core::session::{CallId, Session};
+use tokio::sync::watch;
 
 pub use config::{Attach, Backend, MediaConfig};
 pub use error::MediaError;
@@ -49,6 +50,7 @@ pub struct MediaPlane {
     inputs: Inputs,
     description: MediaDescription,
     thread: Option<JoinHandle<Verdicts>>,
+    ready: watch::Receiver<u64>,
 }
 
 impl MediaPlane {
@@ -58,7 +60,7 @@ impl MediaPlane {
         config: MediaConfig,
         events: tokio::sync::mpsc::Sender<MediaEvent>,
     ) -> Result<MediaPlane, MediaError> {
-        let (inputs, control, description) = Control::start(&config, events)?;
+        let (inputs, control, description, ready) = Control::start(&config, events)?;
         let thread = std::thread::Builder::new()
             .name("media-control".to_owned())
             .spawn(move || control.run())
@@ -70,13 +72,23 @@ impl MediaPlane {
             inputs,
             description,
             thread: Some(thread),
+            ready,
         })
     }
 
     /// Makes the call's media what `session` says: new, changed or unchanged.
     /// A session that cannot be carried is answered by [`MediaEvent::Failed`].
-    pub fn apply(&self, session: Session) {
-        self.inputs.send(Input::Apply(Box::new(session)));
+    ///
+    /// Answers the session's number: once [`MediaPlane::ready`] shows it, or a later one, packets
+    /// of the session pass. Peers should not be told of it before.
+    pub fn apply(&self, session: Session) -> u64 {
+        self.inputs.apply(session)
+    }
+
+    /// The number of the last session that is ready. A peer that does not answer the neighbour
+    /// query delays it by no more than some milliseconds.
+    pub fn ready(&self) -> watch::Receiver<u64> {
+        self.ready.clone()
     }
 
     /// Takes the call's flows away; [`MediaEvent::Removed`] follows when no packet of it is

@@ -175,6 +175,12 @@ impl NextHops {
         }
     }
 
+    /// Whether packets to it can leave.
+    pub(super) fn is_resolved(&self, index: u16) -> bool {
+        let hop = self.hops.get(usize::from(index)).and_then(Option::as_ref);
+        hop.is_some_and(|hop| hop.value.ifindex != 0)
+    }
+
     /// Takes what the kernel says has changed.
     pub(super) fn handle_changes(&mut self) {
         let changes = self.netlink.changes();

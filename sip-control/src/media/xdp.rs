@@ -256,6 +256,14 @@ impl Carrier for XdpBackend {
         Ok(())
     }
 
+    fn is_ready(&mut self, local: SocketAddr) -> bool {
+        let hops = self.flows.get(&local).map(|installed| &installed.hops);
+        hops.is_none_or(|hops| {
+            hops.iter()
+                .all(|(_, index)| self.next_hops.is_resolved(*index))
+        })
+    }
+
     fn close(&mut self, local: SocketAddr) {
         let Some(installed) = self.flows.get_mut(&local) else {
             return;

@@ -116,6 +116,11 @@ impl Carrier for UdpBackend {
             .inspect_err(|_| self.slots.clear(index))
     }
 
+    /// The socket is bound: what arrives waits in it, and the kernel asks for neighbours.
+    fn is_ready(&mut self, _local: SocketAddr) -> bool {
+        true
+    }
+
     /// The socket stays until the release: a packet of the other direction may leave by it.
     fn close(&mut self, _local: SocketAddr) {}
 
