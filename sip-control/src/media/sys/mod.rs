@@ -10,4 +10,4 @@ mod xsk;
 pub(super) use abi::Abi;
 pub(super) use ethtool::receive_queues;
 pub(super) use table::FlowTable;
-pub(super) use xsk::{BindError, Frame, Xsk};
+pub(super) use xsk::{BATCH, BindError, FRAME, Receive, Transmit, open as open_xsk};

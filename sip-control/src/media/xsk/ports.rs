@@ -1,54 +1,80 @@
-//! A worker's sockets, by the interface that they are bound to.
+//! A worker's sockets: a side that receives and a side that sends, by interface.
 
 use media_common::counters::DropReason;
 
-use crate::media::sys::{Frame, Xsk};
+use crate::media::sys::{FRAME, Receive, Transmit};
 
-/// A socket and its interface.
+/// A bound socket.
 pub(super) struct Port {
     pub(super) ifindex: u32,
-    pub(super) socket: Xsk,
+    pub(super) receive: Receive,
+    pub(super) transmit: Transmit,
 }
 
-pub(super) struct Ports(pub(super) Vec<Port>);
+/// The sides that send.
+pub(super) struct Exits(Vec<Exit>);
 
-impl Ports {
+struct Exit {
+    ifindex: u32,
+    transmit: Transmit,
+    /// Something is queued that the kernel has not taken.
+    is_queued: bool,
+}
+
+/// Parts the sockets.
+pub(super) fn split(ports: Vec<Port>) -> (Vec<Receive>, Exits) {
+    let (receives, exits) = ports
+        .into_iter()
+        .map(|port| {
+            let exit = Exit {
+                ifindex: port.ifindex,
+                transmit: port.transmit,
+                is_queued: false,
+            };
+            (port.receive, exit)
+        })
+        .unzip();
+    (receives, Exits(exits))
+}
+
+impl Exits {
     /// Where to send by that interface.
+    #[inline]
     pub(super) fn towards(&self, ifindex: u32) -> Option<usize> {
-        self.0.iter().position(|port| port.ifindex == ifindex)
+        self.0.iter().position(|exit| exit.ifindex == ifindex)
     }
 
-    /// An empty frame to send there.
-    pub(super) fn allocate(&mut self, place: usize) -> Result<Frame, DropReason> {
-        let socket = &mut self.0[place].socket;
-        if let Some(frame) = socket.allocate() {
-            return Ok(frame);
+    /// An empty frame to send there; the same one until [`Exits::queue`].
+    #[inline]
+    pub(super) fn room(&mut self, exit: usize) -> Result<&mut [u8; FRAME], DropReason> {
+        let exit = self.0.get_mut(exit).ok_or(DropReason::BadEntry)?;
+        exit.transmit.room().ok_or(DropReason::TransmitFull)
+    }
+
+    /// Queues what lies at `packet` in the frame of that exit.
+    #[inline]
+    pub(super) fn queue(
+        &mut self,
+        exit: usize,
+        packet: std::ops::Range<usize>,
+    ) -> Result<(), DropReason> {
+        let exit = self.0.get_mut(exit).ok_or(DropReason::BadEntry)?;
+        if !exit.transmit.commit(packet) {
+            return Err(DropReason::TooLong);
         }
-        socket.recycle();
-        socket.allocate().ok_or(DropReason::TransmitFull)
+        exit.is_queued = true;
+        Ok(())
     }
 
-    /// Queues a frame of that place; answers how many frames were dropped to make room.
-    pub(super) fn queue(&mut self, place: usize, frame: Frame) -> usize {
-        let socket = &mut self.0[place].socket;
-        match socket.queue(frame) {
-            Ok(()) => 0,
-            Err(frame) => {
-                // The queue holds a batch, and is empty after this.
-                let dropped = socket.flush();
-                dropped + usize::from(socket.queue(frame).is_err())
-            }
-        }
-    }
-
-    /// Sends everything that is queued; answers how many frames were dropped.
+    /// Sends everything that is queued; answers how many packets the kernel dropped.
     pub(super) fn flush(&mut self) -> usize {
-        self.0.iter_mut().map(|port| port.socket.flush()).sum()
-    }
-
-    pub(super) fn recycle(&mut self) {
-        for port in &mut self.0 {
-            port.socket.recycle();
-        }
+        let queued = self.0.iter_mut().filter(|exit| exit.is_queued);
+        queued
+            .map(|exit| {
+                let dropped = exit.transmit.flush();
+                exit.is_queued = exit.transmit.is_pending();
+                dropped
+            })
+            .sum()
     }
 }

@@ -13,24 +13,37 @@ use media_common::counters::{DropReason, Verdicts};
 use media_core::relay::Outcome;
 use media_core::relay::frame::{self, MAX_HEADERS, PassReason};
 
-use super::ports::{Port, Ports};
+use super::ports::{self, Exits, Port};
 use crate::media::shared_hops::HopCache;
 use crate::media::slots::{LatchReports, Latched, SharedVerdicts, Slots};
-use crate::media::sys::Frame;
+use crate::media::sys::{BATCH, FRAME, Receive};
 
-/// As long as a frame of a UMEM, bytes.
-const FRAME: usize = 2048;
+/// How many packets ahead of the one at hand are fetched into the cache.
+const AHEAD: usize = 4;
 
 pub(super) struct Worker {
-    ports: Ports,
+    receives: Vec<Receive>,
+    relay: Relay,
+    shared_verdicts: SharedVerdicts,
+}
+
+/// All that a packet needs on its way from a receive frame into a transmit frame.
+struct Relay {
+    exits: Exits,
     slots: Arc<Slots>,
     hops: HopCache,
     latches: LatchReports,
-    shared_verdicts: SharedVerdicts,
     /// Since the last batch.
     verdicts: Verdicts,
     /// Takes what is relayed to nowhere: the flow's state moves on all the same.
-    scratch: Box<[u8]>,
+    scratch: Box<[u8; FRAME]>,
+}
+
+/// What a round has found.
+pub(super) struct Round {
+    pub(super) packets: usize,
+    /// A socket gave as many as a batch may have, and may have more.
+    pub(super) is_full: bool,
 }
 
 impl Worker {
@@ -41,60 +54,79 @@ impl Worker {
         latches: LatchReports,
         shared_verdicts: SharedVerdicts,
     ) -> Worker {
-        let scratch = vec![0; FRAME].into();
+        let (receives, exits) = ports::split(ports);
         Worker {
-            ports: Ports(ports),
-            slots,
-            hops,
-            latches,
+            receives,
+            relay: Relay {
+                exits,
+                slots,
+                hops,
+                latches,
+                verdicts: Verdicts::default(),
+                scratch: Box::new([0; FRAME]),
+            },
             shared_verdicts,
-            verdicts: Verdicts::default(),
-            scratch,
         }
     }
 
-    /// Relays what has arrived, at most one batch per socket. `false` if there was nothing.
-    pub(super) fn relay_batch(&mut self) -> bool {
-        self.hops.renew();
-        let mut has_worked = false;
-        for place in 0..self.ports.0.len() {
-            if self.ports.0[place].socket.receive() == 0 {
+    /// Relays what has arrived by `now`, at most one batch per socket.
+    pub(super) fn relay_round(&mut self, now: Instant) -> Round {
+        let mut round = Round {
+            packets: 0,
+            is_full: false,
+        };
+        self.relay.hops.renew();
+        for receive in &mut self.receives {
+            let count = receive.receive();
+            if count == 0 {
                 continue;
             }
-            has_worked = true;
-            let now = Instant::now();
-            while let Some(received) = self.ports.0[place].socket.pop() {
-                match self.relay(now, &received) {
-                    Ok(dropped) => {
-                        self.verdicts.relayed += 1;
-                        self.take_back(dropped);
-                    }
-                    Err(reason) => self.verdicts.count_drop(reason),
-                }
+            round.packets += count;
+            round.is_full |= count == BATCH;
+            (0..AHEAD).for_each(|place| receive.prefetch(place));
+            for place in 0..count {
+                receive.prefetch(place + AHEAD);
+                self.relay.take(now, receive.frame(place));
             }
-            let dropped = self.ports.flush();
-            self.take_back(dropped);
+            receive.give_back();
         }
-        self.ports.recycle();
-        if has_worked {
+        if round.packets > 0 {
+            self.relay.flush();
             self.shared_verdicts
-                .add(&std::mem::take(&mut self.verdicts));
+                .add(&std::mem::take(&mut self.relay.verdicts));
         }
-        has_worked
+        round
+    }
+}
+
+impl Relay {
+    /// Relays one packet into a queue, or counts why not.
+    fn take(&mut self, now: Instant, received: &[u8]) {
+        match self.relay(now, received) {
+            Ok(()) => self.verdicts.relayed += 1,
+            Err(reason) => self.verdicts.count_drop(reason),
+        }
     }
 
-    /// Relays one packet into a queue; answers how many queued frames were dropped for it.
-    fn relay(&mut self, now: Instant, received: &Frame) -> Result<usize, DropReason> {
-        let arrived = frame::parse(received.bytes()).map_err(drop_reason)?;
+    /// Sends what was queued.
+    fn flush(&mut self) {
+        // They were counted as relayed.
+        for _ in 0..self.exits.flush() {
+            self.verdicts.relayed = self.verdicts.relayed.wrapping_sub(1);
+            self.verdicts.count_drop(DropReason::TransmitFull);
+        }
+    }
+
+    fn relay(&mut self, now: Instant, received: &[u8]) -> Result<(), DropReason> {
+        let arrived = frame::parse(received).map_err(drop_reason)?;
         let index = self
             .slots
             .index_of(arrived.destination)
             .ok_or(DropReason::BadEntry)?;
-        if !frame::has_valid_checksum(received.bytes(), &arrived) {
+        if !frame::has_valid_checksum(received, &arrived) {
             return Err(DropReason::Malformed);
         }
         let datagram = received
-            .bytes()
             .get(arrived.payload.clone())
             .ok_or(DropReason::Malformed)?;
         let mut guard = self.slots.lock(index).ok_or(DropReason::BadEntry)?;
@@ -105,12 +137,12 @@ impl Worker {
         let likely = slot
             .hops
             .first()
-            .and_then(|(_, hop)| self.ports.towards(self.hops.get(*hop).ifindex));
-        let mut transmit = likely.map(|place| self.ports.allocate(place)).transpose()?;
-        let out = match &mut transmit {
-            Some(transmit) => transmit.whole().get_mut(MAX_HEADERS..).unwrap_or_default(),
-            None => &mut self.scratch,
+            .and_then(|(_, hop)| self.exits.towards(self.hops.get(*hop).ifindex));
+        let out = match likely {
+            Some(likely) => self.exits.room(likely)?,
+            None => &mut *self.scratch,
         };
+        let out = out.get_mut(MAX_HEADERS..).unwrap_or_default();
         let (len, from, to, dscp, latched) =
             match slot.flow.relay(now, arrived.source, datagram, out) {
                 Outcome::Forward {
@@ -142,61 +174,41 @@ impl Worker {
             .filter(|hop| hop.ifindex != 0)
             .ok_or(DropReason::NextHop)?;
         let exit = self
-            .ports
+            .exits
             .towards(next_hop.ifindex)
             .ok_or(DropReason::BadEntry)?;
-        let mut transmit = match transmit {
-            Some(transmit) if likely == Some(exit) => transmit,
-            other => self.moved(exit, other, len)?,
-        };
-        let payload = MAX_HEADERS..MAX_HEADERS + len;
-        let range = frame::emit(
-            transmit.whole(),
-            payload,
-            &arrived,
-            from,
-            to,
-            dscp,
-            &next_hop,
-        )?;
-        if !transmit.keep(range) {
-            return Err(DropReason::TooLong);
+        if likely != Some(exit) {
+            self.move_to(exit, likely, len)?;
         }
-        Ok(self.ports.queue(exit, transmit))
+        let room = self.exits.room(exit)?;
+        let payload = MAX_HEADERS..MAX_HEADERS + len;
+        let packet = frame::emit(room, payload, &arrived, from, to, dscp, &next_hop)?;
+        self.exits.queue(exit, packet)
     }
 
-    /// The relayed packet in a frame of the interface that it does leave by.
-    fn moved(
+    /// Brings the relayed packet to a frame of the interface that it does leave by.
+    fn move_to(
         &mut self,
         exit: usize,
-        written: Option<Frame>,
+        written: Option<usize>,
         len: usize,
-    ) -> Result<Frame, DropReason> {
-        let mut transmit = self.ports.allocate(exit)?;
-        let to = transmit
-            .whole()
-            .get_mut(MAX_HEADERS..MAX_HEADERS + len)
-            .ok_or(DropReason::TooLong)?;
-        match written {
-            Some(mut written) => {
-                to.copy_from_slice(
-                    written
-                        .whole()
-                        .get(MAX_HEADERS..MAX_HEADERS + len)
-                        .ok_or(DropReason::TooLong)?,
-                );
-            }
-            None => to.copy_from_slice(self.scratch.get(..len).ok_or(DropReason::TooLong)?),
+    ) -> Result<(), DropReason> {
+        let relayed = MAX_HEADERS..MAX_HEADERS + len;
+        if let Some(written) = written {
+            let written = self.exits.room(written)?.get(relayed.clone());
+            let kept = self.scratch.get_mut(relayed.clone());
+            let (Some(written), Some(kept)) = (written, kept) else {
+                return Err(DropReason::TooLong);
+            };
+            kept.copy_from_slice(written);
         }
-        Ok(transmit)
-    }
-
-    /// Packets that were counted as relayed and then not sent.
-    fn take_back(&mut self, dropped: usize) {
-        for _ in 0..dropped {
-            self.verdicts.relayed = self.verdicts.relayed.wrapping_sub(1);
-            self.verdicts.count_drop(DropReason::TransmitFull);
-        }
+        let written = self.scratch.get(relayed.clone());
+        let room = self.exits.room(exit)?.get_mut(relayed);
+        let (Some(written), Some(room)) = (written, room) else {
+            return Err(DropReason::TooLong);
+        };
+        room.copy_from_slice(written);
+        Ok(())
     }
 }
 

@@ -1,0 +1,358 @@
+//! An AF_XDP socket with its own UMEM, as a side that receives and a side that sends.
+//!
+//! ```text
+//!   Receive:   fill ring ─► kernel ─► receive ring ─► frame(n) ─► give_back: fill ring
+//!   Transmit:  room ─► commit: transmit ring ─► flush: kernel ─► completion ring ─► room
+//! ```
+//!
+//! Each side has frames of its own. The receive side gives a batch back before it takes the
+//! next, and has as many frames as the fill ring has entries: the kernel always has all of
+//! them but the batch at hand, whatever becomes of the packets.
+
+mod mapping;
+mod ring;
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{
+    self, set_xdp_rx_ring_size, set_xdp_tx_ring_size, set_xdp_umem_completion_ring_size,
+    set_xdp_umem_fill_ring_size, set_xdp_umem_reg, xdp_mmap_offsets,
+};
+use rustix::net::xdp::{
+    SocketAddrXdp, SocketAddrXdpFlags, XDP_PGOFF_RX_RING, XDP_PGOFF_TX_RING,
+    XDP_UMEM_PGOFF_COMPLETION_RING, XDP_UMEM_PGOFF_FILL_RING, XdpDesc, XdpDescOptions,
+    XdpOptionsFlags, XdpUmemReg, XdpUmemRegFlags,
+};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
+};
+
+use mapping::Mapping;
+use ring::{Consumer, Producer};
+
+/// Frames of the receive side: at 100,000 packets/s what arrives in 40 ms, should something
+/// else have the worker's CPU for so long.
+const RECEIVE_FRAMES: u32 = 4096;
+/// Frames of the side that sends. In copy mode they are back when [`Transmit::flush`] is.
+const TRANSMIT_FRAMES: u32 = 2048;
+/// Bytes of a frame; the kernel leaves the first 256 of a received one free
+/// (`XDP_PACKET_HEADROOM`).
+pub(in crate::media) const FRAME: usize = 2048;
+/// Frames that [`Receive::receive`] gives at most.
+pub(in crate::media) const BATCH: usize = 64;
+/// Bytes at the beginning of a packet that [`Receive::prefetch`] fetches: headers and voice.
+const PREFETCHED: usize = 256;
+const CACHE_LINE: usize = 64;
+
+/// The side that receives. Stays on the thread that made it.
+pub(in crate::media) struct Receive {
+    ring: Consumer<XdpDesc>,
+    fill: Producer<u64>,
+    /// Frames that were taken and not given back.
+    taken: u32,
+    shared: Rc<Shared>,
+}
+
+/// The side that sends. Stays on the thread that made it.
+pub(in crate::media) struct Transmit {
+    ring: Producer<XdpDesc>,
+    completion: Consumer<u64>,
+    /// Frames that are neither in the ring nor with the kernel: the last one back is the first
+    /// to be used again, while it is in the cache.
+    free: Vec<u64>,
+    shared: Rc<Shared>,
+}
+
+/// What both sides need. The socket is closed before its memory is unmapped.
+struct Shared {
+    fd: OwnedFd,
+    umem: Mapping,
+}
+
+/// Why a socket is not bound.
+#[derive(Debug)]
+pub(in crate::media) enum BindError {
+    /// The queue has a socket, or had one until a moment ago.
+    Busy,
+    /// The process may not lock as much memory as the UMEM has (RLIMIT_MEMLOCK).
+    LockedMemory,
+    Refused(io::Error),
+}
+
+/// Binds a socket to `queue` of the interface; `copy` forbids zero-copy.
+pub(in crate::media) fn open(
+    ifindex: u32,
+    queue: u32,
+    copy: bool,
+) -> Result<(Receive, Transmit), BindError> {
+    let flags = SocketFlags::CLOEXEC;
+    let fd = socket_with(AddressFamily::XDP, SocketType::RAW, flags, None)
+        .map_err(refused("making the socket"))?;
+    let frames = (RECEIVE_FRAMES + TRANSMIT_FRAMES) as usize;
+    let umem = Mapping::anonymous(frames * FRAME).map_err(BindError::Refused)?;
+    register(&fd, &umem)?;
+    let shared = Rc::new(Shared { fd, umem });
+    let (receive, transmit) = sides(&shared).map_err(BindError::Refused)?;
+    let mut flags = SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+    if copy {
+        flags |= SocketAddrXdpFlags::XDP_COPY;
+    }
+    bind(&shared.fd, &SocketAddrXdp::new(flags, ifindex, queue)).map_err(|error| match error {
+        Errno::BUSY => BindError::Busy,
+        error => refused("binding")(error),
+    })?;
+    Ok((receive, transmit))
+}
+
+/// Gives the kernel the memory, and has it make the rings.
+fn register(fd: &OwnedFd, umem: &Mapping) -> Result<(), BindError> {
+    let region = XdpUmemReg {
+        addr: umem.start().as_ptr() as u64,
+        len: umem.len() as u64,
+        chunk_size: FRAME as u32,
+        headroom: 0,
+        flags: XdpUmemRegFlags::empty(),
+        tx_metadata_len: 0,
+    };
+    set_xdp_umem_reg(fd, region).map_err(|error| match error {
+        // What `xdp_umem_account_pages` answers (net/xdp/xdp_umem.c).
+        Errno::NOBUFS => BindError::LockedMemory,
+        error => refused("registering memory")(error),
+    })?;
+    set_xdp_umem_fill_ring_size(fd, RECEIVE_FRAMES).map_err(refused("making a ring"))?;
+    set_xdp_umem_completion_ring_size(fd, TRANSMIT_FRAMES).map_err(refused("making a ring"))?;
+    set_xdp_rx_ring_size(fd, RECEIVE_FRAMES).map_err(refused("making a ring"))?;
+    set_xdp_tx_ring_size(fd, TRANSMIT_FRAMES).map_err(refused("making a ring"))
+}
+
+/// Maps the rings of a registered socket, and fills the fill ring.
+fn sides(shared: &Rc<Shared>) -> io::Result<(Receive, Transmit)> {
+    let fd = shared.fd.as_fd();
+    let offsets = xdp_mmap_offsets(fd)?;
+    // SAFETY: sizes as registered, offsets and places as the kernel says them; descriptors are
+    // of receive and transmit rings, addresses of fill and completion rings (linux/if_xdp.h).
+    let (received, mut fill, ring, completion) = unsafe {
+        (
+            Consumer::map(fd, RECEIVE_FRAMES, XDP_PGOFF_RX_RING, &offsets.rx)?,
+            Producer::map(fd, RECEIVE_FRAMES, XDP_UMEM_PGOFF_FILL_RING, &offsets.fr)?,
+            Producer::map(fd, TRANSMIT_FRAMES, XDP_PGOFF_TX_RING, &offsets.tx)?,
+            Consumer::map(
+                fd,
+                TRANSMIT_FRAMES,
+                XDP_UMEM_PGOFF_COMPLETION_RING,
+                &offsets.cr,
+            )?,
+        )
+    };
+    let address = |frame: u32| u64::from(frame) * FRAME as u64;
+    for frame in 0..RECEIVE_FRAMES {
+        fill.push(address(frame));
+    }
+    fill.publish();
+    let receive = Receive {
+        ring: received,
+        fill,
+        taken: 0,
+        shared: Rc::clone(shared),
+    };
+    let transmit = Transmit {
+        ring,
+        completion,
+        free: (RECEIVE_FRAMES..RECEIVE_FRAMES + TRANSMIT_FRAMES)
+            .rev()
+            .map(address)
+            .collect(),
+        shared: Rc::clone(shared),
+    };
+    Ok((receive, transmit))
+}
+
+impl Receive {
+    pub(in crate::media) fn fd(&self) -> BorrowedFd<'_> {
+        self.shared.fd.as_fd()
+    }
+
+    /// Whether the driver reads and writes our memory itself.
+    pub(in crate::media) fn is_zero_copy(&self) -> bool {
+        sockopt::xdp_options(self.fd())
+            .is_ok_and(|options| options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY))
+    }
+
+    /// Takes what has arrived, at most [`BATCH`]; how many frames there now are. Those of the
+    /// batch before go back first.
+    #[inline]
+    pub(in crate::media) fn receive(&mut self) -> usize {
+        self.give_back();
+        self.taken = self.ring.available().min(BATCH as u32);
+        self.taken as usize
+    }
+
+    /// What frame `place` of the batch holds; empty if there is no such frame.
+    #[inline]
+    pub(in crate::media) fn frame(&self, place: usize) -> &[u8] {
+        let Some(frame) = self.place_of(place) else {
+            return &[];
+        };
+        // SAFETY: within the UMEM. The kernel has given the frame to us (it was in the receive
+        // ring) and writes to it again only after `give_back`, which takes `&mut self`.
+        unsafe {
+            std::slice::from_raw_parts(
+                self.shared.umem.start().as_ptr().add(frame.start),
+                frame.len(),
+            )
+        }
+    }
+
+    /// Has the beginning of frame `place` fetched into the cache: another CPU wrote it.
+    #[inline]
+    pub(in crate::media) fn prefetch(&self, place: usize) {
+        if let Some(frame) = self.place_of(place) {
+            for at in (0..PREFETCHED.min(frame.len())).step_by(CACHE_LINE) {
+                // SAFETY: within the UMEM.
+                prefetch(unsafe { self.shared.umem.start().as_ptr().add(frame.start + at) });
+            }
+        }
+    }
+
+    /// Gives the kernel the frames of the batch back.
+    pub(in crate::media) fn give_back(&mut self) {
+        if self.taken == 0 {
+            return;
+        }
+        for place in 0..self.taken {
+            // There are as many entries as frames: the ring has room.
+            self.fill
+                .push(self.ring.get(place).addr & !(FRAME as u64 - 1));
+        }
+        self.fill.publish();
+        self.ring.release(self.taken);
+        self.taken = 0;
+        if self.fill.needs_wakeup() {
+            // A driver that found no frames has stopped looking. EAGAIN is the usual answer.
+            let _ = recv(&self.shared.fd, &mut [0u8; 0][..], RecvFlags::DONTWAIT);
+        }
+    }
+
+    #[inline]
+    fn place_of(&self, place: usize) -> Option<Range<usize>> {
+        let place = u32::try_from(place).ok().filter(|at| *at < self.taken)?;
+        let entry = self.ring.get(place);
+        let start = usize::try_from(entry.addr).ok()?;
+        let end = start.checked_add(entry.len as usize)?;
+        (end <= RECEIVE_FRAMES as usize * FRAME).then_some(start..end)
+    }
+}
+
+impl Transmit {
+    /// The bytes of an empty frame, for [`Transmit::commit`]; `None` while all are on their way.
+    #[inline]
+    pub(in crate::media) fn room(&mut self) -> Option<&mut [u8; FRAME]> {
+        if self.free.is_empty() {
+            self.reclaim();
+        }
+        let start = usize::try_from(*self.free.last()?).ok()?;
+        debug_assert!(start + FRAME <= self.shared.umem.len());
+        // SAFETY: `free` has addresses of whole frames in the UMEM, each once, that neither the
+        // kernel nor the receive side has; the borrow of `self` keeps others from this one.
+        Some(unsafe {
+            &mut *self
+                .shared
+                .umem
+                .start()
+                .as_ptr()
+                .add(start)
+                .cast::<[u8; FRAME]>()
+        })
+    }
+
+    /// Queues what `packet` has of the bytes that [`Transmit::room`] gave last, for
+    /// [`Transmit::flush`]. `false` if it does not fit, or there was no room.
+    #[inline]
+    pub(in crate::media) fn commit(&mut self, packet: Range<usize>) -> bool {
+        if packet.is_empty() || packet.end > FRAME {
+            return false;
+        }
+        let Some(address) = self.free.last() else {
+            return false;
+        };
+        let entry = XdpDesc {
+            addr: address + packet.start as u64,
+            len: packet.len() as u32,
+            options: XdpDescOptions::empty(),
+        };
+        // There are as many entries as frames: the ring has room.
+        let is_queued = self.ring.push(entry);
+        if is_queued {
+            self.free.pop();
+        }
+        is_queued
+    }
+
+    /// Has the kernel send what is queued; answers how many packets it dropped.
+    ///
+    /// In copy mode the kernel sends only when called, some dozen packets a time. It is called
+    /// again while it gets on: what a full or dead interface leaves waits for the next flush.
+    pub(in crate::media) fn flush(&mut self) -> usize {
+        self.ring.publish();
+        let mut dropped = 0;
+        // Each call takes a packet or is the last one.
+        let mut pending = self.ring.pending();
+        while pending > 0 && self.ring.needs_wakeup() {
+            let result = send(&self.shared.fd, &[], SendFlags::DONTWAIT);
+            let left = self.ring.pending();
+            match result {
+                // The queue behind the interface has dropped one (`NET_XMIT_DROP`), and is full.
+                Err(Errno::BUSY) => dropped += 1,
+                // EAGAIN: its budget for one call is used up, or it has no room.
+                Ok(_) | Err(_) => {}
+            }
+            if left >= pending {
+                break;
+            }
+            pending = left;
+        }
+        self.reclaim();
+        dropped
+    }
+
+    /// Whether packets are queued that the kernel has not taken.
+    pub(in crate::media) fn is_pending(&self) -> bool {
+        self.ring.pending() > 0
+    }
+
+    /// Takes back the frames that were sent.
+    fn reclaim(&mut self) {
+        let count = self.completion.available();
+        if count == 0 {
+            return;
+        }
+        for place in 0..count {
+            let frame = self.completion.get(place) & !(FRAME as u64 - 1);
+            self.free.push(frame);
+        }
+        self.completion.release(count);
+    }
+}
+
+#[inline]
+fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which does not fault whatever the address; SSE is part of x86-64.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+fn refused(what: &'static str) -> impl Fn(Errno) -> BindError {
+    move |error| {
+        let error = io::Error::from(error);
+        BindError::Refused(io::Error::new(error.kind(), format!("{what}: {error}")))
+    }
+}

@@ -1,0 +1,99 @@
+//! How long a worker rests between batches.
+//!
+//! A wake-up costs as much as several packets. When packets come one by one, each would pay
+//! for one, and the CPU that delivers it for waking another. So a worker that finds packets
+//! lets the next ones gather for a fixed time without asking to be woken, and takes them in
+//! one batch: the more there are, the less each costs. When they come farther apart than
+//! that, waiting to be woken is the cheaper way. A worker that falls behind does not rest.
+
+use std::time::{Duration, Instant};
+
+/// How long packets may gather: most of the delay that a worker may add.
+pub(super) const GATHER: Duration = Duration::from_micros(250);
+
+/// What to do before the next batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// More is waiting already.
+    None,
+    /// Sleep that long, whatever arrives.
+    Gather(Duration),
+    /// Sleep until a packet arrives.
+    UntilPacket,
+}
+
+/// What the last batches say about the next.
+#[derive(Default)]
+pub(super) struct Pace {
+    last_packets: Option<Instant>,
+}
+
+impl Pace {
+    /// `packets` were relayed by `now`; `is_full` if one socket gave as many as a batch may have.
+    pub(super) fn after(&mut self, packets: usize, is_full: bool, now: Instant) -> Rest {
+        if is_full {
+            self.last_packets = Some(now);
+            return Rest::None;
+        }
+        if packets == 0 {
+            return Rest::UntilPacket;
+        }
+        let gap = self
+            .last_packets
+            .replace(now)
+            .map(|last| now.saturating_duration_since(last));
+        match gap {
+            Some(gap) if gap < 2 * GATHER => Rest::Gather(GATHER),
+            _ => Rest::UntilPacket,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rests(gaps_us: &[u64], packets: usize) -> Vec<Rest> {
+        let mut now = Instant::now();
+        let mut pace = Pace::default();
+        gaps_us
+            .iter()
+            .map(|gap| {
+                now += Duration::from_micros(*gap);
+                pace.after(packets, false, now)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn packets_that_come_quickly_are_let_gather() {
+        assert_eq!(
+            rests(&[0, 50, 300, 300], 1)[1..],
+            [Rest::Gather(GATHER); 3],
+            "and go on to, at the pace of its own sleep"
+        );
+    }
+
+    #[test]
+    fn packets_that_come_slowly_are_relayed_as_they_come() {
+        assert_eq!(
+            rests(&[0, 10_000, 5_000, 20_000], 1),
+            [Rest::UntilPacket; 4]
+        );
+    }
+
+    #[test]
+    fn a_worker_with_nothing_to_do_sleeps() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        pace.after(1, false, now);
+        pace.after(1, false, now);
+        assert_eq!(pace.after(0, false, now), Rest::UntilPacket);
+    }
+
+    #[test]
+    fn a_worker_that_falls_behind_does_not_rest() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.after(64, true, Instant::now()), Rest::None);
+    }
+}
