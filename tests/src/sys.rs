@@ -1,6 +1,9 @@
 //! The system calls that the standard library has no safe form of: namespaces, packet sockets,
-//! and the two-instruction XDP program that a veth peer needs.
+//! and the two-instruction XDP program that a veth peer needs; and the C library that SRTP is
+//! compared with.
 #![allow(unsafe_code)]
+
+pub mod libsrtp;
 
 use std::ffi::CString;
 use std::fs::File;

@@ -49,7 +49,14 @@ const BUILD: &[&str] = &["gcc"];
 /// Namespaces and a look into the maps.
 const DEMO: &[&str] = &["bpftool", "iproute2"];
 /// Peers and tools of the lab and of the interop tests.
-const TEST: &[&str] = &["baresip-core", "ethtool", "ffmpeg", "openssl", "sip-tester"];
+const TEST: &[&str] = &[
+    "baresip-core",
+    "ethtool",
+    "ffmpeg",
+    "libsrtp2-1",
+    "openssl",
+    "sip-tester",
+];
 /// Peers of the media bench.
 const BENCH: &[&str] = &["libsrtp2-1", "nftables", "rtpengine-daemon"];
 
