@@ -11,6 +11,7 @@ pub mod measure;
 pub mod nat;
 pub mod report;
 pub mod skb_source;
+pub mod srtp_crypto;
 pub mod sys;
 pub mod versions;
 pub mod xdp_forward;
