@@ -7,6 +7,12 @@ mod edge;
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
+mod hygiene;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod next_hops;
+#[cfg(test)]
 mod sockets;
 #[cfg(test)]
 mod support;

@@ -10,6 +10,8 @@ use media_core::srtp::key::MasterKey;
 use media_core::srtp::profile::Suite;
 use rand_core::{OsRng, TryRngCore};
 
+use crate::edge::{CALLEE_SSRC, CALLER_SSRC, Call};
+
 /// PCMU and telephone-event.
 pub(crate) const PAYLOAD_TYPES: u128 = 1 << 0 | 1 << 101;
 
@@ -78,4 +80,27 @@ pub(crate) fn local(address: IpAddr, rtp_port: u16) -> LocalMedia {
         rtp_port,
         rtcp_port: rtp_port + 1,
     }
+}
+
+pub(crate) fn secure() -> Option<Keys> {
+    Some(Keys::generate(Suite::AesCm128HmacSha1_80))
+}
+
+pub(crate) fn secure_32() -> Option<Keys> {
+    Some(Keys::generate(Suite::AesCm128HmacSha1_32))
+}
+
+/// Packets that a test sends each way, where their number does not matter.
+pub(crate) const PACKETS: u16 = 25;
+
+/// Sends `count` packets each way, alternately, and answers how many arrived each way.
+pub(crate) fn talk(call: &mut Call, count: u16) -> [u16; 2] {
+    let mut arrived = [0; 2];
+    for _ in 0..count {
+        call.caller.send();
+        call.callee.send();
+        arrived[0] += u16::from(call.callee.receive(CALLER_SSRC).is_some());
+        arrived[1] += u16::from(call.caller.receive(CALLEE_SSRC).is_some());
+    }
+    arrived
 }
