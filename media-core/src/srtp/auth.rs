@@ -1,10 +1,11 @@
 //! HMAC-SHA1 (RFC 3711 section 4.2.1) and the proof that a tag was right.
 
-use sha1::block_api::compress;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::error::SrtpError;
+use super::vector;
+pub(super) use super::vector::sha1::LANES;
 
 /// Proof that a packet's tag was verified.
 ///
@@ -30,10 +31,27 @@ impl Authenticated {
 ///
 /// On the compression function itself: a packet then costs its blocks and one more, and
 /// the keyed states are copied, 20 bytes each, without a hasher's buffers around them.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Authenticator {
-    inner: [u32; 5],
-    outer: [u32; 5],
+    inner: State,
+    outer: State,
+}
+
+/// A message whose tag is wanted, and the word that is authenticated after it: of SRTP the
+/// rollover counter, of SRTCP E flag and index.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) hmac: &'a Authenticator,
+    pub(super) message: &'a [u8],
+    pub(super) word: u32,
+}
+
+/// What is hashed after the whole blocks of a message: its rest, the word, and SHA-1's padding
+/// (FIPS 180-4 section 5.1.1), at most 63 + 4 + 9 bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Tail {
+    blocks: [[u8; BLOCK]; 2],
+    count: usize,
 }
 
 impl Authenticator {
@@ -54,48 +72,95 @@ impl Authenticator {
         }
     }
 
-    /// The tag over `authenticated` and the word that follows it: of SRTP the rollover counter,
-    /// of SRTCP E flag and index. To be cut to length.
-    pub(super) fn tag(&self, authenticated: &[u8], word: Option<u32>) -> [u8; 20] {
-        let (blocks, rest) = authenticated.as_chunks::<BLOCK>();
+    pub(super) fn inner(&self) -> &State {
+        &self.inner
+    }
+
+    pub(super) fn outer(&self) -> &State {
+        &self.outer
+    }
+
+    /// The tag over `message` and the word that follows it; to be cut to length.
+    pub(super) fn tag(&self, message: &[u8], word: u32) -> [u8; TAG] {
+        let job = Job {
+            hmac: self,
+            message,
+            word,
+        };
+        let (blocks, tail) = job.blocks();
         let mut state = self.inner;
         compress(&mut state, blocks);
-        // What is left, the counter, and SHA-1's padding (FIPS 180-4 section 5.1.1) are at
-        // most 63 + 4 + 9 bytes.
-        let mut tail = [[0; BLOCK]; 2];
-        let bytes = tail.as_flattened_mut();
-        bytes[..rest.len()].copy_from_slice(rest);
-        let mut len = rest.len();
-        if let Some(word) = word {
-            bytes[len..len + 4].copy_from_slice(&word.to_be_bytes());
-            len += 4;
-        }
-        bytes[len] = 0x80;
-        let used = if len + 9 > BLOCK { 2 } else { 1 };
-        let hashed = BLOCK + blocks.len() * BLOCK + len;
-        bytes[used * BLOCK - 8..used * BLOCK].copy_from_slice(&(hashed as u64 * 8).to_be_bytes());
-        compress(&mut state, &tail[..used]);
+        compress(&mut state, tail.blocks());
 
         let mut block = [0; BLOCK];
-        block[..20].copy_from_slice(&to_bytes(state));
-        block[20] = 0x80;
-        block[56..].copy_from_slice(&((BLOCK + 20) as u64 * 8).to_be_bytes());
+        block[..TAG].copy_from_slice(&to_bytes(state));
+        block[TAG] = 0x80;
+        block[56..].copy_from_slice(&((BLOCK + TAG) as u64 * 8).to_be_bytes());
         let mut state = self.outer;
         compress(&mut state, &[block]);
         to_bytes(state)
     }
 }
 
-fn to_bytes(state: [u32; 5]) -> [u8; 20] {
-    let mut bytes = [0; 20];
+impl<'a> Job<'a> {
+    /// What is hashed after the key's block.
+    pub(super) fn blocks(&self) -> (&'a [[u8; BLOCK]], Tail) {
+        let (blocks, rest) = self.message.as_chunks::<BLOCK>();
+        let mut tail = Tail::EMPTY;
+        let bytes = tail.blocks.as_flattened_mut();
+        bytes[..rest.len()].copy_from_slice(rest);
+        let len = rest.len() + 4;
+        bytes[rest.len()..len].copy_from_slice(&self.word.to_be_bytes());
+        bytes[len] = 0x80;
+        tail.count = if len + 9 > BLOCK { 2 } else { 1 };
+        let hashed = BLOCK + self.message.len() + 4;
+        bytes[tail.count * BLOCK - 8..tail.count * BLOCK]
+            .copy_from_slice(&(hashed as u64 * 8).to_be_bytes());
+        (blocks, tail)
+    }
+}
+
+impl Tail {
+    pub(super) const EMPTY: Tail = Tail {
+        blocks: [[0; BLOCK]; 2],
+        count: 0,
+    };
+
+    pub(super) fn blocks(&self) -> &[[u8; BLOCK]] {
+        &self.blocks[..self.count]
+    }
+}
+
+/// The tags of up to [`LANES`] jobs, at once where the processor can.
+pub(super) fn tags(jobs: &[Job<'_>], tags: &mut [[u8; TAG]; LANES]) {
+    if !vector::sha1::hmac(jobs, tags) {
+        for (job, tag) in jobs.iter().zip(tags) {
+            *tag = job.hmac.tag(job.message, job.word);
+        }
+    }
+}
+
+/// SHA-1's compression function over each block.
+#[inline]
+pub(super) fn compress(state: &mut State, blocks: &[[u8; BLOCK]]) {
+    if !vector::sha1::compress(state, blocks) {
+        sha1::block_api::compress(state, blocks);
+    }
+}
+
+fn to_bytes(state: State) -> [u8; TAG] {
+    let mut bytes = [0; TAG];
     for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(state) {
         *bytes = word.to_be_bytes();
     }
     bytes
 }
 
+type State = [u32; 5];
 /// Block length of SHA-1, bytes.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
+/// Length of an uncut tag, bytes.
+pub(super) const TAG: usize = 20;
 /// The initial hash value (FIPS 180-4 section 5.3.1).
 const INITIAL: [u32; 5] = [
     0x6745_2301,
@@ -110,43 +175,84 @@ mod tests {
     use super::*;
     use crate::srtp::tests::hex;
 
-    /// RFC 2202 section 3, test case 1: the key of 20 bytes that SRTP uses.
+    /// RFC 2202 section 3, the cases with keys of 20 bytes and at least 4 of data, of which the
+    /// last 4 are the word: numbers 1 and 3.
     #[test]
     fn the_tag_is_that_of_rfc_2202() {
         let auth = Authenticator::new(&[0x0b; 20]);
         assert_eq!(
-            auth.tag(b"Hi There", None).as_slice(),
+            auth.tag(b"Hi T", u32::from_be_bytes(*b"here")).as_slice(),
             hex("b617318655057264e28bc0b6fb378c8ef146be00")
         );
-        // Case 3.
         let auth = Authenticator::new(&[0xaa; 20]);
         assert_eq!(
-            auth.tag(&[0xdd; 50], None).as_slice(),
+            auth.tag(&[0xdd; 46], 0xdddd_dddd).as_slice(),
             hex("125d7342b9ac11cd91a39af48aa17b4f63f175d3")
         );
     }
 
-    /// Against the hmac crate: every length over three blocks, with and without a counter.
+    fn reference(key: &[u8; 20], message: &[u8], word: u32) -> [u8; 20] {
+        use digest::{FixedOutput, KeyInit, Update};
+        let mut reference = hmac::Hmac::<sha1::Sha1>::new_from_slice(key).unwrap();
+        reference.update(message);
+        reference.update(&word.to_be_bytes());
+        reference.finalize_fixed().into()
+    }
+
+    /// Against the hmac crate: every length over three blocks.
     #[test]
     fn tags_of_every_length_are_hmac_sha1() {
-        use digest::{FixedOutput, KeyInit, Update};
         let key = [0x5a; 20];
         let message: Vec<u8> = (0..200).collect();
         for len in 0..=message.len() {
-            for roc in [None, Some(0x0102_0304_u32)] {
-                let mut reference = hmac::Hmac::<sha1::Sha1>::new_from_slice(&key).unwrap();
-                reference.update(&message[..len]);
-                reference.update(
-                    roc.map(u32::to_be_bytes)
-                        .as_ref()
-                        .map_or(&[], |roc| roc.as_slice()),
-                );
-                let expected: [u8; 20] = reference.finalize_fixed().into();
-                assert_eq!(
-                    Authenticator::new(&key).tag(&message[..len], roc),
-                    expected,
-                    "{len} bytes"
-                );
+            let message = &message[..len];
+            assert_eq!(
+                Authenticator::new(&key).tag(message, 0x0102_0304),
+                reference(&key, message, 0x0102_0304),
+                "{len} bytes"
+            );
+        }
+    }
+
+    /// Where the processor has no SHA extensions, the crate computes the same.
+    #[test]
+    fn the_processors_sha_1_is_the_portable_one() {
+        let blocks: Vec<[u8; BLOCK]> = (0..5_u8).map(|at| [at.wrapping_mul(77); BLOCK]).collect();
+        for count in 0..blocks.len() {
+            let (mut one, mut other) = (INITIAL, INITIAL);
+            compress(&mut one, &blocks[..count]);
+            sha1::block_api::compress(&mut other, &blocks[..count]);
+            assert_eq!(one, other, "{count} blocks");
+        }
+    }
+
+    proptest::proptest! {
+        /// Batches of every size, of messages of any lengths under any keys.
+        #[test]
+        fn tags_of_a_batch_are_those_of_its_messages(
+            batch in proptest::collection::vec(
+                (proptest::prelude::any::<[u8; 20]>(), proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), proptest::prelude::any::<u32>()),
+                0..=LANES,
+            ),
+            long in proptest::option::of((0..LANES, 400_usize..1500)),
+        ) {
+            let mut batch = batch;
+            if let Some((at, len)) = long
+                && let Some((_, message, _)) = batch.get_mut(at)
+            {
+                message.resize(len, 0x5a);
+            }
+            let authenticators: Vec<Authenticator> =
+                batch.iter().map(|(key, ..)| Authenticator::new(key)).collect();
+            let jobs: Vec<Job<'_>> = batch
+                .iter()
+                .zip(&authenticators)
+                .map(|((_, message, word), hmac)| Job { hmac, message, word: *word })
+                .collect();
+            let mut computed = [[0; TAG]; LANES];
+            tags(&jobs, &mut computed);
+            for ((key, message, word), tag) in batch.iter().zip(computed) {
+                proptest::prop_assert_eq!(tag, reference(key, message, *word));
             }
         }
     }
@@ -154,16 +260,11 @@ mod tests {
     #[test]
     fn the_rollover_counter_is_authenticated() {
         let auth = Authenticator::new(&[1; 20]);
-        let tag = auth.tag(b"packet", Some(7));
+        let tag = auth.tag(b"packet", 7);
         let verify =
             |roc, tag: &[u8]| Authenticated::by(&auth.tag(b"packet", roc), tag).map(|_| ());
-        assert_eq!(verify(Some(7), &tag[..10]), Ok(()));
-        for (roc, tag) in [
-            (Some(8), &tag[..10]),
-            (None, &tag[..10]),
-            (Some(7), &tag[1..11]),
-            (Some(7), &[]),
-        ] {
+        assert_eq!(verify(7, &tag[..10]), Ok(()));
+        for (roc, tag) in [(8, &tag[..10]), (7, &tag[1..11]), (7, &[])] {
             assert_eq!(verify(roc, tag), Err(SrtpError::Authentication));
         }
     }

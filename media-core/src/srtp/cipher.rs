@@ -4,16 +4,28 @@
 //! mode inside GCM (RFC 7714 sections 8.1 and 9.1). They differ in where salt, source and index
 //! stand in the counter block, not in what is done with it.
 
-use aes::{Aes128, Aes256};
+use aes::{Aes128Enc, Aes256Enc};
 use cipher::inout::InOutBuf;
 use cipher::{BlockCipherEncrypt, InnerIvInit, KeyInit, StreamCipherCore};
 use ctr::CtrCore;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// An expanded AES key, 128 or 256 bits.
-pub(super) enum Aes {
-    Aes128(Aes128),
-    Aes256(Aes256),
+use super::vector::aes::RoundKeys;
+
+/// An expanded AES key, 128 or 256 bits; for encryption only, as counter mode needs it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the keys stand in the context: a packet follows no pointer to them"
+)]
+enum Aes {
+    /// Where the processor has AES on wide registers.
+    Vector(RoundKeys),
+    Portable(Box<Portable>),
+}
+
+enum Portable {
+    Aes128(Aes128Enc),
+    Aes256(Aes256Enc),
 }
 
 /// An expanded session key and its salt.
@@ -43,14 +55,10 @@ struct Salt(u128);
 
 impl Aes {
     /// `key` has 16 or 32 bytes, as [`Suite::key_len`](super::profile::Suite::key_len) says.
-    pub(super) fn new(key: &[u8]) -> Aes {
-        match key.try_into() {
-            Ok(key) => Aes::Aes256(Aes256::new(key)),
-            Err(_) => {
-                let mut short = Zeroizing::new([0; 16]);
-                short.copy_from_slice(key);
-                Aes::Aes128(Aes128::new((&*short).into()))
-            }
+    fn new(key: &[u8]) -> Aes {
+        match RoundKeys::new(key) {
+            Some(keys) => Aes::Vector(keys),
+            None => Aes::Portable(Box::new(Portable::new(key))),
         }
     }
 
@@ -58,27 +66,55 @@ impl Aes {
     ///
     /// The block count never carries into what stands left of it: it has at least 16 bits, 1 MiB,
     /// and no UDP packet has more than 64 KiB.
-    pub(super) fn apply_from(&self, iv: u128, data: InOutBuf<'_, '_, u8>) {
+    #[inline]
+    fn apply_from(&self, iv: u128, data: InOutBuf<'_, '_, u8>) {
+        match self {
+            Aes::Vector(keys) => keys.apply_from(iv, data),
+            Aes::Portable(aes) => aes.apply_from(iv, data),
+        }
+    }
+
+    /// The cipher of one block.
+    fn block(&self, block: u128) -> [u8; 16] {
+        match self {
+            Aes::Vector(keys) => keys.block(block),
+            Aes::Portable(aes) => aes.block(block),
+        }
+    }
+}
+
+impl Portable {
+    fn new(key: &[u8]) -> Portable {
+        match key.try_into() {
+            Ok(key) => Portable::Aes256(Aes256Enc::new(key)),
+            Err(_) => {
+                let mut short = Zeroizing::new([0; 16]);
+                short.copy_from_slice(key);
+                Portable::Aes128(Aes128Enc::new((&*short).into()))
+            }
+        }
+    }
+
+    fn apply_from(&self, iv: u128, data: InOutBuf<'_, '_, u8>) {
         let iv = iv.to_be_bytes().into();
         // The counter borrows the expanded key: nothing is copied per packet.
         match self {
-            Aes::Aes128(aes) => {
+            Portable::Aes128(aes) => {
                 CtrCore::<_, ctr::flavors::Ctr128BE>::inner_iv_init(aes, &iv)
                     .apply_keystream_partial(data);
             }
-            Aes::Aes256(aes) => {
+            Portable::Aes256(aes) => {
                 CtrCore::<_, ctr::flavors::Ctr128BE>::inner_iv_init(aes, &iv)
                     .apply_keystream_partial(data);
             }
         }
     }
 
-    /// The cipher of one block.
-    pub(super) fn block(&self, block: u128) -> [u8; 16] {
+    fn block(&self, block: u128) -> [u8; 16] {
         let mut block = block.to_be_bytes().into();
         match self {
-            Aes::Aes128(aes) => aes.encrypt_block(&mut block),
-            Aes::Aes256(aes) => aes.encrypt_block(&mut block),
+            Portable::Aes128(aes) => aes.encrypt_block(&mut block),
+            Portable::Aes256(aes) => aes.encrypt_block(&mut block),
         }
         block.into()
     }
@@ -189,6 +225,28 @@ mod tests {
                 cipher.apply(0x1234_5678, 99, InOutBuf::new(&plain, &mut copied).unwrap());
                 assert_eq!(in_place, copied, "{len} bytes");
             }
+        }
+    }
+
+    /// Every length over two rounds of registers, from every alignment of the count.
+    #[test]
+    fn the_processors_keystream_is_the_portable_one() {
+        for key in [&[0x5a; 16][..], &[0xa5; 32]] {
+            let (one, other) = (Aes::new(key), Portable::new(key));
+            for (iv, len) in (0..=560).map(|len| (0x1234_5678_9abc_def0_u128 << 64, len)) {
+                let iv = iv | (len as u128 & 3);
+                let plain: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
+                let (mut first, mut second) = (plain.clone(), vec![0xee; len]);
+                one.apply_from(iv, first.as_mut_slice().into());
+                other.apply_from(iv, InOutBuf::new(&plain, &mut second).unwrap());
+                assert_eq!(first, second, "{len} bytes");
+                // Beside the text nothing is touched.
+                let mut guarded = vec![0xee; len + 64];
+                let (text, guard) = guarded.split_at_mut(len);
+                one.apply_from(iv, InOutBuf::new(&plain, text).unwrap());
+                assert_eq!((&*text, guard), (&*second, [0xee; 64].as_mut_slice()));
+            }
+            assert_eq!(one.block(77), other.block(77));
         }
     }
 }

@@ -66,6 +66,14 @@ impl SessionKeys {
         }
     }
 
+    /// What computes tags, unless encryption does.
+    pub(super) fn hmac(&self) -> Option<&Authenticator> {
+        match &self.authenticator {
+            Kind::Hmac(hmac) => Some(hmac),
+            Kind::Gcm(_) => None,
+        }
+    }
+
     /// Encrypts, or decrypts, what follows the header.
     pub(super) fn apply(&self, subject: Subject, data: InOutBuf<'_, '_, u8>) {
         self.cipher.apply(subject.ssrc, subject.index, data);
@@ -75,7 +83,7 @@ impl SessionKeys {
     /// cut to the suite's length.
     pub(super) fn tag(&self, subject: Subject, message: &[u8]) -> [u8; MAX_TAG_LEN] {
         match &self.authenticator {
-            Kind::Hmac(hmac) => hmac.tag(message, Some(subject.word)),
+            Kind::Hmac(hmac) => hmac.tag(message, subject.word),
             Kind::Gcm(gcm) => {
                 let (header, encrypted) = message.split_at(subject.header_len);
                 let packet = (subject.ssrc, subject.index);

@@ -17,6 +17,8 @@ use crate::rtp::{PacketIndex, estimate_index};
 const LIVE: usize = 16;
 /// Sources with no more than their highest index.
 const RETIRED: usize = 48;
+/// Laps of the sequence number that may be missed in a row.
+const MISSED_LAPS: u64 = 3;
 /// Sources that a key can serve.
 pub const MAX_SOURCES: usize = LIVE + RETIRED;
 
@@ -104,6 +106,33 @@ impl Sources {
             }
         };
         Ok(Claim { ssrc, index, place })
+    }
+
+    /// The indices that a packet of a known source has if whole laps of 65,536 packets were missed
+    /// before it, which nothing but its tag can tell.
+    pub(super) fn claims_after_missed_laps(
+        &self,
+        ssrc: u32,
+        sequence: u16,
+    ) -> impl Iterator<Item = Claim> {
+        let known = self.place(ssrc).ok().and_then(|place| {
+            let highest = self.window(place)?.highest();
+            let expected = estimate_index(PacketIndex(highest), sequence);
+            Some((place, highest, expected))
+        });
+        known
+            .into_iter()
+            .flat_map(move |(place, highest, expected)| {
+                let same_lap = highest >> 16 << 16 | u64::from(sequence);
+                (0..=MISSED_LAPS + 1)
+                    .map(move |laps| same_lap + (laps << 16))
+                    .filter(move |index| {
+                        *index > highest
+                            && index >> 48 == 0
+                            && Some(PacketIndex(*index)) != expected
+                    })
+                    .map(move |index| Claim { ssrc, index, place })
+            })
     }
 
     /// An index that the packet names itself, as SRTCP does.

@@ -1,5 +1,7 @@
 //! Whole packets: published vectors, refusals, limits.
 
+mod batches;
+mod continuity;
 mod properties;
 
 use super::key::MasterKey;

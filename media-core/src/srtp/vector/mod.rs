@@ -1,0 +1,13 @@
+//! SRTP's primitives with the processor's own instructions, where it has them.
+//!
+//! [`sha1`]: HMAC-SHA1 of one message with the SHA extensions, of sixteen at once with AVX-512.
+//! [`aes`]: counter mode with AES on 512-bit registers. Each function is found at run time and
+//! answers `None` or `false` where the processor cannot; callers then use the portable crates,
+//! against which the tests compare every function here.
+//!
+//! This is the crate's one module of `unsafe` code: calls into functions that are compiled for
+//! instructions which were found to be there, and loads and stores within slices.
+#![allow(unsafe_code)]
+
+pub(super) mod aes;
+pub(super) mod sha1;
