@@ -162,13 +162,14 @@ impl FlowEntry {
         self.payload_types[word as usize] |= 1 << (payload_type & 31);
     }
 
-    /// With a ceiling of that many packets per second; 0 for none.
+    /// With a ceiling of that many packets per second, rounded up, so that a sender at just that
+    /// rate passes; 0 for none.
     #[must_use]
     pub fn with_ceiling(mut self, packets_per_second: u32) -> FlowEntry {
-        let per_window = (u64::from(packets_per_second) << CEILING_SHIFT) / 1_000_000_000;
+        let per_window = (u64::from(packets_per_second) << CEILING_SHIFT).div_ceil(1_000_000_000);
         self.ceiling = match packets_per_second {
             0 => 0,
-            _ => per_window.clamp(1, u64::from(u16::MAX)) as u16,
+            _ => per_window.min(u64::from(u16::MAX)) as u16,
         };
         self
     }
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn a_ceiling_in_packets_per_second_is_scaled_to_the_window() {
         let ceiling = |rate| FlowEntry::default().with_ceiling(rate).ceiling;
-        assert_eq!([0, 1, 200, 1_000_000].map(ceiling), [0, 1, 214, u16::MAX]);
+        assert_eq!([0, 1, 200, 1_000_000].map(ceiling), [0, 2, 215, u16::MAX]);
     }
 
     #[test]

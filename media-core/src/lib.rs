@@ -5,6 +5,7 @@
 
 pub mod flow_plan;
 pub mod ports;
+pub mod quality;
 pub mod relay;
 pub mod report;
 pub mod rtcp;

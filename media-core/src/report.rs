@@ -1,7 +1,9 @@
 //! What the media plane says of a call's media when it is removed: plain data for the call record.
 
+use std::fmt;
 use std::time::Duration;
 
+use crate::quality::{FarEnd, Mos, Quality};
 use crate::session::{CallId, Side};
 
 /// How the packets of a flow travelled.
@@ -26,7 +28,32 @@ impl MediaPath {
     }
 }
 
-/// One direction of one stream's RTP.
+/// A digit of a telephone (RFC 4733 section 3.2): 0–9, `*`, `#`, A–D. Its `Debug` does not show
+/// it: digits may be those of a card.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digit(u8);
+
+impl Digit {
+    /// `None` for an event that is no digit.
+    pub fn from_event_code(code: u8) -> Option<Digit> {
+        DIGITS.get(usize::from(code)).copied().map(Digit)
+    }
+
+    pub fn as_char(self) -> char {
+        char::from(self.0)
+    }
+}
+
+/// By event code.
+const DIGITS: &[u8; 16] = b"0123456789*#ABCD";
+
+impl fmt::Debug for Digit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digit(redacted)")
+    }
+}
+
+/// One direction of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectionReport {
     /// The leg that the packets came from.
@@ -39,6 +66,13 @@ pub struct DirectionReport {
     pub packets: u64,
     /// UDP payload bytes sent on.
     pub bytes: u64,
+    /// All zero for what is not RTP.
+    pub quality: Quality,
+    /// An estimate of what a listener would say; `None` without packets, and for codecs that
+    /// nothing is published of.
+    pub mos: Option<Mos>,
+    /// What the receiver reports; `None` where its RTCP was not read.
+    pub far_end: Option<FarEnd>,
     /// Packets dropped, by name of the reason; only reasons that occurred.
     pub dropped: Vec<(&'static str, u64)>,
 }
@@ -57,6 +91,32 @@ pub enum MediaEvent {
     /// The media cannot be carried: the call is to be ended (503 while it is being set up).
     /// `reason` is for the log and the call record. [`MediaEvent::Removed`] follows the removal as usual.
     Failed { call: CallId, reason: String },
+    /// A telephone event (RFC 4733) came from a side of the call.
+    Digit {
+        call: CallId,
+        from: Side,
+        digit: Digit,
+    },
     /// The call's flows are gone: its ports may return to the pool.
     Removed { call: CallId, report: MediaReport },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn med_3_event_codes_0_to_15_are_digits_and_are_not_shown_by_chance() {
+        let digits: String = (0..=255)
+            .filter_map(Digit::from_event_code)
+            .map(Digit::as_char)
+            .collect();
+        assert_eq!(digits, "0123456789*#ABCD");
+        let event = MediaEvent::Digit {
+            call: CallId(1),
+            from: Side::Caller,
+            digit: Digit(b'7'),
+        };
+        assert!(!format!("{event:?}").contains('7'));
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::quality::Codec;
 use crate::srtp::key::MasterKey;
 use crate::srtp::profile::Suite;
 
@@ -49,6 +50,9 @@ pub struct Stream {
     pub legs: [StreamLeg; 2],
     /// No media timeout while set: a side has put the other on hold.
     pub on_hold: bool,
+    /// Not RTP, but datagrams to be passed on as they are, such as T.38's UDPTL: the
+    /// RTP ports alone carry them. Never on a secure leg.
+    pub is_raw: bool,
 }
 
 /// One m-line on one leg.
@@ -69,6 +73,10 @@ pub struct StreamLeg {
     pub payload_types: u128,
     /// Payload type of telephone-event from the peer.
     pub telephone_event: Option<u8>,
+    /// What the peer sends, as far as the SDP tells.
+    pub codec: Codec,
+    /// Packets per second that may arrive at each port; 0 for any number.
+    pub max_packet_rate: u32,
     /// DSCP (0–63) of what we send to the peer; `None` keeps the packet's own.
     pub dscp: Option<u8>,
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use media_common::counters::Verdicts;
+use media_core::quality::Mos;
 use serde_json::{Map, Value, json};
 use sip_core::stack::{LiveCall, Stack};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cdr::{self, Records};
-use crate::media::{FlowStatus, MediaPlane};
+use crate::media::{Carried, FlowStatus, MediaPlane};
 use crate::transport::Transports;
 
 /// Where the socket is usually put.
@@ -205,7 +206,7 @@ fn assemble(snapshot: Snapshot, media: &MediaPlane) -> Value {
 fn with_flows(call: u64, mut fields: Map<String, Value>, flows: &[FlowStatus]) -> Value {
     let directions: Vec<Value> = flows
         .iter()
-        .filter(|flow| flow.call.0 == call)
+        .filter(|flow| flow.call.0 == call && flow.carries != Carried::Rtcp)
         .map(|flow| {
             json!({
                 "from": cdr::side(flow.from),
@@ -215,6 +216,9 @@ fn with_flows(call: u64, mut fields: Map<String, Value>, flows: &[FlowStatus]) -
                 "packets": flow.packets,
                 "bytes": flow.bytes,
                 "dropped": flow.dropped,
+                "lost": flow.quality.lost,
+                "jitter_ms": flow.quality.jitter_us.map(cdr::in_ms),
+                "mos": flow.mos.map(Mos::as_f64),
             })
         })
         .collect();

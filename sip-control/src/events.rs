@@ -10,6 +10,7 @@ use crate::line_limit::LineLimit;
 pub(crate) struct EventLog {
     malformed: LineLimit,
     refused: LineLimit,
+    digits: LineLimit,
 }
 
 impl EventLog {
@@ -18,6 +19,7 @@ impl EventLog {
         let admitted = match event.kind {
             EventKind::Malformed => self.malformed.admits("malformed messages"),
             EventKind::CallRefused => self.refused.admits("refused calls"),
+            EventKind::Digit => self.digits.admits("digits"),
             _ => true,
         };
         if admitted {
@@ -36,7 +38,10 @@ fn log(event: &Event) {
         .map(|(transport, address)| format!("{}:{address}", transport.uri_token()));
     let (peer, code, text) = (peer.as_deref(), event.code, field::display(&event.text));
     match event.kind {
-        EventKind::CallStarted | EventKind::CallAnswered | EventKind::CallEnded => {
+        EventKind::CallStarted
+        | EventKind::CallAnswered
+        | EventKind::CallEnded
+        | EventKind::Digit => {
             tracing::info!(event = kind, call, trunk, peer, code, "{text}");
         }
         _ => tracing::warn!(event = kind, call, trunk, peer, code, "{text}"),

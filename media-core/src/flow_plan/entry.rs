@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use media_common::flow::{
-    ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RTCP, FLAG_RTCP_MUX,
-    FlowEntry, NO_TELEPHONE_EVENT, ip_to_mapped,
+    ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RAW, FLAG_RTCP,
+    FLAG_RTCP_MUX, FlowEntry, NO_TELEPHONE_EVENT, ip_to_mapped,
 };
 
+use crate::quality::Codec;
 use crate::relay::{Carries, FlowConfig, Route, Transform};
 use crate::session::Side;
 
@@ -30,6 +31,8 @@ pub struct PlannedFlow {
     pub side: Side,
     /// Place of its m-line in the session.
     pub stream: usize,
+    /// What its RTP is coded in.
+    pub codec: Codec,
 }
 
 impl PlannedFlow {
@@ -77,12 +80,14 @@ impl PlannedFlow {
             Carries::Rtp(_) => 0,
             Carries::Rtcp(_) => FLAG_RTCP,
             Carries::Both { .. } => FLAG_RTCP_MUX,
+            Carries::Raw(_) => FLAG_RAW,
         };
         let entry = FlowEntry {
             flags: kind,
             telephone_event: self.config.telephone_event.unwrap_or(NO_TELEPHONE_EVENT),
+            clock_khz: self.config.clock_khz,
             payload_types: words(self.config.payload_types),
-            ..FlowEntry::default()
+            ..FlowEntry::default().with_ceiling(self.config.max_packet_rate)
         };
         match self.config.source.settled() {
             None => entry,
@@ -105,12 +110,12 @@ pub(super) struct Forwarding {
 impl Forwarding {
     /// `None` if the flow needs keys, a decision or another family.
     pub(super) fn of(config: &FlowConfig) -> Option<Forwarding> {
-        if config.transform != Transform::Copy {
+        if !matches!(config.transform, Transform::Copy | Transform::PassThrough) {
             return None;
         }
         let peer = config.source.settled()?;
         let Route { from, to } = match &config.carries {
-            Carries::Rtp(route) | Carries::Rtcp(route) => *route,
+            Carries::Rtp(route) | Carries::Rtcp(route) | Carries::Raw(route) => *route,
             Carries::Both { rtp, rtcp } if rtp == rtcp => *rtp,
             Carries::Both { .. } => return None,
         };

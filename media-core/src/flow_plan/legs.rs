@@ -91,7 +91,7 @@ impl StreamState {
     pub(super) fn flows(&self, index: usize, stream: &Stream) -> Vec<PlannedFlow> {
         let mut flows = Vec::with_capacity(4);
         for side in SIDES {
-            let components: &[Component] = if stream.leg(side).rtcp_mux {
+            let components: &[Component] = if stream.is_raw || stream.leg(side).rtcp_mux {
                 &[Component::Rtp]
             } else {
                 &[Component::Rtp, Component::Rtcp]
@@ -105,6 +105,7 @@ impl StreamState {
                     config,
                     side,
                     stream: index,
+                    codec: stream.leg(side).codec,
                 });
             }
         }
@@ -121,19 +122,31 @@ impl StreamState {
             Component::Rtcp => Carries::Rtcp(rtcp),
             Component::Rtp => {
                 let rtp = self.route(stream, side.other(), Component::Rtp, arrives_at);
-                if leg.rtcp_mux {
+                if stream.is_raw {
+                    Carries::Raw(rtp)
+                } else if leg.rtcp_mux {
                     Carries::Both { rtp, rtcp }
                 } else {
                     Carries::Rtp(rtp)
                 }
             }
         };
+        let transform = match transform(&leg.security, &other.security) {
+            Transform::Copy => Transform::Copy,
+            // There is no protection of ours for what is not RTP.
+            _ if stream.is_raw => Transform::Blocked,
+            other => other,
+        };
         FlowConfig {
             carries,
             source: state.source(leg, component),
             payload_types: leg.payload_types,
-            telephone_event: leg.telephone_event,
-            transform: transform(&leg.security, &other.security),
+            telephone_event: leg
+                .telephone_event
+                .filter(|_| transform != Transform::PassThrough),
+            clock_khz: leg.codec.clock_khz,
+            max_packet_rate: leg.max_packet_rate,
+            transform,
             dscp: other.dscp,
             generation: state.component(component).generation,
         }
@@ -292,7 +305,7 @@ fn transform(from: &Security, to: &Security) -> Transform {
         (Security::Passthrough { suite: from }, Security::Passthrough { suite: to })
             if from == to =>
         {
-            Transform::Copy
+            Transform::PassThrough
         }
         (Security::Srtp { receive, .. }, Security::Plain) => Transform::Decrypt {
             receive: receive.clone(),

@@ -12,8 +12,12 @@ pub struct FlowConfig {
     pub source: Source,
     /// RTP payload types that may pass: bit `n` for type `n`.
     pub payload_types: u128,
-    /// Payload type of telephone-event (RFC 4733).
+    /// Payload type of telephone-event (RFC 4733), where its payload can be read.
     pub telephone_event: Option<u8>,
+    /// RTP clock rate of the codec, kHz, for the jitter; 0 if it is not known.
+    pub clock_khz: u8,
+    /// Packets per second that may pass; 0 for any number.
+    pub max_packet_rate: u32,
     pub transform: Transform,
     /// DSCP (0–63) to send with; `None` keeps the packet's own.
     pub dscp: Option<u8>,
@@ -31,6 +35,8 @@ pub enum Carries {
         rtp: Route,
         rtcp: Route,
     },
+    /// Datagrams that are neither, such as T.38's UDPTL: passed on as they are.
+    Raw(Route),
 }
 
 /// Where a packet leaves.
@@ -66,8 +72,10 @@ pub enum Source {
 pub enum Transform {
     /// Keys are missing or the legs do not fit together: nothing may pass.
     Blocked,
-    /// Plain on both legs, or SRTP under keys that the peers share.
+    /// Plain on both legs.
     Copy,
+    /// SRTP under keys that the peers share: passed on, and not ours to read.
+    PassThrough,
     /// SRTP arrives, RTP leaves.
     Decrypt { receive: MasterKey },
     /// RTP arrives, SRTP leaves.
@@ -92,7 +100,10 @@ impl Transform {
     pub fn receive(&self) -> Option<&MasterKey> {
         match self {
             Transform::Decrypt { receive } | Transform::Reencrypt { receive, .. } => Some(receive),
-            Transform::Blocked | Transform::Copy | Transform::Encrypt { .. } => None,
+            Transform::Blocked
+            | Transform::Copy
+            | Transform::PassThrough
+            | Transform::Encrypt { .. } => None,
         }
     }
 
@@ -100,7 +111,10 @@ impl Transform {
     pub fn send(&self) -> Option<&MasterKey> {
         match self {
             Transform::Encrypt { send } | Transform::Reencrypt { send, .. } => Some(send),
-            Transform::Blocked | Transform::Copy | Transform::Decrypt { .. } => None,
+            Transform::Blocked
+            | Transform::Copy
+            | Transform::PassThrough
+            | Transform::Decrypt { .. } => None,
         }
     }
 }
@@ -110,7 +124,7 @@ impl Carries {
     pub fn rtp(&self) -> Option<&Route> {
         match self {
             Carries::Rtp(route) | Carries::Both { rtp: route, .. } => Some(route),
-            Carries::Rtcp(_) => None,
+            Carries::Rtcp(_) | Carries::Raw(_) => None,
         }
     }
 
@@ -118,7 +132,25 @@ impl Carries {
     pub fn rtcp(&self) -> Option<&Route> {
         match self {
             Carries::Rtcp(route) | Carries::Both { rtcp: route, .. } => Some(route),
-            Carries::Rtp(_) => None,
+            Carries::Rtp(_) | Carries::Raw(_) => None,
         }
+    }
+
+    /// Every way out: RTP's, or that of raw datagrams, first.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        let (first, second) = match self {
+            Carries::Rtp(route) | Carries::Rtcp(route) | Carries::Raw(route) => (route, None),
+            Carries::Both { rtp, rtcp } => (rtp, Some(rtcp)),
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    pub fn is_raw(&self) -> bool {
+        matches!(self, Carries::Raw(_))
+    }
+
+    /// Whether this is the stream itself, and not the RTCP beside it.
+    pub fn is_media(&self) -> bool {
+        !matches!(self, Carries::Rtcp(_))
     }
 }

@@ -1,16 +1,17 @@
 //! One flow: its configuration, its state, a packet's way through it.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use media_common::counters::DropReason;
+use media_common::flow::{FlowEntry, NO_TELEPHONE_EVENT};
+use media_common::quality::{RtpSeen, RtpTerms};
 
 use super::config::{Carries, FlowConfig, Route};
 use super::latch::{Gate, WellFormed};
 use super::outcome::{FlowStats, Outcome};
 use super::transform::Crypto;
-use crate::rtcp::{self, RtcpHeader};
-use crate::rtp::RtpHeader;
+use crate::rtcp::{self, Reports, RtcpHeader};
+use crate::rtp::{self, Foreign, RtpHeader};
 
 /// All packets that arrive at one local port.
 ///
@@ -19,9 +20,47 @@ use crate::rtp::RtpHeader;
 /// latch survive what they must survive.
 pub struct Flow {
     config: FlowConfig,
+    terms: Terms,
     gate: Gate,
     crypto: Crypto,
     stats: FlowStats,
+}
+
+/// What the configuration says of counting, as the XDP program has it in the flow's entry.
+struct Terms {
+    rtp: RtpTerms,
+    ceiling: u16,
+}
+
+impl Terms {
+    fn of(config: &FlowConfig) -> Terms {
+        Terms {
+            rtp: RtpTerms {
+                clock_khz: config.clock_khz,
+                telephone_event: config.telephone_event.unwrap_or(NO_TELEPHONE_EVENT),
+            },
+            ceiling: FlowEntry::default()
+                .with_ceiling(config.max_packet_rate)
+                .ceiling,
+        }
+    }
+}
+
+/// What is counted of a packet if it is sent on.
+#[derive(Clone, Copy)]
+struct Sight {
+    /// The header; `None` for RTCP and raw datagrams.
+    rtp: Option<RtpHeader>,
+    /// What is read of it in the clear.
+    clear: Clear,
+}
+
+#[derive(Clone, Copy)]
+enum Clear {
+    Nothing,
+    /// The code of a telephone event.
+    Event(u8),
+    Reports(Reports),
 }
 
 impl Flow {
@@ -29,6 +68,7 @@ impl Flow {
         Flow {
             gate: Gate::new(&config.source, None),
             crypto: Crypto::new(&config),
+            terms: Terms::of(&config),
             config,
             stats: FlowStats::default(),
         }
@@ -46,6 +86,7 @@ impl Flow {
             .filter(|_| config.generation == self.config.generation);
         self.gate = Gate::new(&config.source, kept);
         self.crypto.update(&config);
+        self.terms = Terms::of(&config);
         self.config = config;
     }
 
@@ -62,9 +103,10 @@ impl Flow {
         self.gate.latched()
     }
 
-    /// Relays one UDP payload from `datagram` to `out`; `out` may hold anything on a drop.
+    /// Relays one UDP payload from `datagram`, which arrived at `now_ns` (`CLOCK_MONOTONIC`,
+    /// nanoseconds), to `out`; `out` may hold anything on a drop.
     ///
-    /// The checks are in the order of the XDP program: source, form, payload type. Then
+    /// The checks are in the order of the XDP program: source, form, payload type, ceiling. Then
     /// authentication, replay, destination, protection. `out` must have room for the
     /// packet and the trailer of its leg (see [`MAX_TRAILER`]), else it is dropped as too long.
     ///
@@ -72,57 +114,109 @@ impl Flow {
     #[inline]
     pub fn relay(
         &mut self,
-        now: Instant,
+        now_ns: u64,
         source: SocketAddr,
         datagram: &[u8],
         out: &mut [u8],
     ) -> Outcome {
-        let outcome = self
-            .pass(source, datagram, out)
-            .unwrap_or_else(Outcome::Drop);
-        self.stats.count(now, &outcome, !self.is_rtcp(datagram));
-        outcome
+        self.pass(now_ns, source, datagram, out)
+            .unwrap_or_else(|reason| {
+                self.stats.count_drop(reason);
+                Outcome::Drop(reason)
+            })
     }
 
     fn pass(
         &mut self,
+        now_ns: u64,
         source: SocketAddr,
         datagram: &[u8],
         out: &mut [u8],
     ) -> Result<Outcome, DropReason> {
         self.gate.check(source)?;
-        let packet = self.check_form(datagram)?;
-        let route = *self.route(packet);
-        let (len, admitted) = self
-            .crypto
-            .transform(packet, datagram, out, route.to.is_some())?;
-        let to = route.to.ok_or(DropReason::NoPeer)?;
+        let (packet, rtp) = self.check_form(datagram)?;
+        if !self.stats.counters.admit(self.terms.ceiling, now_ns) {
+            return Err(DropReason::Ceiling);
+        }
+        let Route { from, to } = *self.route(packet);
+        let mut clear = Clear::Nothing;
+        let event = self.config.telephone_event;
+        let (len, admitted) =
+            self.crypto
+                .transform(packet, datagram, out, to.is_some(), |plain| {
+                    clear = Clear::read(packet, rtp.as_ref(), event, plain);
+                })?;
+        let to = to.ok_or(DropReason::NoPeer)?;
         let latched = self.gate.lock(source, admitted);
         Ok(Outcome::Forward {
             len,
-            from: route.from,
+            from,
             to,
             dscp: self.config.dscp,
             latched,
+            digit: self.count(now_ns, len, Sight { rtp, clear }),
         })
     }
 
-    fn check_form(&self, datagram: &[u8]) -> Result<WellFormed, DropReason> {
-        let rtcp = self.is_rtcp(datagram);
-        if rtcp {
-            RtcpHeader::parse(datagram).ok_or(DropReason::Malformed)?;
-        } else {
-            let header = RtpHeader::parse(datagram).ok_or(DropReason::Malformed)?;
-            if self.config.payload_types & (1 << header.payload_type) == 0 {
-                return Err(DropReason::PayloadType);
+    /// Counts a packet that is sent on; answers the code of a telephone event that is new.
+    fn count(&mut self, now_ns: u64, len: usize, Sight { rtp, clear }: Sight) -> Option<u8> {
+        let FlowStats {
+            counters,
+            incidents,
+            reports,
+            ..
+        } = &mut self.stats;
+        counters.packets += 1;
+        counters.bytes += len as u64;
+        match rtp {
+            Some(header) => {
+                let seen = RtpSeen {
+                    sequence: header.sequence,
+                    timestamp: header.timestamp,
+                    ssrc: header.ssrc,
+                    payload_type: header.payload_type,
+                };
+                counters.observe(seen, self.terms.rtp, now_ns, || Some(&mut *incidents));
             }
+            // Raw datagrams are heard, RTCP is not.
+            None if self.config.carries.is_raw() => counters.last_seen_ns = now_ns,
+            None => incidents.rtcp = incidents.rtcp.wrapping_add(1),
         }
-        Ok(WellFormed { rtcp })
+        match (clear, rtp) {
+            (Clear::Event(code), Some(header)) => {
+                incidents.is_new_digit(header.timestamp).then_some(code)
+            }
+            (Clear::Reports(found), _) => {
+                reports.note(found, now_ns);
+                None
+            }
+            (Clear::Event(_) | Clear::Nothing, _) => None,
+        }
+    }
+
+    fn check_form(&self, datagram: &[u8]) -> Result<(WellFormed, Option<RtpHeader>), DropReason> {
+        if self.config.carries.is_raw() {
+            return Ok((WellFormed { rtcp: false }, None));
+        }
+        match rtp::foreign(datagram) {
+            Some(Foreign::Stun) => return Err(DropReason::Stun),
+            Some(Foreign::Dtls) => return Err(DropReason::Dtls),
+            None => {}
+        }
+        if self.is_rtcp(datagram) {
+            RtcpHeader::parse(datagram).ok_or(DropReason::Malformed)?;
+            return Ok((WellFormed { rtcp: true }, None));
+        }
+        let header = RtpHeader::parse(datagram).ok_or(DropReason::Malformed)?;
+        if self.config.payload_types & (1 << header.payload_type) == 0 {
+            return Err(DropReason::PayloadType);
+        }
+        Ok((WellFormed { rtcp: false }, Some(header)))
     }
 
     fn is_rtcp(&self, datagram: &[u8]) -> bool {
         match self.config.carries {
-            Carries::Rtp(_) => false,
+            Carries::Rtp(_) | Carries::Raw(_) => false,
             Carries::Rtcp(_) => true,
             Carries::Both { .. } => rtcp::is_rtcp(datagram),
         }
@@ -130,7 +224,7 @@ impl Flow {
 
     fn route(&self, packet: WellFormed) -> &Route {
         match &self.config.carries {
-            Carries::Rtp(route) | Carries::Rtcp(route) => route,
+            Carries::Rtp(route) | Carries::Rtcp(route) | Carries::Raw(route) => route,
             Carries::Both { rtp, rtcp } => {
                 if packet.rtcp {
                     rtcp
@@ -141,3 +235,29 @@ impl Flow {
         }
     }
 }
+
+impl Clear {
+    /// Reads a packet in the clear: reports of RTCP, the code of a telephone event, which is the
+    /// first byte of its payload (RFC 4733 section 2.3).
+    #[inline]
+    fn read(
+        packet: WellFormed,
+        rtp: Option<&RtpHeader>,
+        telephone_event: Option<u8>,
+        plain: &[u8],
+    ) -> Clear {
+        if packet.rtcp {
+            return Clear::Reports(Reports::parse(plain));
+        }
+        match rtp.filter(|header| telephone_event == Some(header.payload_type)) {
+            Some(header) => header
+                .payload_at(plain)
+                .and_then(|at| plain.get(at..)?.first_chunk::<EVENT_LEN>())
+                .map_or(Clear::Nothing, |event| Clear::Event(event[0])),
+            None => Clear::Nothing,
+        }
+    }
+}
+
+/// Payload of a telephone event (RFC 4733 section 2.3), bytes.
+const EVENT_LEN: usize = 4;

@@ -1,9 +1,11 @@
 //! What became of a packet.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use media_common::counters::{DropReason, Verdicts};
+use media_common::quality::{FlowCounters, FlowIncidents};
+
+use crate::rtcp::ReportsSeen;
 
 /// What the caller of [`super::Flow::relay`] does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,9 @@ pub enum Outcome {
         /// Set once: this packet locked the flow's source. The flow plan must learn it
         /// ([`crate::flow_plan::CallMedia::latched`]), so that the other direction goes there.
         latched: Option<SocketAddr>,
+        /// Set once for each telephone event (RFC 4733): its code. Sensitive: digits may be those
+        /// of a card.
+        digit: Option<u8>,
     },
     /// Counted, not sent.
     Drop(DropReason),
@@ -28,33 +33,19 @@ pub enum Outcome {
 /// What a flow has done so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FlowStats {
-    /// Packets sent on.
-    pub packets: u64,
-    /// UDP payload bytes sent on.
-    pub bytes: u64,
-    /// When the last RTP packet was sent on. RTCP does not count: an endpoint may send its
-    /// reports for as long as it lives, and say nothing.
-    pub last_seen: Option<Instant>,
-    /// Packets dropped, for any reason.
-    pub dropped: u64,
+    /// Counted as the XDP program counts what it forwards.
+    pub counters: FlowCounters,
+    pub incidents: FlowIncidents,
     /// The drops by reason (only the `drop_*` counters are used).
     pub drops: Verdicts,
+    /// What the peer says of what it sends and receives.
+    pub reports: ReportsSeen,
 }
 
 impl FlowStats {
-    pub(super) fn count(&mut self, now: Instant, outcome: &Outcome, is_rtp: bool) {
-        match outcome {
-            Outcome::Forward { len, .. } => {
-                self.packets += 1;
-                self.bytes += *len as u64;
-                if is_rtp {
-                    self.last_seen = Some(now);
-                }
-            }
-            Outcome::Drop(reason) => {
-                self.dropped += 1;
-                self.drops.count_drop(*reason);
-            }
-        }
+    pub(super) fn count_drop(&mut self, reason: DropReason) {
+        self.counters.dropped += 1;
+        self.incidents.count_drop(reason);
+        self.drops.count_drop(reason);
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Crypto {
 enum Mode {
     Blocked,
     Copy,
+    PassThrough,
     Decrypt,
     Encrypt,
     Reencrypt,
@@ -65,6 +66,7 @@ impl Crypto {
         self.mode = match config.transform {
             Transform::Blocked => Mode::Blocked,
             Transform::Copy => Mode::Copy,
+            Transform::PassThrough => Mode::PassThrough,
             Transform::Decrypt { .. } => Mode::Decrypt,
             Transform::Encrypt { .. } => Mode::Encrypt,
             Transform::Reencrypt { .. } => Mode::Reencrypt,
@@ -75,22 +77,34 @@ impl Crypto {
     ///
     /// A packet that does not leave is still authenticated, so that the rollover counter
     /// goes on while a far end is on hold; its length is then of no meaning.
+    ///
+    /// `read` is shown the packet in the clear, authenticated where its leg is secure; never one
+    /// that we have no key for.
     pub(super) fn transform(
         &mut self,
         packet: WellFormed,
         datagram: &[u8],
         out: &mut [u8],
         leaves: bool,
+        read: impl FnOnce(&[u8]),
     ) -> Result<(usize, Admitted), DropReason> {
         match self.mode {
             Mode::Blocked => Err(DropReason::NoPeer),
-            Mode::Copy => {
+            Mode::Copy | Mode::PassThrough => {
+                if matches!(self.mode, Mode::Copy) {
+                    read(datagram);
+                }
                 let out = out.get_mut(..datagram.len()).ok_or(DropReason::TooLong)?;
                 out.copy_from_slice(datagram);
                 Ok((datagram.len(), Admitted::by_form(packet)))
             }
-            Mode::Decrypt => self.receivers.unprotect(packet, datagram, out),
+            Mode::Decrypt => {
+                let (len, admitted) = self.receivers.unprotect(packet, datagram, out)?;
+                read(out.get(..len).unwrap_or_default());
+                Ok((len, admitted))
+            }
             Mode::Encrypt => {
+                read(datagram);
                 let len = if leaves {
                     self.senders.protect(packet, datagram, out)?
                 } else {
@@ -100,6 +114,7 @@ impl Crypto {
             }
             Mode::Reencrypt => {
                 let (len, admitted) = self.receivers.unprotect(packet, datagram, out)?;
+                read(out.get(..len).unwrap_or_default());
                 let len = if leaves {
                     self.senders.protect_in_place(packet, out, len)?
                 } else {

@@ -1,5 +1,9 @@
 //! RTCP (RFC 3550 section 6): as much as the relay needs.
 
+mod report;
+
+pub use report::{ReceiverReport, Reports, ReportsSeen};
+
 /// The part of an RTCP packet that is always there, and that SRTCP leaves readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtcpHeader {

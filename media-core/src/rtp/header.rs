@@ -16,6 +16,7 @@
 pub struct RtpHeader {
     pub payload_type: u8,
     pub sequence: u16,
+    pub timestamp: u32,
     pub ssrc: u32,
     /// Fixed header and CSRC list, bytes; an extension may follow.
     pub len: usize,
@@ -38,6 +39,7 @@ impl RtpHeader {
         Some(RtpHeader {
             payload_type: fixed[1] & 0x7f,
             sequence: u16::from_be_bytes([fixed[2], fixed[3]]),
+            timestamp: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
             ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
             len,
             has_extension: fixed[0] & 0x10 != 0,
@@ -89,8 +91,13 @@ mod tests {
     fn a_plain_header_is_read() {
         let header = RtpHeader::parse(&packet(0x80, 4)).unwrap();
         assert_eq!(
-            (header.payload_type, header.sequence, header.ssrc),
-            (101, 0x1234, 0xcafe_babe)
+            (
+                header.payload_type,
+                header.sequence,
+                header.timestamp,
+                header.ssrc
+            ),
+            (101, 0x1234, 1, 0xcafe_babe)
         );
         assert_eq!(payload_at(&packet(0x80, 4)), Some(12));
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use media_core::quality::{FarEnd, Mos};
 use media_core::report::{DirectionReport, MediaReport};
 use media_core::session::Side;
 use serde_json::{Map, Value, json};
@@ -52,6 +53,7 @@ fn media(report: &MediaReport) -> Value {
 }
 
 fn direction(report: &DirectionReport) -> Value {
+    let quality = &report.quality;
     let dropped: Map<String, Value> = report
         .dropped
         .iter()
@@ -63,8 +65,33 @@ fn direction(report: &DirectionReport) -> Value {
         "path": report.path.name(),
         "packets": report.packets,
         "bytes": report.bytes,
+        "lost": quality.lost,
+        "reordered": quality.reordered,
+        "duplicated": quality.duplicated,
+        "longest_loss": quality.longest_loss,
+        "longest_pause_ms": in_ms(quality.longest_pause_us),
+        "jitter_ms": quality.jitter_us.map(in_ms),
+        "ssrc_changes": quality.ssrc_changes,
+        "digits": quality.digits,
+        "mos": report.mos.map(Mos::as_f64),
+        "far_end": report.far_end.as_ref().map(far_end),
         "dropped": dropped,
     })
+}
+
+/// What the receiver of a direction reported in its RTCP.
+fn far_end(report: &FarEnd) -> Value {
+    json!({
+        "fraction_lost": (f64::from(report.fraction_lost) / 256.0 * 1000.0).round() / 1000.0,
+        "cumulative_lost": report.cumulative_lost,
+        "jitter_ms": report.jitter_us.map(in_ms),
+        "round_trip_ms": report.round_trip_us.map(in_ms),
+    })
+}
+
+/// Microseconds as milliseconds.
+pub(crate) fn in_ms(us: u32) -> f64 {
+    f64::from(us) / 1000.0
 }
 
 /// A side as records and status name it.
@@ -82,6 +109,7 @@ fn milliseconds(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use media_core::quality::Quality;
     use media_core::report::MediaPath;
     use media_core::session::CallId;
     use media_core::srtp::profile::Suite;
@@ -133,6 +161,24 @@ mod tests {
                     path: MediaPath::AfXdp,
                     packets: 500,
                     bytes: 91_000,
+                    quality: Quality {
+                        rtp: 498,
+                        lost: 5,
+                        reordered: 1,
+                        duplicated: 2,
+                        longest_loss: 3,
+                        longest_pause_us: 61_500,
+                        jitter_us: Some(1_250),
+                        digits: 4,
+                        ..Quality::default()
+                    },
+                    mos: Some(Mos::of_rating(90.0)),
+                    far_end: Some(FarEnd {
+                        fraction_lost: 64,
+                        cumulative_lost: 5,
+                        jitter_us: None,
+                        round_trip_us: Some(35_000),
+                    }),
                     dropped: vec![("drop_replay", 2)],
                 }],
             }),
@@ -152,6 +198,11 @@ mod tests {
         assert_eq!(
             value["media"]["directions"],
             json!([{"from": "caller", "stream": 0, "path": "af_xdp", "packets": 500, "bytes": 91_000,
+                    "lost": 5, "reordered": 1, "duplicated": 2, "longest_loss": 3,
+                    "longest_pause_ms": 61.5, "jitter_ms": 1.25, "ssrc_changes": 0, "digits": 4,
+                    "mos": 4.34,
+                    "far_end": {"fraction_lost": 0.25, "cumulative_lost": 5, "jitter_ms": null,
+                                "round_trip_ms": 35.0},
                     "dropped": {"drop_replay": 2}}])
         );
         let written = value["start"].as_str().unwrap();

@@ -67,6 +67,8 @@ pub(super) struct MediaSection {
     pub(super) timeout: Option<String>,
     pub(super) port_cooldown: Option<String>,
     pub(super) pin_dir: Option<String>,
+    #[serde(default)]
+    pub(super) log_digits: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -114,6 +116,7 @@ pub(super) struct TrunkSection {
     #[serde(default)]
     pub(super) mki: bool,
     pub(super) dscp: Option<u64>,
+    pub(super) max_packet_rate: Option<u32>,
     pub(super) codecs: Option<Vec<String>>,
     pub(super) verify: Option<String>,
     pub(super) ca: Option<String>,

@@ -136,6 +136,7 @@ impl Config {
                 .collect(),
             ring_timeout: self.limits.ring_timeout,
             max_calls: self.limits.max_calls,
+            show_digits: self.file.media.log_digits,
             ..StackConfig::default()
         }
     }

@@ -42,7 +42,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            max_calls: 20_000,
+            max_calls: 10_000,
             max_connections: 10_000,
             max_handshakes: 256,
             max_message_bytes: LARGEST_MESSAGE_BYTES,

@@ -110,6 +110,7 @@ impl Resolver<'_> {
             pass_sips: self.pass_sips(mode)?,
             mki: section.mki,
             dscp: self.dscp()?,
+            max_packet_rate: section.max_packet_rate,
             codecs: self.codecs()?,
             destination,
         };

@@ -1,19 +1,18 @@
 //! What control knows of a call: its plan, which flows run, when it was last heard.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use media_common::counters::DropReason;
-use media_common::quality::FlowIncidents;
-use media_core::flow_plan::{Action, CallMedia, PlannedFlow};
-use media_core::report::{DirectionReport, MediaPath, MediaReport};
+use media_core::flow_plan::{CallMedia, PlannedFlow};
+use media_core::report::MediaReport;
 use media_core::session::{Session, Side};
 
-use super::carrier::{Carrier, FlowTotals, Heard, Paths};
+use super::carrier::{Carrier, FlowTotals};
+use super::direction::{self, Heard, path_of};
 use super::silence::Silence;
 use super::slots::Latched;
-use super::status::FlowStatus;
+use super::status::{Carried, FlowStatus};
 
 /// A call with flows.
 pub(super) struct Call {
@@ -145,9 +144,10 @@ impl Call {
         carrier: &mut dyn Carrier,
     ) -> Option<Duration> {
         let heard = self
-            .rtp_flows()
-            .map(|flow| carrier.totals(flow.local).heard())
-            .fold(Heard::default(), Heard::latest);
+            .media_flows()
+            .map(|flow| carrier.totals(flow.local).heard_ns())
+            .max()
+            .unwrap_or(0);
         let expected = self.is_expected_to_speak();
         self.silence.observe(now, heard, expected, timeout)
     }
@@ -161,30 +161,55 @@ impl Call {
                 .any(|stream| stream.legs.iter().all(|leg| leg.remote.is_some()))
     }
 
+    /// The leg whose packets arrive there.
+    pub(super) fn side_at(&self, local: SocketAddr) -> Option<Side> {
+        self.running.get(&local).map(|flow| flow.side)
+    }
+
     pub(super) fn statuses(&self, carrier: &mut dyn Carrier) -> Vec<FlowStatus> {
         let paths = carrier.paths();
-        let mut flows: Vec<_> = self.rtp_flows().collect();
-        flows.sort_by_key(|flow| (flow.stream, flow.side));
+        let mut flows: Vec<(&PlannedFlow, FlowTotals)> = self
+            .running
+            .values()
+            .map(|flow| (flow, carrier.totals(flow.local)))
+            .collect();
+        flows.sort_by_key(|(flow, _)| (flow.stream, flow.side, flow.local));
+        let heard = Heard::of(flows.iter().map(|(flow, totals)| (*flow, totals)));
         flows
-            .into_iter()
-            .map(|flow| {
-                let totals = carrier.totals(flow.local);
+            .iter()
+            .map(|(flow, totals)| {
+                let quality = totals.quality(flow.codec);
+                let opinion = heard.opinion(flow, quality);
                 FlowStatus {
                     call: self.media.call(),
                     from: flow.side,
                     stream: flow.stream,
                     local: flow.local,
-                    path: path_of(flow, &totals, paths),
+                    place: carrier.place(flow.local),
+                    carries: Carried::of(&flow.config.carries),
+                    coding: flow.codec,
+                    source: flow.config.source.clone(),
+                    latched: carrier.latched(flow.local),
+                    routes: flow.config.carries.routes().copied().collect(),
+                    path: path_of(flow, totals, paths),
                     packets: totals.packets(),
                     bytes: totals.bytes(),
                     dropped: totals.dropped(),
+                    drops: totals.drops(),
+                    quality,
+                    mos: opinion.mos,
+                    far_end: opinion.far_end,
+                    kernel: (totals.kernel, totals.incidents),
+                    relay: (totals.relay.counters, totals.relay.incidents),
                 }
             })
             .collect()
     }
 
-    fn rtp_flows(&self) -> impl Iterator<Item = &PlannedFlow> {
-        self.running.values().filter(|flow| carries_rtp(flow))
+    fn media_flows(&self) -> impl Iterator<Item = &PlannedFlow> {
+        self.running
+            .values()
+            .filter(|flow| flow.config.carries.is_media())
     }
 
     fn report(&self, carrier: &mut dyn Carrier) -> MediaReport {
@@ -192,107 +217,9 @@ impl Call {
         let running = self
             .running
             .values()
-            .map(|flow| (flow, carrier.totals(flow.local)))
-            .collect::<Vec<_>>();
+            .map(|flow| (flow, carrier.totals(flow.local)));
         let past = self.past.iter().map(|(flow, totals)| (flow, *totals));
-        let mut directions: Vec<Direction> = Vec::new();
-        for (flow, totals) in past.chain(running).filter(|(flow, _)| carries_rtp(flow)) {
-            let known = directions
-                .iter_mut()
-                .find(|known| (known.stream, known.from) == (flow.stream, flow.side));
-            match known {
-                Some(known) => known.add(path_of(flow, &totals, paths), totals),
-                None => directions.push(Direction {
-                    from: flow.side,
-                    stream: flow.stream,
-                    path: path_of(flow, &totals, paths),
-                    totals,
-                    kernel_drops: drops_of(&totals.incidents),
-                }),
-            }
-        }
-        directions.sort_by_key(|direction| (direction.stream, direction.from));
-        MediaReport {
-            directions: directions.into_iter().map(Direction::report).collect(),
-        }
+        let all: Vec<(&PlannedFlow, FlowTotals)> = past.chain(running).collect();
+        direction::report(&all, paths)
     }
-}
-
-/// One direction of a stream, over all the ports that it has had.
-struct Direction {
-    from: Side,
-    stream: usize,
-    path: MediaPath,
-    totals: FlowTotals,
-    /// What the kernel dropped, by name of the reason.
-    kernel_drops: BTreeMap<&'static str, u64>,
-}
-
-impl Direction {
-    fn add(&mut self, path: MediaPath, totals: FlowTotals) {
-        if totals.packets() > self.totals.packets() {
-            self.path = path;
-        }
-        add_drops(&mut self.kernel_drops, &totals.incidents);
-        let (kernel, relay) = (&mut self.totals.kernel, &mut self.totals.relay);
-        kernel.packets += totals.kernel.packets;
-        kernel.bytes += totals.kernel.bytes;
-        kernel.dropped += totals.kernel.dropped;
-        relay.packets += totals.relay.packets;
-        relay.bytes += totals.relay.bytes;
-        relay.dropped += totals.relay.dropped;
-        relay.drops.add(&totals.relay.drops);
-    }
-
-    fn report(self) -> DirectionReport {
-        let by_reason =
-            |(reason, count): (DropReason, u64)| (count > 0).then_some((reason.name(), count));
-        let mut dropped: Vec<_> = self
-            .totals
-            .relay
-            .drops
-            .dropped()
-            .filter_map(by_reason)
-            .collect();
-        for (reason, count) in self.kernel_drops {
-            match dropped.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, known)) => *known += count,
-                None => dropped.push((reason, count)),
-            }
-        }
-        DirectionReport {
-            from: self.from,
-            stream: self.stream,
-            path: self.path,
-            packets: self.totals.packets(),
-            bytes: self.totals.bytes(),
-            dropped,
-        }
-    }
-}
-
-fn drops_of(incidents: &FlowIncidents) -> BTreeMap<&'static str, u64> {
-    let mut drops = BTreeMap::new();
-    add_drops(&mut drops, incidents);
-    drops
-}
-
-fn add_drops(drops: &mut BTreeMap<&'static str, u64>, incidents: &FlowIncidents) {
-    for (reason, count) in incidents.drops().filter(|(_, count)| *count > 0) {
-        *drops.entry(reason).or_default() += count;
-    }
-}
-
-fn carries_rtp(flow: &PlannedFlow) -> bool {
-    flow.config.carries.rtp().is_some()
-}
-
-/// The path of most packets; without packets, the one that they would take.
-fn path_of(flow: &PlannedFlow, totals: &FlowTotals, paths: Paths) -> MediaPath {
-    let is_kernel = match totals.kernel.packets.cmp(&totals.relay.packets) {
-        std::cmp::Ordering::Greater => true,
-        std::cmp::Ordering::Less => false,
-        std::cmp::Ordering::Equal => flow.action == Action::Forward,
-    };
-    if is_kernel { paths.kernel } else { paths.relay }
 }

@@ -1,12 +1,14 @@
 //! What control asks of a backend.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use media_common::counters::Verdicts;
+use media_common::flow::NextHop;
 use media_common::quality::{FlowCounters, FlowIncidents};
 use media_core::flow_plan::PlannedFlow;
+use media_core::quality::{Codec, Quality};
 use media_core::relay::FlowStats;
 use media_core::report::MediaPath;
 use media_core::session::CallId;
@@ -32,6 +34,9 @@ pub(super) trait Carrier: Send {
     /// What the flow has done.
     fn totals(&mut self, local: SocketAddr) -> FlowTotals;
 
+    /// Where the flow stands in the tables.
+    fn place(&self, local: SocketAddr) -> Place;
+
     /// The source that the flow has locked, if its rule is to latch and it has.
     fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr>;
 
@@ -52,6 +57,15 @@ pub(super) trait Carrier: Send {
     fn paths(&self) -> Paths;
 }
 
+/// Where a flow stands in the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Index in the flow table, and so the key in `bpftool map dump`.
+    pub index: Option<u32>,
+    /// Next hops by destination: the index in the map, and what it says now. None with sockets.
+    pub hops: Vec<(IpAddr, u16, NextHop)>,
+}
+
 /// The paths of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Paths {
@@ -69,42 +83,55 @@ pub(super) struct FlowTotals {
     pub(super) relay: FlowStats,
 }
 
-/// When RTP was last sent on: of several flows, the latest by each clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
-    pub(super) kernel_ns: u64,
-    pub(super) relay: Option<Instant>,
-}
-
-impl Heard {
-    pub(super) fn latest(self, other: Heard) -> Heard {
-        Heard {
-            kernel_ns: self.kernel_ns.max(other.kernel_ns),
-            relay: self.relay.max(other.relay),
-        }
-    }
-}
-
 impl FlowTotals {
     /// Packets sent on.
     pub(super) fn packets(&self) -> u64 {
-        self.kernel.packets + self.relay.packets
+        self.kernel.packets + self.relay.counters.packets
     }
 
-    /// When RTP was last sent on; each path has its own clock.
-    pub(super) fn heard(&self) -> Heard {
-        Heard {
-            kernel_ns: self.kernel.last_seen_ns,
-            relay: self.relay.last_seen,
-        }
+    /// When RTP was last sent on, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
+    pub(super) fn heard_ns(&self) -> u64 {
+        let relay = self.relay.counters.last_seen_ns;
+        self.kernel.last_seen_ns.max(relay)
+    }
+
+    /// Both halves of it together.
+    pub(super) fn quality(&self, codec: Codec) -> Quality {
+        let FlowStats {
+            counters,
+            incidents,
+            ..
+        } = &self.relay;
+        let kernel = Quality::of(&self.kernel, &self.incidents, codec);
+        kernel.and(Quality::of(counters, incidents, codec))
     }
 
     /// UDP payload bytes sent on.
     pub(super) fn bytes(&self) -> u64 {
-        self.kernel.bytes + self.relay.bytes
+        self.kernel.bytes + self.relay.counters.bytes
+    }
+
+    /// Drops by name of the reason, of those that occurred; kernel and relays together.
+    pub(super) fn drops(&self) -> Vec<(&'static str, u64)> {
+        let relay = self
+            .relay
+            .drops
+            .dropped()
+            .map(|(reason, count)| (reason.name(), count));
+        let mut drops: Vec<(&'static str, u64)> = Vec::new();
+        for (reason, count) in relay.chain(self.incidents.drops()) {
+            if count == 0 {
+                continue;
+            }
+            match drops.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, known)) => *known += count,
+                None => drops.push((reason, count)),
+            }
+        }
+        drops
     }
 
     pub(super) fn dropped(&self) -> u64 {
-        self.kernel.dropped + self.relay.dropped
+        self.kernel.dropped + self.relay.counters.dropped
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use media_common::counters::Verdicts;
-use media_core::report::{MediaEvent, MediaReport};
+use media_core::report::{Digit, MediaEvent, MediaReport};
 use media_core::session::{CallId, Session};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use super::calls::{Applied, Call};
 use super::carrier::Carrier;
 use super::config::{Backend, MediaConfig};
 use super::error::MediaError;
-use super::slots::{LatchReports, Latched, Slots};
+use super::slots::{FlowReport, FlowReports, Latched, Slots};
 use super::status::{ActiveBackend, FlowStatus, MediaDescription};
 use super::udp::UdpBackend;
 use super::wake::{self, Waker};
@@ -30,6 +30,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long a session may wait for the neighbours that its packets leave by: on a working
 /// network they answer within a millisecond, and signalling waits as long.
 const NEXT_HOP_PATIENCE: Duration = Duration::from_millis(10);
+/// Events that may wait before digits are left out.
+const WAITING_DIGITS: usize = 4096;
 /// How soon an event is offered again that the channel had no room for.
 const EVENT_RETRY: Duration = Duration::from_millis(20);
 
@@ -76,7 +78,7 @@ impl Inputs {
 
 pub(super) struct Control {
     inputs: mpsc::Receiver<Input>,
-    latches: mpsc::Receiver<Latched>,
+    reports: mpsc::Receiver<FlowReport>,
     waker: Waker,
     carrier: Box<dyn Carrier>,
     timeout: Option<Duration>,
@@ -118,13 +120,13 @@ impl Control {
             action: "making an event counter",
             source,
         })?;
-        let (latch_reports, latches) = LatchReports::new(waker.clone());
-        let (carrier, description) = start_backend(config, slots, latch_reports, &waker)?;
+        let (reporting, reports) = FlowReports::new(waker.clone());
+        let (carrier, description) = start_backend(config, slots, reporting, &waker)?;
         let (sender, inputs) = mpsc::channel();
         let (ready, is_ready) = watch::channel(0);
         let control = Control {
             inputs,
-            latches,
+            reports,
             waker: waker.clone(),
             carrier,
             timeout: config.timeout,
@@ -157,8 +159,11 @@ impl Control {
                 }
                 self.handle_input(input);
             }
-            while let Ok(latched) = self.latches.try_recv() {
-                self.handle_latched(latched);
+            while let Ok(report) = self.reports.try_recv() {
+                match report {
+                    FlowReport::Latched(latched) => self.handle_latched(latched),
+                    FlowReport::Digit { local, digit } => self.handle_digit(local, digit),
+                }
             }
             self.carrier.handle_readable();
             let now = Instant::now();
@@ -261,6 +266,18 @@ impl Control {
         }
     }
 
+    /// More digits than signalling takes are those of somebody who floods us.
+    fn handle_digit(&mut self, local: SocketAddr, digit: Digit) {
+        let call = self.owners.get(&local).copied();
+        let from = call.and_then(|call| self.calls.get(&call)?.side_at(local));
+        if let (Some(call), Some(from)) = (call, from)
+            && self.waiting.len() < WAITING_DIGITS
+        {
+            let event = MediaEvent::Digit { call, from, digit };
+            self.waiting.push_back(event);
+        }
+    }
+
     /// Makes the flows of a call what its plan says.
     fn apply(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else {
@@ -355,14 +372,14 @@ impl Control {
 fn start_backend(
     config: &MediaConfig,
     slots: Arc<Slots>,
-    latches: LatchReports,
+    reports: FlowReports,
     waker: &Waker,
 ) -> Result<(Box<dyn Carrier>, MediaDescription), MediaError> {
     let mut fallback_reason = None;
     if config.backend == Backend::Auto && config.interfaces.is_empty() {
         fallback_reason = Some("no media interfaces are configured".to_owned());
     } else if config.backend != Backend::Socket {
-        match XdpBackend::start(config, Arc::clone(&slots), latches.clone(), waker.clone()) {
+        match XdpBackend::start(config, Arc::clone(&slots), reports.clone(), waker.clone()) {
             Ok(backend) => {
                 let description = MediaDescription {
                     backend: backend.description(),
@@ -378,7 +395,7 @@ fn start_backend(
             Err(error) => return Err(error),
         }
     }
-    let backend = UdpBackend::start(slots, &latches)?;
+    let backend = UdpBackend::start(slots, &reports)?;
     let description = MediaDescription {
         backend: ActiveBackend::Socket,
         fallback_reason,

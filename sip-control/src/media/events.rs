@@ -1,19 +1,26 @@
-//! What the XDP program reports through its ring buffer, as debug lines of a bounded rate.
+//! What the XDP program reports through its ring buffer: digits for signalling, the rest as debug
+//! lines of a bounded rate.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media_common::event::{Event, KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH};
+use media_common::event::{
+    Event, KIND_DIGIT, KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH, KIND_SSRC_CHANGE,
+};
 
 use super::loader::Loaded;
 use super::maps::KernelMaps;
+use super::slots::{FlowReports, Slots};
 
 /// Lines per [`WINDOW`]; the rest is counted and said in one.
 const LINES: u32 = 50;
 const WINDOW: Duration = Duration::from_secs(1);
 
 pub(super) struct KernelEvents {
+    reports: FlowReports,
+    slots: Arc<Slots>,
     window_began: Instant,
     lines: u32,
     suppressed: u64,
@@ -26,8 +33,14 @@ impl KernelEvents {
         not(feature = "trace"),
         expect(unused_variables, reason = "only the trace reads the object")
     )]
-    pub(super) fn new(loaded: &mut Loaded) -> KernelEvents {
+    pub(super) fn new(
+        loaded: &mut Loaded,
+        reports: FlowReports,
+        slots: Arc<Slots>,
+    ) -> KernelEvents {
         KernelEvents {
+            reports,
+            slots,
             window_began: Instant::now(),
             lines: 0,
             suppressed: 0,
@@ -47,6 +60,10 @@ impl KernelEvents {
     /// Reads all that is there.
     pub(super) fn read(&mut self, maps: &mut KernelMaps) {
         while let Some(event) = maps.next_event() {
+            if event.kind == KIND_DIGIT {
+                self.report_digit(&event);
+                continue;
+            }
             if self.may_log() {
                 log(&event);
             }
@@ -54,6 +71,14 @@ impl KernelEvents {
         #[cfg(feature = "trace")]
         if let Some(trace) = &mut self.trace {
             trace.flush();
+        }
+    }
+
+    /// Which digit it was is in no line of the log.
+    fn report_digit(&self, event: &Event) {
+        let code = u8::try_from(event.detail).ok();
+        if let (Some(local), Some(code)) = (self.slots.local_of(event.flow), code) {
+            self.reports.digit(local, code);
         }
     }
 
@@ -82,6 +107,7 @@ fn log(event: &Event) {
     let ssrc = u32::from_be_bytes(event.ssrc);
     let what = match event.kind {
         KIND_FIRST_PACKET => "the first packet of a flow was forwarded",
+        KIND_SSRC_CHANGE => "another source speaks in a flow",
         KIND_SOURCE_MISMATCH => "a packet came from elsewhere than the peer",
         _ => "an event of a kind that this version does not know",
     };

@@ -9,12 +9,14 @@ mod capability;
 mod carrier;
 mod config;
 mod control;
+mod direction;
 mod ephemeral;
 mod error;
 mod events;
 mod limits;
 mod loader;
 mod maps;
+mod monotonic;
 mod netlink;
 mod next_hop;
 mod object;
@@ -38,9 +40,12 @@ use media_core::report::MediaEvent;
 use media_core::session::{CallId, Session};
 use tokio::sync::watch;
 
+pub use carrier::Place;
 pub use config::{Attach, Backend, MediaConfig};
 pub use error::MediaError;
-pub use status::{ActiveBackend, AttachedMode, FlowStatus, InterfaceDescription, MediaDescription};
+pub use status::{
+    ActiveBackend, AttachedMode, Carried, FlowStatus, InterfaceDescription, MediaDescription,
+};
 
 use control::{Control, Input, Inputs};
 
@@ -103,7 +108,7 @@ impl MediaPlane {
         self.inputs.ask(Input::Verdicts).unwrap_or_default()
     }
 
-    /// The RTP flows of the live calls. Waits like [`MediaPlane::verdicts`].
+    /// The flows of the live calls. Waits like [`MediaPlane::verdicts`].
     pub fn flows(&self) -> Vec<FlowStatus> {
         self.inputs.ask(Input::Flows).unwrap_or_default()
     }

@@ -168,6 +168,12 @@ impl NextHops {
         Ok(index)
     }
 
+    /// What the table says; unresolved, if it has no such entry.
+    pub(super) fn value(&self, index: u16) -> NextHop {
+        let hop = self.hops.get(usize::from(index)).and_then(Option::as_ref);
+        hop.map_or(NextHop::default(), |hop| hop.value)
+    }
+
     pub(super) fn release(&mut self, index: u16, now: Instant) {
         if let Some(hop) = &mut self.hops[usize::from(index)] {
             hop.users = hop.users.saturating_sub(1);

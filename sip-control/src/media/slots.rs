@@ -6,15 +6,19 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use media_common::counters::Verdicts;
-use media_common::flow::{MAX_MEDIA_ADDRESSES, MediaAddress, MediaAddressList, ip_to_mapped};
+use media_common::flow::{
+    MAX_MEDIA_ADDRESSES, MediaAddress, MediaAddressList, ip_from_mapped, ip_to_mapped,
+};
 use media_core::relay::{Flow, FlowConfig, FlowStats};
+use media_core::report::Digit;
 use media_core::srtp::key::MasterKey;
 
 use super::error::MediaError;
 use super::wake::Waker;
 
-/// Latches that may wait for the control thread; more are found when it samples the flows.
-const WAITING_LATCHES: usize = 4096;
+/// Reports that may wait for the control thread. Of more, latches are found when it samples the
+/// flows, and digits are only counted.
+const WAITING_REPORTS: usize = 4096;
 
 /// Every flow of the media plane. A slot's lock is taken by the one relay thread that its
 /// packets arrive at, and by control for moments.
@@ -100,6 +104,20 @@ impl Slots {
     pub(super) fn index_of(&self, local: SocketAddr) -> Option<u32> {
         self.layout
             .index_of(&ip_to_mapped(local.ip()), local.port())
+    }
+
+    /// The local address and port of a flow: the way back from [`Slots::index_of`].
+    pub(super) fn local_of(&self, index: u32) -> Option<SocketAddr> {
+        let has = |media: &&MediaAddress| {
+            let ports = u32::from(media.port_high - media.port_low);
+            media.address != [0; 16]
+                && index
+                    .checked_sub(media.first_index)
+                    .is_some_and(|port| port <= ports)
+        };
+        let media = self.layout.addresses.iter().find(has)?;
+        let port = u16::try_from(index - media.first_index).ok()? + media.port_low;
+        Some(SocketAddr::new(ip_from_mapped(media.address), port))
     }
 
     /// Place in the list of media addresses of the range that has this address and port.
@@ -228,22 +246,43 @@ pub(super) struct Latched {
     pub(super) generation: u32,
 }
 
-/// A relay thread's way to tell control of latches.
+/// What a relay tells control of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FlowReport {
+    Latched(Latched),
+    /// A telephone event arrived there.
+    Digit {
+        local: SocketAddr,
+        digit: Digit,
+    },
+}
+
+/// A relay's way to tell control. Never blocks and never allocates.
 #[derive(Clone)]
-pub(super) struct LatchReports {
-    sender: SyncSender<Latched>,
+pub(super) struct FlowReports {
+    sender: SyncSender<FlowReport>,
     waker: Waker,
 }
 
-impl LatchReports {
-    pub(super) fn new(waker: Waker) -> (LatchReports, Receiver<Latched>) {
-        let (sender, receiver) = sync_channel(WAITING_LATCHES);
-        (LatchReports { sender, waker }, receiver)
+impl FlowReports {
+    pub(super) fn new(waker: Waker) -> (FlowReports, Receiver<FlowReport>) {
+        let (sender, receiver) = sync_channel(WAITING_REPORTS);
+        (FlowReports { sender, waker }, receiver)
     }
 
-    /// Never blocks and never allocates.
-    pub(super) fn send(&self, latched: Latched) {
-        let _ = self.sender.try_send(latched);
+    pub(super) fn latched(&self, latched: Latched) {
+        self.send(FlowReport::Latched(latched));
+    }
+
+    /// A telephone event of that code arrived at `local`; codes that are no digit tell nothing.
+    pub(super) fn digit(&self, local: SocketAddr, code: u8) {
+        if let Some(digit) = Digit::from_event_code(code) {
+            self.send(FlowReport::Digit { local, digit });
+        }
+    }
+
+    fn send(&self, report: FlowReport) {
+        let _ = self.sender.try_send(report);
         self.waker.wake();
     }
 }
@@ -274,6 +313,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(slots.len(), 22);
+        assert_eq!(slots.local_of(22), None);
         for (local, index, address) in [
             ("192.0.2.1:100", Some(0), Some(0)),
             ("192.0.2.2:109", Some(19), Some(1)),
@@ -281,12 +321,14 @@ mod tests {
             ("192.0.2.1:110", None, None),
             ("192.0.2.3:100", None, None),
         ] {
-            let local = local.parse().unwrap();
+            let local: SocketAddr = local.parse().unwrap();
             assert_eq!(
                 (slots.index_of(local), slots.address_of(local)),
                 (index, address),
                 "{local}"
             );
+            let back = index.and_then(|index| slots.local_of(index));
+            assert_eq!(back, index.map(|_| local), "{local}");
         }
     }
 
@@ -314,6 +356,8 @@ mod tests {
             source: Source::Unknown,
             payload_types: 0,
             telephone_event: None,
+            clock_khz: 8,
+            max_packet_rate: 0,
             transform: Transform::Encrypt {
                 send: MasterKey::from_key_salt(suite, &key_salt).unwrap(),
             },

@@ -4,8 +4,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use media_common::quality::{FlowCounters, FlowIncidents};
+use media_core::quality::{Codec, FarEnd, Mos, Quality};
+use media_core::relay::{Carries, Route, Source};
 use media_core::report::MediaPath;
 use media_core::session::{CallId, Side};
+
+use super::carrier::Place;
 
 /// How the media plane runs, settled at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +115,7 @@ impl fmt::Display for MediaDescription {
     }
 }
 
-/// One direction of one stream of a live call: the RTP that arrives at one of our ports.
+/// What arrives at one of our ports, of a live call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowStatus {
     pub call: CallId,
@@ -120,6 +125,15 @@ pub struct FlowStatus {
     pub stream: usize,
     /// Where the packets arrive.
     pub local: SocketAddr,
+    pub place: Place,
+    pub carries: Carried,
+    pub coding: Codec,
+    /// Where packets may come from, as it was planned.
+    pub source: Source,
+    /// The source that the flow has locked since.
+    pub latched: Option<SocketAddr>,
+    /// Where packets leave, and to whom.
+    pub routes: Vec<Route>,
     /// The path of most of the packets.
     pub path: MediaPath,
     /// Packets sent on.
@@ -128,4 +142,46 @@ pub struct FlowStatus {
     pub bytes: u64,
     /// Packets dropped, for any reason.
     pub dropped: u64,
+    /// The same by name of the reason; only reasons that occurred.
+    pub drops: Vec<(&'static str, u64)>,
+    /// Kernel and relays together.
+    pub quality: Quality,
+    pub mos: Option<Mos>,
+    /// What the receiver of this direction reports in RTCP, where that was read.
+    pub far_end: Option<FarEnd>,
+    /// As they are in the maps.
+    pub kernel: (FlowCounters, FlowIncidents),
+    /// The same, of what the workers or the sockets relayed.
+    pub relay: (FlowCounters, FlowIncidents),
+}
+
+/// The kind of packets that a flow carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    Rtp,
+    Rtcp,
+    /// Both on one port (RFC 5761).
+    RtpAndRtcp,
+    /// Neither.
+    Raw,
+}
+
+impl Carried {
+    pub(super) fn of(carries: &Carries) -> Carried {
+        match carries {
+            Carries::Rtp(_) => Carried::Rtp,
+            Carries::Rtcp(_) => Carried::Rtcp,
+            Carries::Both { .. } => Carried::RtpAndRtcp,
+            Carries::Raw(_) => Carried::Raw,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Carried::Rtp => "rtp",
+            Carried::Rtcp => "rtcp",
+            Carried::RtpAndRtcp => "rtp+rtcp",
+            Carried::Raw => "raw",
+        }
+    }
 }

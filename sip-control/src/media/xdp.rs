@@ -21,7 +21,7 @@ use media_core::relay::Route;
 use media_core::report::MediaPath;
 use media_core::session::CallId;
 
-use super::carrier::{Carrier, FlowTotals, Paths};
+use super::carrier::{Carrier, FlowTotals, Paths, Place};
 use super::config::MediaConfig;
 use super::ephemeral;
 use super::error::MediaError;
@@ -29,7 +29,7 @@ use super::events::KernelEvents;
 use super::loader::Loaded;
 use super::maps::KernelMaps;
 use super::next_hop::{NextHops, Peer};
-use super::slots::{LatchReports, SharedVerdicts, Slots};
+use super::slots::{FlowReports, SharedVerdicts, Slots};
 use super::status::{ActiveBackend, InterfaceDescription};
 use super::wake::Waker;
 use super::xsk::{Tables, Workers};
@@ -57,7 +57,7 @@ impl XdpBackend {
     pub(super) fn start(
         config: &MediaConfig,
         slots: Arc<Slots>,
-        latches: LatchReports,
+        reports: FlowReports,
         control: Waker,
     ) -> Result<XdpBackend, MediaError> {
         let (mut loaded, mut maps, setup) = Loaded::load(config, &slots)?;
@@ -73,11 +73,11 @@ impl XdpBackend {
                 source,
             })?;
         loaded.attach(config.attach)?;
-        let events = KernelEvents::new(&mut loaded);
+        let events = KernelEvents::new(&mut loaded, reports.clone(), Arc::clone(&slots));
         let tables = Tables {
             slots: Arc::clone(&slots),
             hops: next_hops.shared(),
-            latches,
+            reports,
             control,
         };
         let workers = Workers::start(&loaded.interfaces, &config.cpus, &tables)?;
@@ -123,8 +123,7 @@ impl XdpBackend {
     /// The next hops of a flow's destinations: RTP's first.
     fn acquire_hops(&mut self, flow: &PlannedFlow) -> Result<Vec<(IpAddr, u16)>, String> {
         let mut hops: Vec<(IpAddr, u16)> = Vec::with_capacity(2);
-        let routes = [flow.config.carries.rtp(), flow.config.carries.rtcp()];
-        for Route { from, to } in routes.into_iter().flatten() {
+        for Route { from, to } in flow.config.carries.routes() {
             let Some(to) = to else { continue };
             if hops.iter().any(|(remote, _)| *remote == to.ip()) {
                 continue;
@@ -151,8 +150,7 @@ impl XdpBackend {
     }
 
     fn entry_of(&self, flow: &PlannedFlow, hops: &[(IpAddr, u16)]) -> Result<FlowEntry, String> {
-        let carries = &flow.config.carries;
-        let route = carries.rtp().or(carries.rtcp());
+        let route = flow.config.carries.routes().next();
         let Some(Route { from, to: Some(to) }) =
             route.copied().filter(|_| flow.action == Action::Forward)
         else {
@@ -287,6 +285,19 @@ impl Carrier for XdpBackend {
             kernel: self.maps.counters(installed.index),
             incidents: self.maps.incidents(installed.index),
             relay: self.slots.stats(installed.index),
+        }
+    }
+
+    fn place(&self, local: SocketAddr) -> Place {
+        let Some(Installed { index, hops, .. }) = self.flows.get(&local) else {
+            return Place::default();
+        };
+        let hops = hops
+            .iter()
+            .map(|(remote, hop)| (*remote, *hop, self.next_hops.value(*hop)));
+        Place {
+            index: Some(*index),
+            hops: hops.collect(),
         }
     }
 

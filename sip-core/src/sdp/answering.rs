@@ -100,20 +100,23 @@ impl Answering<'_> {
             crypto: keyed.crypto.into_iter().collect(),
         };
         let on_hold = direction != Direction::BOTH;
-        let offerer = self.leg(to, offered, &offered.peer, &peer, rtcp_mux, keyed.offerer);
-        let answerer = self.leg(
-            self.from,
-            offered,
-            &peer,
-            &offered.peer,
-            rtcp_mux,
-            keyed.answerer,
-        );
+        let coding = peer.formats.coding;
+        let leg = |side, own: &PeerStream, far: &PeerStream, security| {
+            let leg = self.leg(side, offered, own, far, rtcp_mux, security);
+            // Both sides speak as the answer prefers (RFC 3264 section 6.1).
+            StreamLeg {
+                codec: coding,
+                ..leg
+            }
+        };
+        let offerer = leg(to, &offered.peer, &peer, keyed.offerer);
+        let answerer = leg(self.from, &peer, &offered.peer, keyed.answerer);
         let codec = peer.formats.codec.clone();
         let profiles = by_side(to, offered.peer.profile, peer.profile);
         let stream = Stream {
             legs: by_side(to, offerer, answerer),
             on_hold,
+            is_raw: false,
         };
         Ok(Some((
             AgreedStream {
@@ -147,6 +150,8 @@ impl Answering<'_> {
             source: policy.source_rule(),
             payload_types: own.formats.payload_types | far.formats.payload_types,
             telephone_event: far.formats.telephone_event,
+            codec: own.formats.coding,
+            max_packet_rate: policy.packet_rate([own.ptime_ms, far.ptime_ms]),
             dscp: policy.dscp,
         }
     }

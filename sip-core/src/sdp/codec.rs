@@ -1,30 +1,33 @@
 //! Which formats of an m-line stay (SIG-8): a codec passes if both trunks allow its name;
 //! telephone-event always does.
 
+use media_core::quality::Codec;
+
 use super::document::{Block, Line};
 use super::fields::MediaLine;
 use super::policy::LegPolicy;
 use crate::refusal::Refusal;
 
-/// Payload types whose meaning needs no `a=rtpmap` (RFC 3551 section 6, audio).
-const STATIC_TYPES: &[(u8, &str)] = &[
-    (0, "PCMU"),
-    (3, "GSM"),
-    (4, "G723"),
-    (5, "DVI4"),
-    (6, "DVI4"),
-    (7, "LPC"),
-    (8, "PCMA"),
-    (9, "G722"),
-    (10, "L16"),
-    (11, "L16"),
-    (12, "QCELP"),
-    (13, "CN"),
-    (14, "MPA"),
-    (15, "G728"),
-    (16, "DVI4"),
-    (17, "DVI4"),
-    (18, "G729"),
+/// Payload types whose meaning needs no `a=rtpmap`, with their clock rates in Hz (RFC 3551
+/// section 6, audio).
+const STATIC_TYPES: &[(u8, &str, u32)] = &[
+    (0, "PCMU", 8000),
+    (3, "GSM", 8000),
+    (4, "G723", 8000),
+    (5, "DVI4", 8000),
+    (6, "DVI4", 16_000),
+    (7, "LPC", 8000),
+    (8, "PCMA", 8000),
+    (9, "G722", 8000),
+    (10, "L16", 44_100),
+    (11, "L16", 44_100),
+    (12, "QCELP", 8000),
+    (13, "CN", 8000),
+    (14, "MPA", 90_000),
+    (15, "G728", 8000),
+    (16, "DVI4", 11_025),
+    (17, "DVI4", 22_050),
+    (18, "G729", 8000),
 ];
 
 const TELEPHONE_EVENT: &str = "telephone-event";
@@ -44,6 +47,8 @@ pub(super) struct Formats {
     pub(super) telephone_event: Option<u8>,
     /// Encoding name of the first codec.
     pub(super) codec: String,
+    /// The first codec, as the media plane knows it.
+    pub(super) coding: Codec,
 }
 
 impl Formats {
@@ -59,8 +64,8 @@ impl Formats {
         let mut telephone_event = None;
         let mut codec = None;
         for format in &line.formats {
-            let Some((number, name)) = payload_type(format)
-                .and_then(|number| Some((number, encoding_name(number, block)?)))
+            let Some((number, (name, clock_hz))) =
+                payload_type(format).and_then(|number| Some((number, encoding(number, block)?)))
             else {
                 continue;
             };
@@ -78,15 +83,16 @@ impl Formats {
                     .iter()
                     .any(|companion| companion.eq_ignore_ascii_case(name))
             {
-                codec = Some(name.to_owned());
+                codec = Some((name.to_owned(), Codec::named(name, clock_hz)));
             }
         }
-        let codec = codec.ok_or(Refusal::NO_COMMON_CODEC)?;
+        let (codec, coding) = codec.ok_or(Refusal::NO_COMMON_CODEC)?;
         Ok(Formats {
             kept,
             payload_types,
             telephone_event,
             codec,
+            coding,
         })
     }
 }
@@ -102,17 +108,21 @@ fn payload_type(format: &str) -> Option<u8> {
     format.parse().ok().filter(|&number| number < 128)
 }
 
-/// The encoding name of a payload type (RFC 8866 section 6.6).
-fn encoding_name(number: u8, block: &Block) -> Option<&str> {
+/// Encoding name and clock rate, Hz, of a payload type (RFC 8866 section 6.6); the rate is 0 where
+/// it cannot be read.
+fn encoding(number: u8, block: &Block) -> Option<(&str, u32)> {
     let mapped = block.attributes("rtpmap").find_map(|map| {
         let (format, encoding) = map.split_once([' ', '\t'])?;
-        (payload_type(format) == Some(number)).then(|| encoding.trim_start().split('/').next())?
+        let mut parts = encoding.trim().split('/');
+        let name = parts.next()?;
+        let clock_hz = parts.next().and_then(|rate| rate.parse().ok()).unwrap_or(0);
+        (payload_type(format) == Some(number)).then_some((name, clock_hz))
     });
     mapped.or_else(|| {
         STATIC_TYPES
             .iter()
-            .find(|(known, _)| *known == number)
-            .map(|(_, name)| *name)
+            .find(|(known, ..)| *known == number)
+            .map(|(_, name, clock_hz)| (*name, *clock_hz))
     })
 }
 

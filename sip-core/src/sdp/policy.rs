@@ -30,11 +30,20 @@ pub struct LegPolicy {
     pub mki: bool,
     /// DSCP (0–63) of what we send.
     pub dscp: Option<u8>,
+    /// Packets per second from the peer at each port; `Some(0)`: any number; `None`: what
+    /// [`LegPolicy::packet_rate`] makes of the packet time.
+    pub max_packet_rate: Option<u32>,
     /// Where our media addresses and ports come from.
     pub realm: RealmId,
     /// Which address family our first offer on this leg tries first.
     pub ipv6_first: bool,
 }
+
+/// Packets per second that every flow may have: bursts after a pause of the network, several
+/// packets of a digit at once, RTCP.
+pub const SMALLEST_CEILING: u32 = 200;
+/// RFC 3551 section 4.2.
+const USUAL_PTIME_MS: u32 = 20;
 
 impl LegPolicy {
     /// The rules of a trunk.
@@ -52,6 +61,7 @@ impl LegPolicy {
             passthrough: trunk.passthrough,
             mki: trunk.mki,
             dscp: trunk.dscp,
+            max_packet_rate: trunk.max_packet_rate,
             realm: trunk.realm,
             ipv6_first,
         }
@@ -73,6 +83,16 @@ impl LegPolicy {
         }
     }
 
+    /// The ceiling of a flow (MED-5), packets per second; 0 for none: the trunk's own, or four
+    /// times what the shortest packet time of both descriptions makes, and at least
+    /// [`SMALLEST_CEILING`].
+    pub(super) fn packet_rate(&self, ptimes_ms: [Option<u32>; 2]) -> u32 {
+        let ptime_ms = ptimes_ms.into_iter().flatten().min();
+        let usual = 1000 / ptime_ms.unwrap_or(USUAL_PTIME_MS).max(1);
+        self.max_packet_rate
+            .unwrap_or((4 * usual).max(SMALLEST_CEILING))
+    }
+
     /// The source rule that the media plane enforces.
     pub(super) fn source_rule(&self) -> SourceRule {
         match self.source {
@@ -84,6 +104,38 @@ impl LegPolicy {
                     .map(|network| (network.address, network.prefix))
                     .collect(),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn med_5_the_ceiling_is_four_times_the_usual_rate_and_never_below_200() {
+        let policy = |max_packet_rate| LegPolicy {
+            max_packet_rate,
+            secure: false,
+            suites: Vec::new(),
+            codecs: Vec::new(),
+            source: SourceMode::Strict,
+            media_acl: Vec::new(),
+            passthrough: Passthrough::Never,
+            mki: false,
+            dscp: None,
+            realm: RealmId(0),
+            ipv6_first: false,
+        };
+        for (configured, ptimes_ms, expected) in [
+            (None, [None, None], 200),
+            (None, [Some(10), Some(20)], 400),
+            (None, [Some(60), None], 200),
+            (None, [Some(5000), Some(1)], 4000),
+            (Some(75), [Some(10), None], 75),
+            (Some(0), [None, None], 0),
+        ] {
+            assert_eq!(policy(configured).packet_rate(ptimes_ms), expected);
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct PeerStream {
     pub(super) direction: Direction,
     /// RTCP on the RTP port (RFC 5761).
     pub(super) rtcp_mux: bool,
+    /// `a=ptime`: milliseconds of speech in a packet (RFC 8866 section 6.4).
+    pub(super) ptime_ms: Option<u32>,
     pub(super) formats: Formats,
 }
 
@@ -72,6 +74,7 @@ impl PeerStream {
             written,
             direction,
             rtcp_mux,
+            ptime_ms: ptime_ms(block),
             formats,
         })
     }
@@ -102,6 +105,13 @@ fn read_profile(line: &MediaLine, own: &LegPolicy) -> Result<Profile, Refusal> {
         None if line.transport.to_ascii_uppercase().contains("TLS") => Err(Refusal::SRTP_UNUSABLE),
         None => Err(Refusal::NO_COMMON_CODEC),
     }
+}
+
+/// Fractions, which some write, are rounded down; nonsense is nothing.
+fn ptime_ms(block: &Block) -> Option<u32> {
+    let value = block.attributes("ptime").next()?;
+    let whole = value.trim().split('.').next()?;
+    whole.parse().ok().filter(|ms| *ms > 0)
 }
 
 /// By its `o=`. What cannot be read is refused where the description is sent on.

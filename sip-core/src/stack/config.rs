@@ -23,6 +23,9 @@ pub struct StackConfig {
     pub ring_timeout: Duration,
     /// Calls at once, of all trunks; above it 503 with `Retry-After`.
     pub max_calls: usize,
+    /// Events say which digit was pressed, and not only that one was: digits may be those of a
+    /// card or a code.
+    pub show_digits: bool,
 }
 
 impl Default for StackConfig {
@@ -34,7 +37,8 @@ impl Default for StackConfig {
             timers: Timers::default(),
             user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
             ring_timeout: Duration::from_secs(180),
-            max_calls: 20_000,
+            max_calls: 10_000,
+            show_digits: false,
         }
     }
 }

@@ -44,6 +44,9 @@ pub enum EventKind {
     MediaTimeout,
     /// The media plane could not carry a call's media: the call is ended.
     MediaFailed,
+    /// A side pressed a digit (RFC 4733). The text says which only if
+    /// [`crate::stack::StackConfig::show_digits`] is set.
+    Digit,
 }
 
 impl EventKind {
@@ -61,6 +64,7 @@ impl EventKind {
             EventKind::PeerUnreachable => "peer_unreachable",
             EventKind::MediaTimeout => "media_timeout",
             EventKind::MediaFailed => "media_failed",
+            EventKind::Digit => "digit",
         }
     }
 }

@@ -26,8 +26,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media_core::ports::MediaPorts;
-use media_core::report::MediaEvent;
-use media_core::session::CallId;
+use media_core::report::{Digit, MediaEvent};
+use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
 use self::remains::Remains;
@@ -153,6 +153,7 @@ impl Stack {
         match event {
             MediaEvent::Timeout { call, silent_for } => self.end_silent_call(call, silent_for),
             MediaEvent::Failed { call, reason } => self.end_failed_call(call, reason),
+            MediaEvent::Digit { call, from, digit } => self.tell_of_digit(call, from, digit),
             MediaEvent::Removed { call, report } => self.with_call(call, |mut call, cx| {
                 call.media_removed(cx, report);
                 call
@@ -255,6 +256,29 @@ impl Stack {
     /// What the transactions count.
     pub fn transaction_counters(&self) -> &crate::transaction::Counters {
         self.cx.transactions.counters()
+    }
+
+    /// MED-3.
+    fn tell_of_digit(&mut self, id: CallId, from: Side, digit: Digit) {
+        if !self.calls.contains_key(&id) {
+            return;
+        }
+        let what = match self.cx.config.show_digits {
+            true => format!("digit {}", digit.as_char()),
+            false => "a digit".to_owned(),
+        };
+        let who = match from {
+            Side::Caller => "caller",
+            Side::Callee => "callee",
+        };
+        self.cx.event(Event {
+            kind: EventKind::Digit,
+            call: Some(id),
+            trunk: None,
+            peer: None,
+            code: None,
+            text: format!("{what} from the {who}"),
+        });
     }
 
     fn end_silent_call(&mut self, id: CallId, silent_for: std::time::Duration) {

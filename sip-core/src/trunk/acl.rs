@@ -279,6 +279,7 @@ mod tests {
             pass_sips: false,
             mki: false,
             dscp: None,
+            max_packet_rate: None,
             codecs: Vec::new(),
         }
     }

@@ -82,6 +82,9 @@ pub struct Trunk {
     /// Send an MKI in our crypto line.
     pub mki: bool,
     pub dscp: Option<u8>,
+    /// Packets per second that a flow from the trunk may have (MED-5); `Some(0)`: any number;
+    /// `None`: four times the usual rate of the call's packet time, and at least 200.
+    pub max_packet_rate: Option<u32>,
     /// Encoding names allowed in audio, upper case, in any order; `TELEPHONE-EVENT` among them.
     pub codecs: Vec<String>,
 }

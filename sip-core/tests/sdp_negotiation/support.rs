@@ -97,6 +97,7 @@ pub(crate) fn plain(realm: u16) -> LegPolicy {
         passthrough: Passthrough::Never,
         mki: false,
         dscp: None,
+        max_packet_rate: None,
         realm: RealmId(realm),
         ipv6_first: false,
     }

@@ -8,7 +8,7 @@ use media_common::flow::{MediaAddress, ip_to_mapped};
 use media_core::report::{MediaEvent, MediaReport};
 use media_core::session::{CallId, SourceRule};
 use sip_control::media::{
-    ActiveBackend, Attach, Backend, FlowStatus, MediaConfig, MediaError, MediaPlane,
+    ActiveBackend, Attach, Backend, Carried, FlowStatus, MediaConfig, MediaError, MediaPlane,
 };
 use tokio::sync::mpsc::Receiver;
 use trunkline_tests::lab::{self, EDGE, EDGE_INTERFACES, Host, Lab, LabOptions};
@@ -163,7 +163,7 @@ impl Edge {
             .plane()
             .flows()
             .into_iter()
-            .filter(|flow| flow.call == call.id)
+            .filter(|flow| flow.call == call.id && flow.carries != Carried::Rtcp)
             .collect();
         flows.try_into().expect("a call has two RTP flows")
     }

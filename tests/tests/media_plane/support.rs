@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use media_core::quality::Codec;
 use media_core::session::{
     CallId, LocalMedia, RemoteMedia, Security, Session, SourceRule, Stream, StreamLeg,
 };
@@ -58,6 +59,8 @@ impl LegSpec {
             source: self.source.clone(),
             payload_types: PAYLOAD_TYPES,
             telephone_event: Some(101),
+            codec: Codec::named("PCMU", 8000),
+            max_packet_rate: 0,
             dscp: None,
         }
     }
@@ -70,6 +73,7 @@ pub(crate) fn session(call: u64, caller: &LegSpec, callee: &LegSpec) -> Session 
         streams: vec![Stream {
             legs: [caller.stream_leg(), callee.stream_leg()],
             on_hold: false,
+            is_raw: false,
         }],
     }
 }

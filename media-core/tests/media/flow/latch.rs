@@ -14,7 +14,7 @@ fn the_first_source_that_passes_is_the_only_one() {
         Err(DropReason::PayloadType)
     );
     assert_eq!(
-        relay(&mut flow, "192.0.2.66:4000", &[0; 20]),
+        relay(&mut flow, "192.0.2.66:4000", &[0x40; 20]),
         Err(DropReason::Malformed)
     );
     assert_eq!(flow.latched(), None);

@@ -1,9 +1,9 @@
 //! One flow: checks in their order, latching, what keys and configurations keep.
 
+mod counting;
 mod latch;
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use crate::common::{at, key, rtcp, rtp};
 use media_common::counters::DropReason;
@@ -11,6 +11,8 @@ use media_core::relay::{Carries, Flow, FlowConfig, Outcome, Route, Source, Trans
 use media_core::srtp::key::MasterKey;
 use media_core::srtp::{MAX_TRAILER, SrtcpReceiver, SrtcpSender, SrtpReceiver, SrtpSender};
 
+/// When every packet arrives.
+const NOW_NS: u64 = 5_000_000_000;
 const PEER: &str = "192.0.2.10:4000";
 
 fn route() -> Route {
@@ -29,6 +31,8 @@ fn config(transform: Transform) -> FlowConfig {
         source: Source::Exactly(at(PEER)),
         payload_types: 1 | 1 << 8 | 1 << 101,
         telephone_event: Some(101),
+        clock_khz: 8,
+        max_packet_rate: 0,
         transform,
         dscp: Some(46),
         generation: 0,
@@ -55,13 +59,14 @@ fn relay(
     packet: &[u8],
 ) -> Result<(Vec<u8>, Option<SocketAddr>), DropReason> {
     let mut out = vec![0; packet.len() + MAX_TRAILER];
-    match flow.relay(Instant::now(), at(source), packet, &mut out) {
+    match flow.relay(NOW_NS, at(source), packet, &mut out) {
         Outcome::Forward {
             len,
             from,
             to,
             dscp,
             latched,
+            ..
         } => {
             assert_eq!((from, Some(to), dscp), (route().from, route().to, Some(46)));
             out.truncate(len);
@@ -139,6 +144,20 @@ fn the_first_check_that_fails_names_the_reason() {
         ),
         ("nothing", &plain, PEER, vec![], Err(DropReason::Malformed)),
         (
+            "a STUN binding request",
+            &plain,
+            PEER,
+            [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat(),
+            Err(DropReason::Stun),
+        ),
+        (
+            "a DTLS ClientHello",
+            &plain,
+            PEER,
+            [&[22, 254, 253][..], &[0; 20]].concat(),
+            Err(DropReason::Dtls),
+        ),
+        (
             "form goes before type",
             &plain,
             PEER,
@@ -195,7 +214,7 @@ fn the_first_check_that_fails_names_the_reason() {
         assert_eq!(outcome.map(|_| ()), expected, "{what}");
         let stats = flow.stats();
         assert_eq!(
-            (stats.packets, stats.dropped),
+            (stats.counters.packets, stats.counters.dropped),
             if expected.is_ok() { (1, 0) } else { (0, 1) },
             "{what}"
         );
@@ -214,7 +233,7 @@ fn the_first_check_that_fails_names_the_reason() {
             "{what}"
         );
         assert_eq!(
-            stats.bytes,
+            stats.counters.bytes,
             if expected.is_ok() {
                 packet.len() as u64
             } else {
@@ -223,7 +242,7 @@ fn the_first_check_that_fails_names_the_reason() {
         );
         let is_rtp = packet != rtcp();
         assert_eq!(
-            stats.last_seen.is_some(),
+            stats.counters.last_seen_ns == NOW_NS,
             expected.is_ok() && is_rtp,
             "{what}: only RTP is heard"
         );
@@ -240,7 +259,7 @@ fn plain_packets_leave_as_they_came() {
         "a duplicate is not ours to judge"
     );
     assert_eq!(
-        flow.relay(Instant::now(), at(PEER), &rtp(0, 1), &mut [0; 171]),
+        flow.relay(NOW_NS, at(PEER), &rtp(0, 1), &mut [0; 171]),
         Outcome::Drop(DropReason::TooLong)
     );
 }
@@ -317,7 +336,7 @@ fn the_rollover_counter_survives_a_description_with_the_same_key_and_no_other() 
         packet.truncate(20);
         packet.resize(60, 0);
         let len = sender.protect_in_place(&mut packet, 20).unwrap();
-        match flow.relay(Instant::now(), at(PEER), &packet[..len], &mut out) {
+        match flow.relay(NOW_NS, at(PEER), &packet[..len], &mut out) {
             Outcome::Forward { len, .. } => {
                 receiver.unprotect_in_place(&mut out[..len]).unwrap();
             }
@@ -408,7 +427,7 @@ fn without_room_for_the_trailer_nothing_is_sent() {
     let mut flow = Flow::new(config(Transform::Encrypt { send: key(2) }));
     let mut out = [0; 181];
     assert_eq!(
-        flow.relay(Instant::now(), at(PEER), &rtp(0, 1), &mut out),
+        flow.relay(NOW_NS, at(PEER), &rtp(0, 1), &mut out),
         Outcome::Drop(DropReason::TooLong)
     );
     assert!(

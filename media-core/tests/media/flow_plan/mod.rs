@@ -12,6 +12,7 @@ use media_common::flow::{
     NO_TELEPHONE_EVENT, ip_to_mapped,
 };
 use media_core::flow_plan::{Action, CallMedia, PlannedFlow};
+use media_core::quality::Codec;
 use media_core::relay::{Carries, Source, Transform};
 use media_core::session::{
     CallId, LocalMedia, RemoteMedia, Security, Session, Side, SourceRule, Stream, StreamLeg,
@@ -44,6 +45,8 @@ fn leg(local: &str, rtp_port: u16, remote: &str) -> StreamLeg {
         source: SourceRule::Strict,
         payload_types: 1,
         telephone_event: None,
+        codec: Codec::named("PCMU", 8000),
+        max_packet_rate: 0,
         dscp: None,
     }
 }
@@ -59,6 +62,7 @@ fn plain() -> Session {
         streams: vec![Stream {
             legs,
             on_hold: false,
+            is_raw: false,
         }],
     }
 }

@@ -49,9 +49,10 @@ fn any_leg(port: u16) -> impl Strategy<Value = StreamLeg> {
 
 fn any_session() -> impl Strategy<Value = Session> {
     let stream = |port| {
-        (any_leg(port), any_leg(port + 10)).prop_map(|(a, b)| Stream {
+        (any_leg(port), any_leg(port + 10), any::<bool>()).prop_map(|(a, b, is_raw)| Stream {
             legs: [a, b],
             on_hold: false,
+            is_raw,
         })
     };
     (stream(30_000), prop::option::of(stream(30_100))).prop_map(|(first, second)| Session {
@@ -81,7 +82,7 @@ proptest! {
                 media.latched(SocketAddr::new(local.parse().unwrap(), *port), at(source));
             }
             let flows = media.flows();
-            let expected: usize = session.streams.iter().flat_map(|stream| &stream.legs).map(|leg| if leg.rtcp_mux { 1 } else { 2 }).sum();
+            let expected: usize = session.streams.iter().flat_map(|stream| stream.legs.iter().map(|leg| if stream.is_raw || leg.rtcp_mux { 1 } else { 2 })).sum();
             prop_assert_eq!(flows.len(), expected);
             for flow in flows {
                 let legs = &session.streams[flow.stream].legs;
@@ -91,6 +92,9 @@ proptest! {
                     prop_assert_eq!(entry.action, ACTION_WORKER);
                     prop_assert_eq!(entry.remote_address, [0; 16]);
                     prop_assert_ne!(&flow.config.transform, &Transform::Copy);
+                    if session.streams[flow.stream].is_raw {
+                        prop_assert_eq!(&flow.config.transform, &Transform::Blocked);
+                    }
                 }
                 if entry.action == ACTION_FORWARD {
                     prop_assert!(entry.flags & FLAG_CHECK_SOURCE != 0);

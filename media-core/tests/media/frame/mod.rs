@@ -5,8 +5,6 @@ mod draft;
 mod random;
 mod world;
 
-use std::time::Instant;
-
 use media_common::counters::DropReason;
 use media_common::flow::{DSCP_KEEP, FlowEntry, NextHop};
 use media_core::relay::frame::{self, FrameVerdict, MAX_HEADERS};
@@ -181,6 +179,8 @@ fn through_worker(
         source: Source::Exactly(at(peer)),
         payload_types: 1,
         telephone_event: None,
+        clock_khz: 8,
+        max_packet_rate: 0,
         transform: Transform::Copy,
         dscp,
         generation: 0,
@@ -188,12 +188,7 @@ fn through_worker(
     let mut out = vec![0; 2048];
     let arrived = frame::parse(frame).unwrap();
     let datagram = &frame[arrived.payload.clone()];
-    match flow.relay(
-        Instant::now(),
-        arrived.source,
-        datagram,
-        &mut out[MAX_HEADERS..],
-    ) {
+    match flow.relay(0, arrived.source, datagram, &mut out[MAX_HEADERS..]) {
         Outcome::Forward {
             len,
             from,

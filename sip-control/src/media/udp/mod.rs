@@ -19,10 +19,10 @@ use media_core::report::MediaPath;
 use media_core::session::CallId;
 use rustix::process::Resource;
 
-use super::carrier::{Carrier, FlowTotals, Paths};
+use super::carrier::{Carrier, FlowTotals, Paths, Place};
 use super::error::MediaError;
 use super::limits;
-use super::slots::{LatchReports, SharedVerdicts, Slots};
+use super::slots::{FlowReports, SharedVerdicts, Slots};
 use super::wake::Waker;
 use relay::{Command, Relay};
 
@@ -52,7 +52,7 @@ struct Thread {
 impl UdpBackend {
     pub(super) fn start(
         slots: Arc<Slots>,
-        latches: &LatchReports,
+        reports: &FlowReports,
     ) -> Result<UdpBackend, MediaError> {
         // The soft limit is meant for programs that use `select`.
         limits::raise(Resource::Nofile, "open files");
@@ -68,7 +68,7 @@ impl UdpBackend {
         let count =
             std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
         let threads = (0..count)
-            .map(|number| Thread::start(number, &slots, latches))
+            .map(|number| Thread::start(number, &slots, reports))
             .collect::<Result<Vec<_>, _>>()?;
         let thread_verdicts = threads
             .iter()
@@ -143,6 +143,13 @@ impl Carrier for UdpBackend {
         }
     }
 
+    fn place(&self, local: SocketAddr) -> Place {
+        Place {
+            index: self.slots.index_of(local),
+            hops: Vec::new(),
+        }
+    }
+
     fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr> {
         self.slots.latched(self.flows.get(&local)?.index)
     }
@@ -189,7 +196,7 @@ impl Thread {
     fn start(
         number: usize,
         slots: &Arc<Slots>,
-        latches: &LatchReports,
+        reports: &FlowReports,
     ) -> Result<Thread, MediaError> {
         let system = |action| move |source: io::Error| MediaError::System { action, source };
         let waker = Waker::new().map_err(system("making an event counter"))?;
@@ -199,7 +206,7 @@ impl Thread {
             inbox,
             waker.clone(),
             Arc::clone(slots),
-            latches.clone(),
+            reports.clone(),
             verdicts.clone(),
         )
         .map_err(system("making an epoll instance"))?;

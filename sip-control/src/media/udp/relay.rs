@@ -5,7 +5,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
 
 use media_common::counters::{DropReason, Verdicts};
 use media_core::relay::Outcome;
@@ -13,7 +12,8 @@ use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
 
-use crate::media::slots::{LatchReports, Latched, SharedVerdicts, Slots};
+use crate::media::monotonic;
+use crate::media::slots::{FlowReports, Latched, SharedVerdicts, Slots};
 use crate::media::wake::Waker;
 
 /// The longest datagram that is relayed, bytes; IPv6's longest over Ethernet and then some.
@@ -38,7 +38,7 @@ pub(super) struct Relay {
     epoll: OwnedFd,
     sockets: HashMap<u32, Socket>,
     slots: Arc<Slots>,
-    latches: LatchReports,
+    reports: FlowReports,
     shared_verdicts: SharedVerdicts,
     verdicts: Verdicts,
     received: Box<[u8; LONGEST]>,
@@ -56,7 +56,7 @@ impl Relay {
         commands: mpsc::Receiver<Command>,
         waker: Waker,
         slots: Arc<Slots>,
-        latches: LatchReports,
+        reports: FlowReports,
         shared_verdicts: SharedVerdicts,
     ) -> io::Result<Relay> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -72,7 +72,7 @@ impl Relay {
             epoll,
             sockets: HashMap::new(),
             slots,
-            latches,
+            reports,
             shared_verdicts,
             verdicts: Verdicts::default(),
             received: Box::new([0; LONGEST]),
@@ -87,11 +87,11 @@ impl Relay {
             let Ok((events, _)) = epoll::wait(&self.epoll, &mut ready, None) else {
                 continue;
             };
-            let now = Instant::now();
+            let now_ns = monotonic::now_ns();
             let mut was_woken = false;
             for event in events {
                 match u32::try_from(event.data.u64()) {
-                    Ok(index) => self.relay_turn(now, index),
+                    Ok(index) => self.relay_turn(now_ns, index),
                     Err(_) => was_woken = true,
                 }
             }
@@ -128,13 +128,13 @@ impl Relay {
     }
 
     /// Relays what has arrived at one socket, up to a turn.
-    fn relay_turn(&mut self, now: Instant, index: u32) {
+    fn relay_turn(&mut self, now_ns: u64, index: u32) {
         for _ in 0..TURN {
             let Some(arrived_at) = self.sockets.get(&index) else {
                 return;
             };
             match arrived_at.socket.recv_from(&mut *self.received) {
-                Ok((len, source)) => match self.relay(now, index, source, len) {
+                Ok((len, source)) => match self.relay(now_ns, index, source, len) {
                     Ok(()) => self.verdicts.relayed += 1,
                     Err(reason) => self.verdicts.count_drop(reason),
                 },
@@ -147,7 +147,7 @@ impl Relay {
 
     fn relay(
         &mut self,
-        now: Instant,
+        now_ns: u64,
         index: u32,
         source: SocketAddr,
         len: usize,
@@ -161,30 +161,35 @@ impl Relay {
         let (outcome, generation) = {
             let mut guard = self.slots.lock(index).ok_or(DropReason::BadEntry)?;
             let slot = guard.as_mut().ok_or(DropReason::NoPeer)?;
-            let outcome = slot.flow.relay(now, source, datagram, &mut *self.transmit);
+            let outcome = slot
+                .flow
+                .relay(now_ns, source, datagram, &mut *self.transmit);
             (outcome, slot.flow.config().generation)
         };
-        let (len, from, to, dscp, latched) = match outcome {
+        let (len, from, to, dscp, latched, digit) = match outcome {
             Outcome::Forward {
                 len,
                 from,
                 to,
                 dscp,
                 latched,
-            } => (len, from, to, dscp, latched),
+                digit,
+            } => (len, from, to, dscp, latched, digit),
             Outcome::Drop(reason) => return Err(reason),
         };
-        if let Some(source) = latched
-            && let Some(local) = self
-                .sockets
-                .get(&index)
-                .and_then(|socket| socket.socket.local_addr().ok())
+        if (latched.is_some() || digit.is_some())
+            && let Some(local) = self.slots.local_of(index)
         {
-            self.latches.send(Latched {
-                local,
-                source,
-                generation,
-            });
+            if let Some(source) = latched {
+                self.reports.latched(Latched {
+                    local,
+                    source,
+                    generation,
+                });
+            }
+            if let Some(code) = digit {
+                self.reports.digit(local, code);
+            }
         }
         let exit = self
             .slots

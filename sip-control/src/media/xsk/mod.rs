@@ -24,7 +24,7 @@ use super::error::MediaError;
 use super::limits;
 use super::loader::Attached;
 use super::shared_hops::{HopCache, SharedHops};
-use super::slots::{LatchReports, SharedVerdicts, Slots};
+use super::slots::{FlowReports, SharedVerdicts, Slots};
 use super::status::AttachedMode;
 use super::sys::{self, BindError};
 use super::wake::{self, Waker};
@@ -41,7 +41,7 @@ const BUSY_RETRY: Duration = Duration::from_millis(10);
 pub(super) struct Tables {
     pub(super) slots: Arc<Slots>,
     pub(super) hops: Arc<SharedHops>,
-    pub(super) latches: LatchReports,
+    pub(super) reports: FlowReports,
     /// Wakes control, which then looks whether a worker has failed.
     pub(super) control: Waker,
 }
@@ -302,7 +302,7 @@ fn run(
         ports,
         tables.slots,
         HopCache::new(tables.hops),
-        tables.latches,
+        tables.reports,
         verdicts,
     );
     let mut wakers: Vec<_> = polled.iter().map(|fd| wake::readable(fd.as_fd())).collect();
@@ -310,7 +310,7 @@ fn run(
     let mut pace = Pace::default();
     while !stop.requested.load(Ordering::Acquire) {
         let now = Instant::now();
-        let round = worker.relay_round(now);
+        let round = worker.relay_round();
         match pace.after(round.packets, round.is_full, now) {
             Rest::None => {}
             Rest::Gather(time) => std::thread::sleep(time),

@@ -7,15 +7,15 @@
 //! Per packet: no allocation, no log, no lock but the flow's own.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use media_common::counters::{DropReason, Verdicts};
 use media_core::relay::Outcome;
 use media_core::relay::frame::{self, MAX_HEADERS, PassReason};
 
 use super::ports::{self, Exits, Port};
+use crate::media::monotonic;
 use crate::media::shared_hops::HopCache;
-use crate::media::slots::{LatchReports, Latched, SharedVerdicts, Slots};
+use crate::media::slots::{FlowReports, Latched, SharedVerdicts, Slots};
 use crate::media::sys::{BATCH, FRAME, Receive};
 
 /// How many packets ahead of the one at hand are fetched into the cache.
@@ -32,7 +32,7 @@ struct Relay {
     exits: Exits,
     slots: Arc<Slots>,
     hops: HopCache,
-    latches: LatchReports,
+    reports: FlowReports,
     /// Since the last batch.
     verdicts: Verdicts,
     /// Takes what is relayed to nowhere: the flow's state moves on all the same.
@@ -51,7 +51,7 @@ impl Worker {
         ports: Vec<Port>,
         slots: Arc<Slots>,
         hops: HopCache,
-        latches: LatchReports,
+        reports: FlowReports,
         shared_verdicts: SharedVerdicts,
     ) -> Worker {
         let (receives, exits) = ports::split(ports);
@@ -61,7 +61,7 @@ impl Worker {
                 exits,
                 slots,
                 hops,
-                latches,
+                reports,
                 verdicts: Verdicts::default(),
                 scratch: Box::new([0; FRAME]),
             },
@@ -69,8 +69,8 @@ impl Worker {
         }
     }
 
-    /// Relays what has arrived by `now`, at most one batch per socket.
-    pub(super) fn relay_round(&mut self, now: Instant) -> Round {
+    /// Relays what has arrived, at most one batch per socket.
+    pub(super) fn relay_round(&mut self) -> Round {
         let mut round = Round {
             packets: 0,
             is_full: false,
@@ -84,9 +84,10 @@ impl Worker {
             round.packets += count;
             round.is_full |= count == BATCH;
             (0..AHEAD).for_each(|place| receive.prefetch(place));
+            let now_ns = monotonic::now_ns();
             for place in 0..count {
                 receive.prefetch(place + AHEAD);
-                self.relay.take(now, receive.frame(place));
+                self.relay.take(now_ns, receive.frame(place));
             }
             receive.give_back();
         }
@@ -101,8 +102,8 @@ impl Worker {
 
 impl Relay {
     /// Relays one packet into a queue, or counts why not.
-    fn take(&mut self, now: Instant, received: &[u8]) {
-        match self.relay(now, received) {
+    fn take(&mut self, now_ns: u64, received: &[u8]) {
+        match self.relay(now_ns, received) {
             Ok(()) => self.verdicts.relayed += 1,
             Err(reason) => self.verdicts.count_drop(reason),
         }
@@ -117,7 +118,7 @@ impl Relay {
         }
     }
 
-    fn relay(&mut self, now: Instant, received: &[u8]) -> Result<(), DropReason> {
+    fn relay(&mut self, now_ns: u64, received: &[u8]) -> Result<(), DropReason> {
         let arrived = frame::parse(received).map_err(drop_reason)?;
         let index = self
             .slots
@@ -143,15 +144,16 @@ impl Relay {
             None => &mut *self.scratch,
         };
         let out = out.get_mut(MAX_HEADERS..).unwrap_or_default();
-        let (len, from, to, dscp, latched) =
-            match slot.flow.relay(now, arrived.source, datagram, out) {
+        let (len, from, to, dscp, latched, digit) =
+            match slot.flow.relay(now_ns, arrived.source, datagram, out) {
                 Outcome::Forward {
                     len,
                     from,
                     to,
                     dscp,
                     latched,
-                } => (len, from, to, dscp, latched),
+                    digit,
+                } => (len, from, to, dscp, latched, digit),
                 Outcome::Drop(reason) => return Err(reason),
             };
         let hop = slot
@@ -161,8 +163,11 @@ impl Relay {
             .map(|(_, hop)| *hop);
         let generation = slot.flow.config().generation;
         drop(guard);
+        if let Some(code) = digit {
+            self.reports.digit(arrived.destination, code);
+        }
         if let Some(source) = latched {
-            self.latches.send(Latched {
+            self.reports.latched(Latched {
                 local: arrived.destination,
                 source,
                 generation,

@@ -175,6 +175,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         pass_sips: false,
         mki: false,
         dscp: None,
+        max_packet_rate: None,
         codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
             .map(str::to_owned)
             .to_vec(),
