@@ -6,8 +6,9 @@ use super::error::SrtpError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReplayWindow {
     highest: u64,
-    /// Bit `n`: index `highest - n` was seen.
-    seen: u128,
+    /// Bit `n`: index `highest - n` was seen. In halves, the low one first: a `u128` would be
+    /// aligned to 16 bytes, and there are many windows.
+    seen: [u64; 2],
 }
 
 /// Indices that the window tells apart; RFC 3711 asks for at least 64.
@@ -18,7 +19,7 @@ impl ReplayWindow {
     pub(super) fn starting_at(index: u64) -> ReplayWindow {
         ReplayWindow {
             highest: index,
-            seen: 1,
+            seen: [1, 0],
         }
     }
 
@@ -26,7 +27,7 @@ impl ReplayWindow {
     pub(super) fn closed_up_to(index: u64) -> ReplayWindow {
         ReplayWindow {
             highest: index,
-            seen: u128::MAX,
+            seen: [u64::MAX; 2],
         }
     }
 
@@ -38,7 +39,7 @@ impl ReplayWindow {
     pub(super) fn check(&self, index: u64) -> Result<(), SrtpError> {
         match self.highest.checked_sub(index) {
             None => Ok(()),
-            Some(behind) if behind < WINDOW && self.seen >> behind & 1 == 0 => Ok(()),
+            Some(behind) if behind < WINDOW && self.seen() >> behind & 1 == 0 => Ok(()),
             Some(_) => Err(SrtpError::Replay),
         }
     }
@@ -48,16 +49,24 @@ impl ReplayWindow {
         match self.highest.checked_sub(index) {
             None => {
                 let ahead = index - self.highest;
-                self.seen = if ahead < WINDOW {
-                    self.seen << ahead | 1
+                self.set_seen(if ahead < WINDOW {
+                    self.seen() << ahead | 1
                 } else {
                     1
-                };
+                });
                 self.highest = index;
             }
-            Some(behind) if behind < WINDOW => self.seen |= 1 << behind,
+            Some(behind) if behind < WINDOW => self.set_seen(self.seen() | 1 << behind),
             Some(_) => {}
         }
+    }
+
+    fn seen(&self) -> u128 {
+        u128::from(self.seen[1]) << 64 | u128::from(self.seen[0])
+    }
+
+    fn set_seen(&mut self, seen: u128) {
+        self.seen = [seen as u64, (seen >> 64) as u64];
     }
 }
 

@@ -13,37 +13,53 @@ use super::error::SrtpError;
 use super::replay::ReplayWindow;
 use crate::rtp::{PacketIndex, estimate_index};
 
-/// Sources with a window.
-const LIVE: usize = 16;
+/// Sources with a window: more do not speak by turns.
+const LIVE: usize = 4;
 /// Sources with no more than their highest index.
-const RETIRED: usize = 48;
+const RETIRED: usize = 28;
 /// Laps of the sequence number that may be missed in a row.
 const MISSED_LAPS: u64 = 3;
 /// Sources that a key can serve.
 pub const MAX_SOURCES: usize = LIVE + RETIRED;
 
+/// In the order of their last use: the last packet's source is the first, and almost always the
+/// next one's.
 pub(super) struct Sources {
     live: [Live; LIVE],
-    live_count: usize,
+    live_count: u8,
+    retired_count: u8,
     retired: [Retired; RETIRED],
-    retired_count: usize,
-    /// Where the last packet's source is: almost always where the next one's is.
-    recent: usize,
-    /// Counts uses, for finding the source that was idle the longest.
-    clock: u64,
 }
 
 #[derive(Clone, Copy)]
 struct Live {
-    ssrc: u32,
-    last_use: u64,
     window: ReplayWindow,
+    ssrc: u32,
 }
 
+/// SSRC and highest index, 32 and 48 bits: every flow has room for many, and uses few.
 #[derive(Clone, Copy)]
-struct Retired {
-    ssrc: u32,
-    highest: u64,
+struct Retired([u16; 5]);
+
+impl Retired {
+    fn new(ssrc: u32, highest: u64) -> Retired {
+        Retired([
+            (ssrc >> 16) as u16,
+            ssrc as u16,
+            (highest >> 32) as u16,
+            (highest >> 16) as u16,
+            highest as u16,
+        ])
+    }
+
+    fn ssrc(self) -> u32 {
+        u32::from(self.0[0]) << 16 | u32::from(self.0[1])
+    }
+
+    fn highest(self) -> u64 {
+        let [_, _, high, middle, low] = self.0.map(u64::from);
+        high << 32 | middle << 16 | low
+    }
 }
 
 /// An index that is free for a packet; nothing is changed until it is given back.
@@ -73,21 +89,14 @@ impl Claim {
 
 impl Sources {
     pub(super) fn new() -> Sources {
-        let live = Live {
-            ssrc: 0,
-            last_use: 0,
-            window: ReplayWindow::starting_at(0),
-        };
         Sources {
-            live: [live; LIVE],
-            live_count: 0,
-            retired: [Retired {
+            live: [Live {
+                window: ReplayWindow::starting_at(0),
                 ssrc: 0,
-                highest: 0,
-            }; RETIRED],
+            }; LIVE],
+            live_count: 0,
             retired_count: 0,
-            recent: 0,
-            clock: 0,
+            retired: [Retired::new(0, 0); RETIRED],
         }
     }
 
@@ -154,22 +163,22 @@ impl Sources {
         self.mark(claim);
     }
 
+    fn live(&self) -> &[Live] {
+        &self.live[..usize::from(self.live_count)]
+    }
+
+    fn retired(&self) -> &[Retired] {
+        &self.retired[..usize::from(self.retired_count)]
+    }
+
     fn place(&self, ssrc: u32) -> Result<Place, SrtpError> {
-        let live = &self.live[..self.live_count];
-        if live
-            .get(self.recent)
-            .is_some_and(|source| source.ssrc == ssrc)
-        {
-            return Ok(Place::Live(self.recent));
-        }
-        if let Some(at) = live.iter().position(|source| source.ssrc == ssrc) {
+        if let Some(at) = self.live().iter().position(|source| source.ssrc == ssrc) {
             return Ok(Place::Live(at));
         }
-        let retired = &self.retired[..self.retired_count];
-        if let Some(at) = retired.iter().position(|source| source.ssrc == ssrc) {
+        if let Some(at) = self.retired().iter().position(|old| old.ssrc() == ssrc) {
             return Ok(Place::Retired(at));
         }
-        if self.live_count == LIVE && self.retired_count == RETIRED {
+        if self.live().len() == LIVE && self.retired().len() == RETIRED {
             return Err(SrtpError::KeyExpired);
         }
         Ok(Place::New)
@@ -178,62 +187,51 @@ impl Sources {
     fn window(&self, place: Place) -> Option<ReplayWindow> {
         match place {
             Place::Live(at) => Some(self.live[at].window),
-            Place::Retired(at) => Some(ReplayWindow::closed_up_to(self.retired[at].highest)),
+            Place::Retired(at) => Some(ReplayWindow::closed_up_to(self.retired[at].highest())),
             Place::New => None,
         }
     }
 
     /// A claim is given back before the next one is made, so its place still holds.
     fn mark(&mut self, claim: Claim) {
-        self.clock += 1;
-        let at = match claim.place {
+        match claim.place {
             Place::Live(at) => {
                 self.live[at].window.mark(claim.index);
-                at
+                if at > 0 {
+                    self.live[..=at].rotate_right(1);
+                }
             }
             Place::Retired(_) | Place::New => {
                 let mut window = self
                     .window(claim.place)
                     .unwrap_or(ReplayWindow::starting_at(claim.index));
                 window.mark(claim.index);
-                let at = self.make_room(claim.place);
-                self.live[at] = Live {
-                    ssrc: claim.ssrc,
-                    last_use: 0,
+                self.make_room(claim.place);
+                self.live.rotate_right(1);
+                self.live[0] = Live {
                     window,
+                    ssrc: claim.ssrc,
                 };
-                at
             }
-        };
-        self.live[at].last_use = self.clock;
-        self.recent = at;
+        }
     }
 
-    /// A place among the live for a source that is not, retiring the one idle the longest.
-    fn make_room(&mut self, from: Place) -> usize {
-        if let (Place::New, 0..LIVE) = (from, self.live_count) {
+    /// The last place among the live for a source that is not, retiring the one idle the longest.
+    fn make_room(&mut self, from: Place) {
+        if self.live().len() < LIVE && matches!(from, Place::New) {
             self.live_count += 1;
-            return self.live_count - 1;
+            return;
         }
-        let mut idle = 0;
-        for at in 1..LIVE {
-            if self.live[at].last_use < self.live[idle].last_use {
-                idle = at;
-            }
-        }
-        let retired = Retired {
-            ssrc: self.live[idle].ssrc,
-            highest: self.live[idle].window.highest(),
-        };
+        let idle = &self.live[LIVE - 1];
+        let idle = Retired::new(idle.ssrc, idle.window.highest());
         match from {
             // The returning source leaves its place to the one that goes.
-            Place::Retired(at) => self.retired[at] = retired,
+            Place::Retired(at) => self.retired[at] = idle,
             Place::New | Place::Live(_) => {
-                self.retired[self.retired_count] = retired;
+                self.retired[usize::from(self.retired_count)] = idle;
                 self.retired_count += 1;
             }
         }
-        idle
     }
 }
 
@@ -259,7 +257,7 @@ mod tests {
         for other in 100..100 + LIVE as u32 {
             assert_eq!(send(&mut sources, other, 5), Ok(5));
         }
-        assert_eq!(sources.retired_count, 1);
+        assert_eq!(sources.retired().len(), 1);
         for old in [0xffff, 1, 2] {
             assert_eq!(send(&mut sources, 7, old), Err(SrtpError::Replay), "{old}");
         }
