@@ -72,7 +72,7 @@ fn flow(transform: Transform) -> Flow {
 fn packets(key: Option<MasterKey>) -> Vec<Vec<u8>> {
     let mut plain: Vec<Vec<u8>> = (0..50).map(|sequence| rtp(0, sequence)).collect();
     // Many sources: some are pushed out of the table.
-    plain.extend((0..40_u32).map(|ssrc| {
+    plain.extend((0..20_u32).map(|ssrc| {
         let mut packet = rtp(0, 1);
         packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
         packet
