@@ -20,6 +20,7 @@ mod monotonic;
 mod netlink;
 mod next_hop;
 mod object;
+mod pace;
 mod pins;
 mod shared_hops;
 mod silence;

@@ -14,6 +14,7 @@ use media_core::report::Digit;
 use media_core::srtp::key::MasterKey;
 
 use super::error::MediaError;
+use super::sys::prefetch_value;
 use super::wake::Waker;
 
 /// Reports that may wait for the control thread. Of more, latches are found when it samples the
@@ -34,24 +35,34 @@ pub(super) struct Slots {
 /// A flow that is installed.
 pub(super) struct Slot {
     pub(super) flow: Flow,
-    /// Where its packets go: next hop by destination; RTP's and RTCP's may differ.
-    pub(super) hops: Vec<(IpAddr, u16)>,
+    /// Where its packets go: next hop by destination; RTP's and RTCP's may differ. In place,
+    /// so that a packet does not wait for one more line of memory.
+    hops: [Option<(IpAddr, u16)>; MAX_HOPS],
     /// Every key that it has had to send under.
     send_keys: Vec<MasterKey>,
 }
 
+/// RTP's destination and RTCP's.
+const MAX_HOPS: usize = 2;
+
 impl Slot {
+    /// Next hops by destination, RTP's first.
+    #[inline]
+    pub(super) fn hops(&self) -> impl Iterator<Item = (IpAddr, u16)> {
+        self.hops.iter().flatten().copied()
+    }
+
     fn new(config: &FlowConfig, hops: Vec<(IpAddr, u16)>) -> Slot {
         Slot {
             flow: Flow::new(config.clone()),
-            hops,
+            hops: in_place(&hops),
             send_keys: config.transform.send().into_iter().cloned().collect(),
         }
     }
 
     fn update(&mut self, config: &FlowConfig, hops: Vec<(IpAddr, u16)>) {
         self.flow.update(config.clone());
-        self.hops = hops;
+        self.hops = in_place(&hops);
         if let Some(key) = config
             .transform
             .send()
@@ -60,6 +71,12 @@ impl Slot {
             self.send_keys.push(key.clone());
         }
     }
+}
+
+/// A flow has at most so many destinations; one more would be unresolved.
+fn in_place(hops: &[(IpAddr, u16)]) -> [Option<(IpAddr, u16)>; MAX_HOPS] {
+    debug_assert!(hops.len() <= MAX_HOPS);
+    std::array::from_fn(|at| hops.get(at).copied())
 }
 
 impl Slots {
@@ -139,6 +156,27 @@ impl Slots {
     #[inline]
     pub(super) fn lock(&self, index: u32) -> Option<MutexGuard<'_, Option<Box<Slot>>>> {
         self.slots.get(index as usize)?.lock().ok()
+    }
+
+    /// Has the slot's place fetched into the cache, for a packet that comes soon. Then
+    /// [`Slots::prefetch_flow`] does not wait for it.
+    #[inline]
+    pub(super) fn prefetch(&self, index: u32) {
+        if let Some(slot) = self.slots.get(index as usize) {
+            prefetch_value(slot);
+        }
+    }
+
+    /// Has the flow in the slot fetched into the cache, for a packet that comes soon.
+    #[inline]
+    pub(super) fn prefetch_flow(&self, index: u32) {
+        let slot = self.slots.get(index as usize);
+        // Never waits: what control has at hand is in its cache anyway.
+        if let Some(Ok(slot)) = slot.map(Mutex::try_lock)
+            && let Some(slot) = slot.as_deref()
+        {
+            prefetch_value(slot);
+        }
     }
 
     /// Puts a flow into the slot, or tells the flow that is there its new configuration. A flow

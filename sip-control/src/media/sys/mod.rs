@@ -3,11 +3,13 @@
 #![allow(unsafe_code)]
 
 mod abi;
+mod cache;
 mod ethtool;
 mod table;
 mod xsk;
 
 pub(super) use abi::Abi;
+pub(super) use cache::prefetch_value;
 pub(super) use ethtool::receive_queues;
 pub(super) use table::FlowTable;
 pub(super) use xsk::{BATCH, BindError, FRAME, Receive, Transmit, open as open_xsk};

@@ -4,7 +4,6 @@
 //! `q % n == w`, so that a packet that came by one of its queues leaves by another without
 //! another thread. `n` is the smallest number of queues that an interface has.
 
-mod pace;
 mod ports;
 mod worker;
 
@@ -23,12 +22,12 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_t
 use super::error::MediaError;
 use super::limits;
 use super::loader::Attached;
+use super::pace::{Pace, Rest};
 use super::shared_hops::{HopCache, SharedHops};
 use super::slots::{FlowReports, SharedVerdicts, Slots};
 use super::status::AttachedMode;
 use super::sys::{self, BindError};
 use super::wake::{self, Waker};
-use pace::{Pace, Rest};
 use ports::Port;
 use worker::Worker;
 

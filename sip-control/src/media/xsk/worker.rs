@@ -6,11 +6,12 @@
 //!
 //! Per packet: no allocation, no log, no lock but the flow's own.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use media_common::counters::{DropReason, Verdicts};
 use media_core::relay::Outcome;
-use media_core::relay::frame::{self, MAX_HEADERS, PassReason};
+use media_core::relay::frame::{self, MAX_HEADERS, PassReason, UdpFrame};
 
 use super::ports::{self, Exits, Port};
 use crate::media::monotonic;
@@ -20,6 +21,8 @@ use crate::media::sys::{BATCH, FRAME, Receive};
 
 /// How many packets ahead of the one at hand are fetched into the cache.
 const AHEAD: usize = 4;
+/// Packets that take each step of their way together.
+const GROUP: usize = 16;
 
 pub(super) struct Worker {
     receives: Vec<Receive>,
@@ -37,6 +40,13 @@ struct Relay {
     verdicts: Verdicts,
     /// Takes what is relayed to nowhere: the flow's state moves on all the same.
     scratch: Box<[u8; FRAME]>,
+}
+
+/// A packet whose headers are read.
+struct Arrived {
+    frame: UdpFrame,
+    /// Of its flow.
+    index: u32,
 }
 
 /// What a round has found.
@@ -85,9 +95,9 @@ impl Worker {
             round.is_full |= count == BATCH;
             (0..AHEAD).for_each(|place| receive.prefetch(place));
             let now_ns = monotonic::now_ns();
-            for place in 0..count {
-                receive.prefetch(place + AHEAD);
-                self.relay.take(now_ns, receive.frame(place));
+            for first in (0..count).step_by(GROUP) {
+                let group = first..(first + GROUP).min(count);
+                self.relay.take(now_ns, receive, group);
             }
             receive.give_back();
         }
@@ -101,12 +111,45 @@ impl Worker {
 }
 
 impl Relay {
-    /// Relays one packet into a queue, or counts why not.
-    fn take(&mut self, now_ns: u64, received: &[u8]) {
-        match self.relay(now_ns, received) {
-            Ok(()) => self.verdicts.relayed += 1,
-            Err(reason) => self.verdicts.count_drop(reason),
+    /// Relays a group of packets into queues, or counts why not.
+    ///
+    /// Each step is done for all of them before the next: what a packet needs next is then on
+    /// its way into the cache while the others take their step.
+    fn take(&mut self, now_ns: u64, receive: &Receive, group: Range<usize>) {
+        let mut arrived: [Option<Arrived>; GROUP] = [const { None }; GROUP];
+        for (arrived, place) in arrived.iter_mut().zip(group.clone()) {
+            receive.prefetch(place + AHEAD);
+            match self.arrived(receive.frame(place)) {
+                Ok(packet) => {
+                    self.slots.prefetch(packet.index);
+                    *arrived = Some(packet);
+                }
+                Err(reason) => self.verdicts.count_drop(reason),
+            }
         }
+        for packet in arrived.iter().flatten() {
+            self.slots.prefetch_flow(packet.index);
+        }
+        for (packet, place) in arrived.iter().zip(group) {
+            let Some(packet) = packet else { continue };
+            match self.relay(now_ns, receive.frame(place), packet) {
+                Ok(()) => self.verdicts.relayed += 1,
+                Err(reason) => self.verdicts.count_drop(reason),
+            }
+        }
+    }
+
+    /// What the headers say, and whose packet it is.
+    fn arrived(&self, received: &[u8]) -> Result<Arrived, DropReason> {
+        let frame = frame::parse(received).map_err(drop_reason)?;
+        let index = self
+            .slots
+            .index_of(frame.destination)
+            .ok_or(DropReason::BadEntry)?;
+        if !frame::has_valid_checksum(received, &frame) {
+            return Err(DropReason::Malformed);
+        }
+        Ok(Arrived { frame, index })
     }
 
     /// Sends what was queued.
@@ -118,27 +161,20 @@ impl Relay {
         }
     }
 
-    fn relay(&mut self, now_ns: u64, received: &[u8]) -> Result<(), DropReason> {
-        let arrived = frame::parse(received).map_err(drop_reason)?;
-        let index = self
-            .slots
-            .index_of(arrived.destination)
-            .ok_or(DropReason::BadEntry)?;
-        if !frame::has_valid_checksum(received, &arrived) {
-            return Err(DropReason::Malformed);
-        }
+    fn relay(&mut self, now_ns: u64, received: &[u8], packet: &Arrived) -> Result<(), DropReason> {
+        let arrived = &packet.frame;
         let datagram = received
             .get(arrived.payload.clone())
             .ok_or(DropReason::Malformed)?;
-        let mut guard = self.slots.lock(index).ok_or(DropReason::BadEntry)?;
+        let mut guard = self.slots.lock(packet.index).ok_or(DropReason::BadEntry)?;
         let slot = guard.as_mut().ok_or(DropReason::BadEntry)?;
 
         // The packet is written where it most likely leaves. Room comes first: a packet that
         // is protected and then not sent has used up its index.
         let likely = slot
-            .hops
-            .first()
-            .and_then(|(_, hop)| self.exits.towards(self.hops.get(*hop).ifindex));
+            .hops()
+            .next()
+            .and_then(|(_, hop)| self.exits.towards(self.hops.get(hop).ifindex));
         let out = match likely {
             Some(likely) => self.exits.room(likely)?,
             None => &mut *self.scratch,
@@ -157,10 +193,9 @@ impl Relay {
                 Outcome::Drop(reason) => return Err(reason),
             };
         let hop = slot
-            .hops
-            .iter()
+            .hops()
             .find(|(remote, _)| *remote == to.ip())
-            .map(|(_, hop)| *hop);
+            .map(|(_, hop)| hop);
         let generation = slot.flow.config().generation;
         drop(guard);
         if let Some(code) = digit {
@@ -187,7 +222,7 @@ impl Relay {
         }
         let room = self.exits.room(exit)?;
         let payload = MAX_HEADERS..MAX_HEADERS + len;
-        let packet = frame::emit(room, payload, &arrived, from, to, dscp, &next_hop)?;
+        let packet = frame::emit(room, payload, arrived, from, to, dscp, &next_hop)?;
         self.exits.queue(exit, packet)
     }
 

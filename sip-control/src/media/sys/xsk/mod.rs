@@ -31,6 +31,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
 };
 
+use super::cache::prefetch;
 use mapping::Mapping;
 use ring::{Consumer, Producer};
 
@@ -46,7 +47,6 @@ pub(in crate::media) const FRAME: usize = 2048;
 pub(in crate::media) const BATCH: usize = 64;
 /// Bytes at the beginning of a packet that [`Receive::prefetch`] fetches: headers and voice.
 const PREFETCHED: usize = 256;
-const CACHE_LINE: usize = 64;
 
 /// The side that receives. Stays on the thread that made it.
 pub(in crate::media) struct Receive {
@@ -211,10 +211,11 @@ impl Receive {
     #[inline]
     pub(in crate::media) fn prefetch(&self, place: usize) {
         if let Some(frame) = self.place_of(place) {
-            for at in (0..PREFETCHED.min(frame.len())).step_by(CACHE_LINE) {
-                // SAFETY: within the UMEM.
-                prefetch(unsafe { self.shared.umem.start().as_ptr().add(frame.start + at) });
-            }
+            let len = PREFETCHED.min(frame.len());
+            prefetch(
+                self.shared.umem.start().as_ptr().wrapping_add(frame.start),
+                len,
+            );
         }
     }
 
@@ -302,14 +303,13 @@ impl Transmit {
         // Each call takes a packet or is the last one.
         let mut pending = self.ring.pending();
         while pending > 0 && self.ring.needs_wakeup() {
-            let result = send(&self.shared.fd, &[], SendFlags::DONTWAIT);
-            let left = self.ring.pending();
-            match result {
-                // The queue behind the interface has dropped one (`NET_XMIT_DROP`), and is full.
-                Err(Errno::BUSY) => dropped += 1,
-                // EAGAIN: its budget for one call is used up, or it has no room.
-                Ok(_) | Err(_) => {}
+            // Another error is none: EAGAIN says that the budget for one call is used up, or that
+            // there is no room. What EBUSY stands for is one packet that was dropped behind the
+            // interface (`NET_XMIT_DROP`), whose queue is full.
+            if let Err(Errno::BUSY) = send(&self.shared.fd, &[], SendFlags::DONTWAIT) {
+                dropped += 1;
             }
+            let left = self.ring.pending();
             if left >= pending {
                 break;
             }
@@ -336,18 +336,6 @@ impl Transmit {
         }
         self.completion.release(count);
     }
-}
-
-#[inline]
-fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which does not fault whatever the address; SSE is part of x86-64.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 fn refused(what: &'static str) -> impl Fn(Errno) -> BindError {

@@ -1,4 +1,4 @@
-//! How long a worker rests between batches.
+//! How long a worker, or a thread of the socket relay, rests between batches.
 //!
 //! A wake-up costs as much as several packets. When packets come one by one, each would pay
 //! for one, and the CPU that delivers it for waking another. So a worker that finds packets
@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 /// How long packets may gather: most of the delay that a worker may add.
-pub(super) const GATHER: Duration = Duration::from_micros(250);
+pub(super) const GATHER: Duration = Duration::from_micros(350);
 
 /// What to do before the next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn packets_that_come_quickly_are_let_gather() {
         assert_eq!(
-            rests(&[0, 50, 300, 300], 1)[1..],
+            rests(&[0, 50, 400, 400], 1)[1..],
             [Rest::Gather(GATHER); 3],
             "and go on to, at the pace of its own sleep"
         );
