@@ -6,7 +6,7 @@
 //! one batch: the more there are, the less each costs. When they come farther apart than
 //! that, waiting to be woken is the cheaper way. A worker that falls behind does not rest.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long packets may gather: most of the delay that a worker may add.
 pub(super) const GATHER: Duration = Duration::from_micros(350);
@@ -25,23 +25,23 @@ pub(super) enum Rest {
 /// What the last batches say about the next.
 #[derive(Default)]
 pub(super) struct Pace {
-    last_packets: Option<Instant>,
+    last_packets_ns: Option<u64>,
 }
 
 impl Pace {
-    /// `packets` were relayed by `now`; `is_full` if one socket gave as many as a batch may have.
-    pub(super) fn after(&mut self, packets: usize, is_full: bool, now: Instant) -> Rest {
+    /// `packets` were relayed by `now_ns` of a steady clock; `is_full` if one socket gave as many as a batch may have.
+    pub(super) fn after(&mut self, packets: usize, is_full: bool, now_ns: u64) -> Rest {
         if is_full {
-            self.last_packets = Some(now);
+            self.last_packets_ns = Some(now_ns);
             return Rest::None;
         }
         if packets == 0 {
             return Rest::UntilPacket;
         }
         let gap = self
-            .last_packets
-            .replace(now)
-            .map(|last| now.saturating_duration_since(last));
+            .last_packets_ns
+            .replace(now_ns)
+            .map(|last_ns| Duration::from_nanos(now_ns.saturating_sub(last_ns)));
         match gap {
             Some(gap) if gap < 2 * GATHER => Rest::Gather(GATHER),
             _ => Rest::UntilPacket,
@@ -54,13 +54,13 @@ mod tests {
     use super::*;
 
     fn rests(gaps_us: &[u64], packets: usize) -> Vec<Rest> {
-        let mut now = Instant::now();
+        let mut now_ns = 0;
         let mut pace = Pace::default();
         gaps_us
             .iter()
             .map(|gap| {
-                now += Duration::from_micros(*gap);
-                pace.after(packets, false, now)
+                now_ns += gap * 1000;
+                pace.after(packets, false, now_ns)
             })
             .collect()
     }
@@ -85,15 +85,14 @@ mod tests {
     #[test]
     fn a_worker_with_nothing_to_do_sleeps() {
         let mut pace = Pace::default();
-        let now = Instant::now();
-        pace.after(1, false, now);
-        pace.after(1, false, now);
-        assert_eq!(pace.after(0, false, now), Rest::UntilPacket);
+        pace.after(1, false, 1);
+        pace.after(1, false, 2);
+        assert_eq!(pace.after(0, false, 3), Rest::UntilPacket);
     }
 
     #[test]
     fn a_worker_that_falls_behind_does_not_rest() {
         let mut pace = Pace::default();
-        assert_eq!(pace.after(64, true, Instant::now()), Rest::None);
+        assert_eq!(pace.after(64, true, 1), Rest::None);
     }
 }

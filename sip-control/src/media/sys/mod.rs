@@ -1,15 +1,17 @@
 //! The media plane's only unsafe code, behind safe faces: bytes of the kernel's tables,
-//! AF_XDP sockets, and the one `ioctl` that no crate has.
+//! AF_XDP sockets, datagrams with their marks, and the one `ioctl` that no crate has.
 #![allow(unsafe_code)]
 
 mod abi;
 mod cache;
+mod datagrams;
 mod ethtool;
 mod table;
 mod xsk;
 
 pub(super) use abi::Abi;
 pub(super) use cache::prefetch_value;
+pub(super) use datagrams::{Datagrams, LONGEST, Marks, Outgoing, TURN, report_marks, send};
 pub(super) use ethtool::receive_queues;
 pub(super) use table::FlowTable;
 pub(super) use xsk::{BATCH, BindError, FRAME, Receive, Transmit, open as open_xsk};

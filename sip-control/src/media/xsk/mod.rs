@@ -22,6 +22,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_t
 use super::error::MediaError;
 use super::limits;
 use super::loader::Attached;
+use super::monotonic;
 use super::pace::{Pace, Rest};
 use super::shared_hops::{HopCache, SharedHops};
 use super::slots::{FlowReports, SharedVerdicts, Slots};
@@ -308,9 +309,9 @@ fn run(
     wakers.push(wake::readable(stop.waker.as_fd()));
     let mut pace = Pace::default();
     while !stop.requested.load(Ordering::Acquire) {
-        let now = Instant::now();
-        let round = worker.relay_round();
-        match pace.after(round.packets, round.is_full, now) {
+        let now_ns = monotonic::now_ns();
+        let round = worker.relay_round(now_ns);
+        match pace.after(round.packets, round.is_full, now_ns) {
             Rest::None => {}
             Rest::Gather(time) => std::thread::sleep(time),
             Rest::UntilPacket => wake::sleep(&mut wakers, None),

@@ -14,7 +14,6 @@ use media_core::relay::Outcome;
 use media_core::relay::frame::{self, MAX_HEADERS, PassReason, UdpFrame};
 
 use super::ports::{self, Exits, Port};
-use crate::media::monotonic;
 use crate::media::shared_hops::HopCache;
 use crate::media::slots::{FlowReports, Latched, SharedVerdicts, Slots};
 use crate::media::sys::{BATCH, FRAME, Receive};
@@ -79,8 +78,8 @@ impl Worker {
         }
     }
 
-    /// Relays what has arrived, at most one batch per socket.
-    pub(super) fn relay_round(&mut self) -> Round {
+    /// Relays what has arrived by `now_ns`, at most one batch per socket.
+    pub(super) fn relay_round(&mut self, now_ns: u64) -> Round {
         let mut round = Round {
             packets: 0,
             is_full: false,
@@ -94,7 +93,6 @@ impl Worker {
             round.packets += count;
             round.is_full |= count == BATCH;
             (0..AHEAD).for_each(|place| receive.prefetch(place));
-            let now_ns = monotonic::now_ns();
             for first in (0..count).step_by(GROUP) {
                 let group = first..(first + GROUP).min(count);
                 self.relay.take(now_ns, receive, group);
