@@ -9,6 +9,7 @@ pub mod daemon;
 mod dns;
 mod driver;
 mod events;
+pub mod flows;
 mod line_limit;
 pub mod media;
 pub mod metrics;

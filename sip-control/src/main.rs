@@ -3,14 +3,18 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use sip_control::{config, control, daemon, status};
+use serde_json::Value;
+use sip_control::{config, control, daemon, flows, status};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// What a bad configuration ends with, as bad usage does.
 const BAD_CONFIGURATION: u8 = 2;
+/// Between two looks of `--watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Lines of log that may wait for whoever reads standard error.
 const LOG_LINES: usize = 16_384;
 
@@ -46,6 +50,29 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show every flow of a running daemon: whose packets, by which way, and how good.
+    Flows {
+        /// `control.socket` of its configuration.
+        #[arg(long, default_value = control::DEFAULT_SOCKET)]
+        socket: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// Again each second, until interrupted.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Show one flow, with all that the kernel and the relays have counted of it.
+    Flow {
+        /// Its number in `trunkline flows`: its key in the map FLOWS.
+        flow: u32,
+        /// `control.socket` of its configuration.
+        #[arg(long, default_value = control::DEFAULT_SOCKET)]
+        socket: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,7 +91,19 @@ fn main() -> ExitCode {
             }
             Err(error) => bad_configuration(&error),
         },
-        Verb::Status { socket, json } => print_status(&socket, json),
+        Verb::Status { socket, json } => {
+            let asked = control::ask_status(&socket);
+            done(asked.and_then(|status| print(&status, json, status::table)))
+        }
+        Verb::Flows {
+            socket,
+            json,
+            watch,
+        } => done(print_flows(&socket, json, watch)),
+        Verb::Flow { flow, socket, json } => {
+            let asked = control::ask_flow(&socket, flow);
+            done(asked.and_then(|flow| print(&flow, json, flows::details)))
+        }
     }
 }
 
@@ -91,19 +130,43 @@ fn run(path: &std::path::Path, log_format: LogFormat) -> ExitCode {
     }
 }
 
-fn print_status(socket: &std::path::Path, json: bool) -> ExitCode {
-    let printed = control::ask_status(socket).and_then(|status| {
-        let text = if json {
-            format!("{status}\n")
-        } else {
-            status::table(&status)
-        };
-        Ok(io::stdout().write_all(text.as_bytes())?)
-    });
+fn print(answer: &Value, json: bool, text: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
+    let text = if json {
+        format!("{answer}\n")
+    } else {
+        text(answer)
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+fn print_flows(socket: &std::path::Path, json: bool, watch: bool) -> anyhow::Result<()> {
+    loop {
+        let answer = control::ask_flows(socket)?;
+        // From the top of an empty screen; where that goes to a file, one after the other.
+        if watch && !json && io::stdout().is_terminal() {
+            io::stdout().write_all(b"\x1b[H\x1b[2J")?;
+        }
+        print(&answer, json, flows::table)?;
+        if !watch {
+            return Ok(());
+        }
+        std::thread::sleep(WATCH_EVERY);
+    }
+}
+
+fn done(printed: anyhow::Result<()>) -> ExitCode {
     match printed {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read it, such as `head`, has had enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => failure(&error),
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The log is written by a thread of its own: whoever reads it slowly, or not at all, loses lines

@@ -67,7 +67,7 @@ pub async fn place(
             place: stage.place(party.side()),
             user: party.number().to_owned(),
             address,
-            sip_port: party.transport().default_port(),
+            sip_port: stage.sip_port(party),
             rtp_port: rtp_port + 2 * u16::from(side),
             announced_rtp_port: None,
             transport: party.transport(),

@@ -232,7 +232,12 @@ fn write_configuration(
     authority: &Authority,
     options: &EdgeOptions,
 ) -> Result<PathBuf> {
-    let addresses = [Host::Carrier, Host::Pbx].map(|side| stage.edge_address(side));
+    let mut addresses = [Host::Carrier, Host::Pbx]
+        .map(|side| stage.edge_address(side))
+        .to_vec();
+    if has_v6_carrier(stage) {
+        addresses.push(stage.edge_v6_address());
+    }
     authority
         .issue(&["edge.example.com"], &addresses)?
         .write(directory, "edge")?;
@@ -264,7 +269,7 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         let ports = format!("{first}-{}", first + options.ports - 1);
         text += &realm_section(realm, side, &ports, stage, directory);
     }
-    for party in Party::ALL {
+    for party in stage.parties() {
         let (name, address) = (party.trunk(), stage.address(party));
         let side = if party.side() == Host::Pbx {
             "pbx"
@@ -276,17 +281,21 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         } else {
             ("disabled", options.plain_transport.uri_token())
         };
+        let listener = match party {
+            Party::CarrierSecureV6 => V6_LISTENER.to_owned(),
+            _ => format!("{side}-{token}"),
+        };
         text += &format!(
             "[[trunks]]\nname = \"{name}\"\nsecure = \"{mode}\"\nacl = [\"{address}\"]\nrealm = \"{side}\"\n\
-             listener = \"{side}-{token}\"\ndestination = \"sip:{}:{};transport={token}\"\n",
+             listener = \"{listener}\"\ndestination = \"sip:{}:{};transport={token}\"\n",
             uri_host(address),
-            party.transport().default_port()
+            stage.sip_port(party)
         );
         for (_, lines) in options.trunk_lines.iter().filter(|(of, _)| *of == party) {
             text += &format!("{lines}\n");
         }
     }
-    for party in Party::ALL {
+    for party in stage.parties() {
         text += &format!(
             "[[routes]]\nprefix = \"{}\"\nto = \"{}\"\n",
             party.number(),
@@ -296,13 +305,29 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
     text + &options.extra
 }
 
+/// The listener of the carrier on IPv6.
+const V6_LISTENER: &str = "carrier-v6-tls";
+
+fn has_v6_carrier(stage: &Stage) -> bool {
+    stage.parties().contains(&Party::CarrierSecureV6)
+}
+
 fn realm_section(realm: &str, side: Host, ports: &str, stage: &Stage, directory: &Path) -> String {
     let (address, dir) = (stage.edge_address(side), directory.display());
     let interfaces = stage
         .edge_interface(side)
         .map_or_else(String::new, |name| format!("interfaces = [\"{name}\"]\n"));
+    let mut media_addresses = vec![address];
+    if side == Host::Carrier && has_v6_carrier(stage) {
+        media_addresses.push(stage.edge_v6_address());
+    }
+    let media_addresses: Vec<String> = media_addresses
+        .iter()
+        .map(|address| format!("\"{address}\""))
+        .collect();
+    let media_addresses = media_addresses.join(", ");
     let mut text = format!(
-        "[[realms]]\nname = \"{realm}\"\nmedia_addresses = [\"{address}\"]\nports = \"{ports}\"\n{interfaces}"
+        "[[realms]]\nname = \"{realm}\"\nmedia_addresses = [{media_addresses}]\nports = \"{ports}\"\n{interfaces}"
     );
     for transport in ["udp", "tcp", "tls"] {
         let port = if transport == "tls" { 5061 } else { 5060 };
@@ -313,6 +338,13 @@ fn realm_section(realm: &str, side: Host, ports: &str, stage: &Stage, directory:
         if transport == "tls" {
             text += &format!("certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n");
         }
+    }
+    if side == Host::Carrier && has_v6_carrier(stage) {
+        text += &format!(
+            "[[listeners]]\nname = \"{V6_LISTENER}\"\ntransport = \"tls\"\naddress = \"{}\"\nrealm = \"{realm}\"\n\
+             certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n",
+            stage.edge_listener(Party::CarrierSecureV6)
+        );
     }
     text
 }

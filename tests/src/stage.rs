@@ -1,6 +1,6 @@
 //! Where the parties of a test call stand: in the lab's namespaces, or all on loopback.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -20,6 +20,8 @@ pub enum Party {
     PbxPlain,
     /// A PBX on TLS and SRTP.
     PbxSecure,
+    /// A carrier on TLS and SRTP over IPv6, where the stage has it beside IPv4.
+    CarrierSecureV6,
 }
 
 impl Party {
@@ -32,13 +34,16 @@ impl Party {
 
     pub fn side(self) -> Host {
         match self {
-            Party::CarrierSecure | Party::CarrierPlain => Host::Carrier,
+            Party::CarrierSecure | Party::CarrierPlain | Party::CarrierSecureV6 => Host::Carrier,
             Party::PbxPlain | Party::PbxSecure => Host::Pbx,
         }
     }
 
     pub fn is_secure(self) -> bool {
-        matches!(self, Party::CarrierSecure | Party::PbxSecure)
+        matches!(
+            self,
+            Party::CarrierSecure | Party::PbxSecure | Party::CarrierSecureV6
+        )
     }
 
     pub fn transport(self) -> Transport {
@@ -56,6 +61,7 @@ impl Party {
             Party::CarrierPlain => "carrier-plain",
             Party::PbxPlain => "pbx-plain",
             Party::PbxSecure => "pbx-secure",
+            Party::CarrierSecureV6 => "carrier-secure-v6",
         }
     }
 
@@ -66,13 +72,14 @@ impl Party {
             Party::CarrierSecure => "2000",
             Party::CarrierPlain => "3000",
             Party::PbxSecure => "4000",
+            Party::CarrierSecureV6 => "5000",
         }
     }
 
     /// Host part of its address.
     fn host(self) -> u8 {
         match self {
-            Party::CarrierSecure | Party::PbxPlain => 2,
+            Party::CarrierSecure | Party::PbxPlain | Party::CarrierSecureV6 => 2,
             Party::CarrierPlain | Party::PbxSecure => 3,
         }
     }
@@ -85,11 +92,15 @@ pub enum Stage {
         lab: Box<Lab>,
         /// The sides that speak IPv6.
         ipv6: Vec<Host>,
+        /// [`Party::CarrierSecureV6`] plays too.
+        v6_carrier: bool,
     },
     /// One network of 127.0.0.0/8 for each side: no privilege needed.
     Loopback {
         /// Second octet of every address: runs of the same moment do not meet.
         octet: u8,
+        /// [`Party::CarrierSecureV6`] plays too.
+        v6_carrier: bool,
     },
 }
 
@@ -98,6 +109,7 @@ impl Stage {
     pub fn loopback() -> Stage {
         Stage::Loopback {
             octet: 64 + (std::process::id() % 128) as u8,
+            v6_carrier: false,
         }
     }
 
@@ -111,7 +123,26 @@ impl Stage {
         Ok(Stage::Lab {
             lab: Box::new(Lab::new(options)?),
             ipv6: sides.to_vec(),
+            v6_carrier: false,
         })
+    }
+
+    /// With a carrier on IPv6, beside the one on IPv4.
+    #[must_use]
+    pub fn with_v6_carrier(mut self) -> Stage {
+        match &mut self {
+            Stage::Lab { v6_carrier, .. } | Stage::Loopback { v6_carrier, .. } => {
+                *v6_carrier = true;
+            }
+        }
+        self
+    }
+
+    /// Who has a trunk.
+    pub fn parties(&self) -> Vec<Party> {
+        let (Stage::Lab { v6_carrier, .. } | Stage::Loopback { v6_carrier, .. }) = self;
+        let fifth = v6_carrier.then_some(Party::CarrierSecureV6);
+        Party::ALL.into_iter().chain(fifth).collect()
     }
 
     /// The namespaces, if there are any.
@@ -128,7 +159,31 @@ impl Stage {
     }
 
     pub fn address(&self, party: Party) -> IpAddr {
-        self.address_at(party.side(), party.host())
+        match party {
+            Party::CarrierSecureV6 => self.v6_address(party.host()),
+            _ => self.address_at(party.side(), party.host()),
+        }
+    }
+
+    /// The edge's IPv6 address towards [`Party::CarrierSecureV6`].
+    pub fn edge_v6_address(&self) -> IpAddr {
+        self.v6_address(lab::EDGE)
+    }
+
+    /// Loopback has one IPv6 address, for the edge and for its peer.
+    fn v6_address(&self, host: u8) -> IpAddr {
+        match self {
+            Stage::Lab { .. } => lab::ipv6(Host::Carrier, host),
+            Stage::Loopback { .. } => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+
+    /// Where a party listens for signalling.
+    pub fn sip_port(&self, party: Party) -> u16 {
+        match (self, party) {
+            (Stage::Loopback { octet, .. }, Party::CarrierSecureV6) => 5070 + u16::from(*octet),
+            _ => party.transport().default_port(),
+        }
     }
 
     /// The edge's address towards a side.
@@ -138,10 +193,11 @@ impl Stage {
 
     /// The edge's listener for a party.
     pub fn edge_listener(&self, party: Party) -> SocketAddr {
-        SocketAddr::new(
-            self.edge_address(party.side()),
-            party.transport().default_port(),
-        )
+        let address = match party {
+            Party::CarrierSecureV6 => self.edge_v6_address(),
+            _ => self.edge_address(party.side()),
+        };
+        SocketAddr::new(address, party.transport().default_port())
     }
 
     /// The edge's interface towards a side.
@@ -159,7 +215,7 @@ impl Stage {
         match self {
             Stage::Lab { ipv6, .. } if ipv6.contains(&side) => lab::ipv6(side, host),
             Stage::Lab { .. } => lab::ipv4(side, host),
-            Stage::Loopback { octet } => {
+            Stage::Loopback { octet, .. } => {
                 let network = if side == Host::Pbx { 20 } else { 10 };
                 Ipv4Addr::new(127, *octet, network, host).into()
             }

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: four calls through the daemon, checked by their endpoints.
+//! `cargo xtask demo`: five calls through the daemon, checked by their endpoints.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;

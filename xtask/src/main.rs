@@ -36,7 +36,7 @@ enum Command {
     Build(build::Arguments),
     /// Build the daemon and run it: `cargo xtask run -- run --config trunkline.toml`.
     Run(run::Arguments),
-    /// Place four calls through the daemon, in namespaces or over loopback.
+    /// Place five calls through the daemon, in namespaces or over loopback.
     Demo(demo::Arguments),
     /// Run every test.
     Test(test::Arguments),

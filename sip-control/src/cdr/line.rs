@@ -80,7 +80,7 @@ fn direction(report: &DirectionReport) -> Value {
 }
 
 /// What the receiver of a direction reported in its RTCP.
-fn far_end(report: &FarEnd) -> Value {
+pub(crate) fn far_end(report: &FarEnd) -> Value {
     json!({
         "fraction_lost": (f64::from(report.fraction_lost) / 256.0 * 1000.0).round() / 1000.0,
         "cumulative_lost": report.cumulative_lost,

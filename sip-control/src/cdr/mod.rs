@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use sip_core::stack::CallRecord;
 
 use self::line::record;
-pub(crate) use self::line::{in_ms, leg, side};
+pub(crate) use self::line::{far_end, in_ms, leg, side};
 use crate::config::RecordSink;
 use crate::metrics::Counter;
 

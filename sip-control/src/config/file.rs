@@ -1,5 +1,7 @@
 //! The shape of `trunkline.toml`, before it means anything: what serde reads.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -60,6 +62,8 @@ pub(super) struct TlsSection {
 pub(super) struct MediaSection {
     pub(super) backend: Option<String>,
     pub(super) attach: Option<String>,
+    #[serde(default)]
+    pub(super) xdp_mode: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) interfaces: Vec<String>,
     #[serde(default)]

@@ -115,6 +115,16 @@ pub(super) fn media(file: &File, realms: &[Realm]) -> Result<MediaConfig, Fault>
         let problem = "missing; backend \"xdp\" needs the interfaces that media arrives at";
         return Err(Fault::new("media.interfaces", problem));
     }
+    let mut attach_of = Vec::new();
+    for (name, mode) in &section.xdp_mode {
+        let key = format!("media.xdp_mode.{name}");
+        if !interfaces.contains(name) {
+            let problem = "is not one of the media interfaces";
+            return Err(Fault::new(key, problem));
+        }
+        let mode = choice(mode, &attaches).map_err(at(key))?;
+        attach_of.push((name.clone(), mode));
+    }
     let layout = ports::pool(realms, port_cooldown(file)?)
         .map_err(|error| Fault::new("realms", error.to_string()))?
         .flow_table_layout();
@@ -122,6 +132,7 @@ pub(super) fn media(file: &File, realms: &[Realm]) -> Result<MediaConfig, Fault>
         backend,
         interfaces,
         attach: attach.unwrap_or_default(),
+        attach_of,
         layout,
         // Zero switches the timeout off.
         timeout: Some(timeout.unwrap_or(MediaConfig::DEFAULT_TIMEOUT))

@@ -12,6 +12,8 @@ pub struct MediaConfig {
     /// Names of the interfaces that media arrives at and leaves by (XDP only).
     pub interfaces: Vec<String>,
     pub attach: Attach,
+    /// Where that differs for one of them.
+    pub attach_of: Vec<(String, Attach)>,
     /// Our media addresses with their ports and places in the flow table, as
     /// [`media_core::ports::PortPool::flow_table_layout`] lays them out.
     pub layout: Vec<MediaAddress>,
@@ -48,6 +50,12 @@ pub enum Attach {
 }
 
 impl MediaConfig {
+    /// Where the program is to run on that interface.
+    pub fn attach_to(&self, interface: &str) -> Attach {
+        let own = self.attach_of.iter().find(|(name, _)| name == interface);
+        own.map_or(self.attach, |(_, attach)| *attach)
+    }
+
     /// The default of `media.timeout`.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
     /// The default of `media.pin_dir`.

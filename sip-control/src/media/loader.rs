@@ -83,9 +83,10 @@ impl Loaded {
     }
 
     /// Runs the program on every interface. From here on packets of flows are ours.
-    pub(super) fn attach(&mut self, wanted: Attach) -> Result<(), MediaError> {
+    pub(super) fn attach(&mut self, config: &MediaConfig) -> Result<(), MediaError> {
         for interface in &mut self.interfaces {
             let program = program(&mut self.ebpf)?;
+            let wanted = config.attach_to(&interface.name);
             let (link, mode) = attach(program, interface, wanted)?;
             interface.mode = mode;
             self.links

@@ -16,6 +16,7 @@ mod events;
 mod limits;
 mod loader;
 mod maps;
+mod memory;
 mod monotonic;
 mod netlink;
 mod next_hop;

@@ -28,6 +28,10 @@ pub enum ActiveBackend {
         workers: usize,
         /// Where maps and links are pinned; `None` without a bpffs.
         pins: Option<PathBuf>,
+        /// Media ports, and so flows: a call takes four.
+        ports: u32,
+        /// Kernel memory that all maps take.
+        map_bytes: u64,
     },
     Socket,
 }
@@ -90,6 +94,8 @@ impl fmt::Display for MediaDescription {
             ActiveBackend::Xdp {
                 interfaces,
                 workers,
+                ports,
+                map_bytes,
                 ..
             } => {
                 write!(f, "XDP on")?;
@@ -109,7 +115,11 @@ impl fmt::Display for MediaDescription {
                         mode.name()
                     )?;
                 }
-                write!(f, ", {workers} worker(s)")
+                let mib = *map_bytes as f64 / f64::from(1 << 20);
+                write!(
+                    f,
+                    ", {workers} worker(s), {ports} ports in {mib:.1} MiB of maps"
+                )
             }
         }
     }

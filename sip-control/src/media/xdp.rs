@@ -28,6 +28,7 @@ use super::error::MediaError;
 use super::events::KernelEvents;
 use super::loader::Loaded;
 use super::maps::KernelMaps;
+use super::memory;
 use super::next_hop::{NextHops, Peer};
 use super::slots::{FlowReports, SharedVerdicts, Slots};
 use super::status::{ActiveBackend, InterfaceDescription};
@@ -72,7 +73,7 @@ impl XdpBackend {
                 action: "opening rtnetlink",
                 source,
             })?;
-        loaded.attach(config.attach)?;
+        loaded.attach(config)?;
         let events = KernelEvents::new(&mut loaded, reports.clone(), Arc::clone(&slots));
         let tables = Tables {
             slots: Arc::clone(&slots),
@@ -117,6 +118,8 @@ impl XdpBackend {
             interfaces: self.loaded.interfaces.iter().map(describe).collect(),
             workers: self.workers.len(),
             pins: self.loaded.pin_directory().map(Into::into),
+            ports: self.slots.len(),
+            map_bytes: memory::of_maps(self.slots.len()),
         }
     }
 

@@ -206,6 +206,7 @@ pub(crate) fn config(lab: &Lab) -> MediaConfig {
         backend: Backend::Xdp,
         interfaces: EDGE_INTERFACES.map(str::to_owned).to_vec(),
         attach: Attach::Auto,
+        attach_of: Vec::new(),
         layout: layout(&addresses),
         timeout: None,
         pin_dir: lab.bpffs().join("trunkline"),

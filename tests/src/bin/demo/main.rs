@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: four calls through the daemon, one after another, checked by their endpoints.
+//! `cargo xtask demo`: five calls through the daemon, one after another, checked by their endpoints.
 
 mod report;
 mod scenario;
@@ -62,7 +62,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
         let stage = match arguments.backend {
             Backend::Xdp => Stage::lab(LabOptions::default()).context("building the namespaces")?,
             Backend::Socket => Stage::loopback(),
-        };
+        }
+        .with_v6_carrier();
         // Dropping the scenario, in whatever state, stops the daemon and removes everything.
         tokio::select! {
             report = scenario::play(&arguments.daemon, &stage, !arguments.json) => report,

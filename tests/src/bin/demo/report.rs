@@ -3,8 +3,15 @@
 use serde_json::{Value, json};
 use trunkline_tests::call::{CallResult, Script};
 
+use crate::scenario::CALLS;
+
 /// Packets that latching may cost per direction.
 const LATCHING: u32 = 3;
+
+/// On idle virtual wires; a busy machine sends late.
+const MOST_JITTER_MS: f64 = 20.0;
+/// Of a call without loss.
+const LEAST_MOS: f64 = 4.0;
 
 /// One call: what its endpoints saw, and the daemon's record of it.
 pub(crate) struct Call {
@@ -122,11 +129,61 @@ impl Call {
         {
             faults.push("no RTCP arrived".to_owned());
         }
+        faults.extend(self.measuring_faults());
+        faults
+    }
+
+    /// What the daemon measured of the way from a side (0: the caller's), from its record.
+    fn measured(&self, side: usize) -> &Value {
+        let name = ["caller", "callee"][side];
+        let directions = self.record["media"]["directions"].as_array();
+        directions
+            .and_then(|all| all.iter().find(|direction| direction["from"] == name))
+            .unwrap_or(&Value::Null)
+    }
+
+    /// What the daemon measured must be what the endpoints saw: all arrived on this network, so
+    /// that nothing was lost before it, and what it sent on is what the other side received.
+    fn measuring_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for side in [0, 1] {
+            let (measured, from) = (self.measured(side), ["caller", "callee"][side]);
+            let received = u64::from(self.result.received(1 - side));
+            if measured["packets"].as_u64() != Some(received) {
+                let packets = &measured["packets"];
+                faults.push(format!(
+                    "{packets} packets measured from the {from}, but {received} arrived"
+                ));
+            }
+            for (name, is_right) in [
+                ("lost", measured["lost"] == 0),
+                ("duplicated", measured["duplicated"] == 0),
+                (
+                    "jitter_ms",
+                    in_range(&measured["jitter_ms"], 0.0, MOST_JITTER_MS),
+                ),
+                ("mos", in_range(&measured["mos"], LEAST_MOS, 4.5)),
+            ] {
+                if !is_right {
+                    let value = &measured[name];
+                    faults.push(format!("{name} {value} measured from the {from}"));
+                }
+            }
+        }
         faults
     }
 
     fn setup_ms(&self) -> f64 {
         (self.result.setup.as_secs_f64() * 10_000.0).round() / 10.0
+    }
+
+    /// A measure of both ways, as `0.21/0.18`.
+    fn both(&self, name: &str) -> String {
+        let said = [0, 1].map(|side| match self.measured(side)[name].as_f64() {
+            Some(value) => format!("{value:.2}"),
+            None => "-".to_owned(),
+        });
+        said.join("/")
     }
 
     fn leg(&self, name: &str) -> Value {
@@ -136,6 +193,7 @@ impl Call {
 
     fn to_json(&self) -> Value {
         let counts = &self.result.counts;
+        let measured = |name: &str| [0, 1].map(|side| self.measured(side)[name].clone());
         // sent[0] and received[0] are the caller's way to the callee.
         json!({
             "name": self.name,
@@ -145,13 +203,22 @@ impl Call {
             "received": [self.result.received(1), self.result.received(0)],
             "payload_errors": counts[0].payload_errors + counts[1].payload_errors,
             "setup_ms": self.setup_ms(),
+            "lost": measured("lost"),
+            "jitter_ms": measured("jitter_ms"),
+            "mos": measured("mos"),
         })
     }
 }
 
+fn in_range(value: &Value, least: f64, most: f64) -> bool {
+    value
+        .as_f64()
+        .is_some_and(|value| (least..=most).contains(&value))
+}
+
 impl Report {
     pub(crate) fn is_ok(&self) -> bool {
-        self.calls.len() == 4
+        self.calls.len() == CALLS.len()
             && self.faults().is_empty()
             && (self.flow.is_some() || !self.expects_xdp)
     }
@@ -191,8 +258,16 @@ impl Report {
             text(&self.status["attach_mode"])
         );
         println!(
-            "  {:<22} {:<38} {:<7} {:>11} {:>11} {:>5} {:>9}",
-            "call", "legs", "path", "→ sent/rcvd", "← sent/rcvd", "lost", "set-up ms"
+            "  {:<22} {:<38} {:<7} {:>11} {:>11} {:>5} {:>11} {:>9} {:>9}",
+            "call",
+            "legs",
+            "path",
+            "→ sent/rcvd",
+            "← sent/rcvd",
+            "lost",
+            "jitter ms",
+            "MOS",
+            "set-up ms"
         );
         for call in &self.calls {
             let counts = &call.result.counts;
@@ -214,12 +289,14 @@ impl Report {
                 )
             });
             println!(
-                "  {:<22} {:<38} {:<7} {:>11} {:>11} {lost:>5} {:>9.1}",
+                "  {:<22} {:<38} {:<7} {:>11} {:>11} {lost:>5} {:>11} {:>9} {:>9.1}",
                 call.name,
                 legs.join(" → "),
                 call.path(),
                 format!("{}/{}", ways[0].0, ways[0].1),
                 format!("{}/{}", ways[1].0, ways[1].1),
+                call.both("jitter_ms"),
+                call.both("mos"),
                 call.setup_ms(),
             );
         }

@@ -1,4 +1,4 @@
-//! The four calls.
+//! The five calls.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ use crate::table::LiveTable;
 /// 10 s of 20 ms packets.
 const PACKETS: u32 = 500;
 
-const CALLS: [(&str, Script); 4] = [
+pub(crate) const CALLS: [(&str, Script); 5] = [
     (
         "tls-srtp to udp-rtp",
         Script {
@@ -39,6 +39,10 @@ const CALLS: [(&str, Script); 4] = [
     (
         "tls-srtp to tls-srtp",
         script(Party::CarrierSecure, Party::PbxSecure, false),
+    ),
+    (
+        "ipv6 srtp to ipv4 rtp",
+        script(Party::CarrierSecureV6, Party::PbxPlain, true),
     ),
 ];
 

@@ -1,0 +1,119 @@
+//! What a daemon says of itself as a whole.
+
+use std::time::Instant;
+
+use media_common::counters::Verdicts;
+use media_core::quality::Mos;
+use serde_json::{Map, Value, json};
+use sip_core::stack::{LiveCall, Stack};
+
+use super::named;
+use crate::cdr::{self, Records};
+use crate::media::{Carried, FlowStatus, MediaPlane};
+use crate::transport::Transports;
+
+/// What signalling knows at one moment.
+pub(crate) struct Snapshot {
+    calls: Vec<(u64, Map<String, Value>)>,
+    counters: Value,
+}
+
+impl Snapshot {
+    pub(crate) fn take(stack: &Stack, transports: &Transports, records: &Records) -> Snapshot {
+        let signalling: Map<String, Value> = named(stack.counters().iter());
+        let transport: Map<String, Value> = named(transports.counters().iter());
+        Snapshot {
+            calls: stack
+                .live_calls()
+                .iter()
+                .map(|call| (call.call.0, live_call(call)))
+                .collect(),
+            counters: json!({
+                "calls": stack.calls(),
+                "connections": transports.open_connections(),
+                "records_lost": records.lost(),
+                "signalling": signalling,
+                "transport": transport,
+            }),
+        }
+    }
+}
+
+fn live_call(call: &LiveCall) -> Map<String, Value> {
+    let age_ms = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let [caller, callee] = &call.legs;
+    let fields = [
+        ("call", json!(call.call.0)),
+        ("from", json!(call.from)),
+        ("to", json!(call.to)),
+        ("age_ms", json!(age_ms(call.start))),
+        ("answered_ms", json!(call.answer.map(age_ms))),
+        ("caller", cdr::leg(caller)),
+        ("callee", cdr::leg(callee)),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+pub(super) fn assemble(snapshot: Snapshot, media: &MediaPlane) -> Value {
+    let flows = media.flows();
+    let description = media.description();
+    let calls: Vec<Value> = snapshot
+        .calls
+        .into_iter()
+        .map(|(call, fields)| with_flows(call, fields, &flows))
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "backend": description.backend_name(),
+        "attach_mode": description.attach_mode(),
+        "fallback_reason": description.fallback_reason,
+        "verdicts": verdicts(&media.verdicts()),
+        "calls": calls,
+        "counters": snapshot.counters,
+    })
+}
+
+/// A live call and its flows.
+fn with_flows(call: u64, mut fields: Map<String, Value>, flows: &[FlowStatus]) -> Value {
+    let directions: Vec<Value> = flows
+        .iter()
+        .filter(|flow| flow.call.0 == call && flow.carries != Carried::Rtcp)
+        .map(|flow| {
+            json!({
+                "from": cdr::side(flow.from),
+                "stream": flow.stream,
+                "local": flow.local.to_string(),
+                "path": flow.path.name(),
+                "packets": flow.packets,
+                "bytes": flow.bytes,
+                "dropped": flow.dropped,
+                "lost": flow.quality.lost,
+                "jitter_ms": flow.quality.jitter_us.map(cdr::in_ms),
+                "mos": flow.mos.map(Mos::as_f64),
+            })
+        })
+        .collect();
+    fields.insert("media".to_owned(), json!({ "directions": directions }));
+    Value::Object(fields)
+}
+
+/// Every packet by its fate: sent on, passed to the host, dropped by reason (those that occurred).
+fn verdicts(verdicts: &Verdicts) -> Value {
+    let (passed, sent): (Vec<_>, Vec<_>) = verdicts
+        .passed()
+        .partition(|(name, _)| name.starts_with("pass"));
+    let mut fields = named(sent.into_iter());
+    fields.insert(
+        "pass".to_owned(),
+        passed.iter().map(|(_, count)| count).sum::<u64>().into(),
+    );
+    let occurred = verdicts.dropped().filter(|(_, count)| *count > 0);
+    fields.insert(
+        "drop".to_owned(),
+        named(occurred.map(|(reason, count)| (reason.name(), count))).into(),
+    );
+    Value::Object(fields)
+}
