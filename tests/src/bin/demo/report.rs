@@ -306,8 +306,11 @@ impl Report {
                 "\nA flow during the plain call (bpftool map dump), key {}",
                 flow["key"]
             );
-            for (field, value) in flow["value"].as_object().into_iter().flatten() {
-                println!("  {field:<18} {value}");
+            for part in ["entry", "counters"] {
+                println!("  {part}");
+                for (field, value) in flow["value"][part].as_object().into_iter().flatten() {
+                    println!("    {field:<18} {value}");
+                }
             }
         }
         for fault in self.faults() {

@@ -170,7 +170,7 @@ fn dump_flow(stage: &Stage) -> Option<Value> {
     let Ok(Value::Array(entries)) = serde_json::from_slice(&output.stdout) else {
         return None;
     };
-    let forwards = |entry: &Value| entry["value"]["action"] == ACTION_FORWARD;
+    let forwards = |entry: &Value| entry["value"]["entry"]["action"] == ACTION_FORWARD;
     entries
         .into_iter()
         .map(|mut entry| entry["formatted"].take())
