@@ -6,22 +6,35 @@
 
 /// A one's complement sum that is not yet folded to 16 bits.
 ///
-/// Room for 2^16 words before anything is lost: more than any packet has.
+/// Words of 32 bits may be added as well as words of 16: both are sums modulo 2^16 - 1
+/// (RFC 1071 section 2 (C)). Room for 2^15 of the former before anything is lost: more than
+/// any packet has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum(u32);
+pub struct Sum(u64);
+
+/// A multiple of 2^16 - 1, that is zero, which no sum of a packet exceeds.
+const NOTHING: u64 = 0xffff_ffff << 16;
 
 impl Sum {
-    /// From words that are already folded or few.
-    #[inline(always)]
-    pub fn new(value: u32) -> Sum {
-        Sum(value)
-    }
-
     /// With one more 16-bit word, in memory order (`u16::from_ne_bytes`).
     #[inline(always)]
     #[must_use]
     pub fn word(self, word: u16) -> Sum {
-        Sum(self.0.wrapping_add(u32::from(word)))
+        Sum(self.0.wrapping_add(u64::from(word)))
+    }
+
+    /// With two more 16-bit words, in memory order (`u32::from_ne_bytes`).
+    #[inline(always)]
+    #[must_use]
+    pub fn pair(self, pair: u32) -> Sum {
+        Sum(self.0.wrapping_add(u64::from(pair)))
+    }
+
+    /// With four more 16-bit words, in memory order (`u64::from_ne_bytes`).
+    #[inline(always)]
+    #[must_use]
+    pub fn four(self, four: u64) -> Sum {
+        self.pair(four as u32).pair((four >> 32) as u32)
     }
 
     /// With a number that the packet carries in network byte order.
@@ -39,17 +52,11 @@ impl Sum {
         self.word(!old).word(new)
     }
 
-    /// With an IPv6 or IPv4-mapped address.
+    /// The same for two words.
     #[inline(always)]
     #[must_use]
-    pub fn words<const N: usize>(self, words: &[u16; N]) -> Sum {
-        let mut sum = self;
-        let mut at = 0;
-        while at < N {
-            sum = sum.word(words[at]);
-            at += 1;
-        }
-        sum
+    pub fn replace_pair(self, old: u32, new: u32) -> Sum {
+        self.pair(!old).pair(new)
     }
 
     /// With bytes that begin at an even offset; an odd last byte is padded with zero.
@@ -69,14 +76,23 @@ impl Sum {
     #[inline(always)]
     #[must_use]
     pub fn with(self, other: Sum) -> Sum {
-        Sum(self.0.wrapping_add(u32::from(other.fold())))
+        Sum(self.0.wrapping_add(other.0))
+    }
+
+    /// With all of `other`, which is a sum over one packet at most, taken out.
+    #[inline(always)]
+    #[must_use]
+    pub fn without(self, other: Sum) -> Sum {
+        Sum(self.0.wrapping_add(NOTHING.wrapping_sub(other.0)))
     }
 
     /// The sum in 16 bits, memory order, not complemented.
     #[inline(always)]
     pub fn fold(self) -> u16 {
-        let once = (self.0 & 0xffff) + (self.0 >> 16);
-        ((once & 0xffff) + (once >> 16)) as u16
+        let mut sum = (self.0 & 0xffff_ffff).wrapping_add(self.0 >> 32);
+        sum = (sum & 0xffff).wrapping_add(sum >> 16);
+        sum = (sum & 0xffff).wrapping_add(sum >> 16);
+        (sum & 0xffff).wrapping_add(sum >> 16) as u16
     }
 
     /// The checksum field, memory order: the complement of the sum.
@@ -99,22 +115,14 @@ impl Sum {
 /// The sum that a checksum field stands for, to update it (RFC 1624: `HC' = ~(~HC + ...)`).
 #[inline(always)]
 pub fn sum_of(checksum: u16) -> Sum {
-    Sum::new(u32::from(!checksum))
+    Sum::default().word(!checksum)
 }
 
-/// Sum of UDP's pseudo-header: addresses as 16-bit words in memory order, protocol 17,
-/// and UDP length in bytes. For IPv4 `N` is 2 (RFC 768), for IPv6 8 (RFC 8200 section 8.1).
+/// Sum of UDP's pseudo-header: `addresses` is the sum of both, then protocol 17 and the UDP length
+/// field as it lies in memory (RFC 768; RFC 8200 section 8.1, the same but for the addresses).
 #[inline(always)]
-pub fn pseudo_header<const N: usize>(
-    source: &[u16; N],
-    destination: &[u16; N],
-    udp_length: u16,
-) -> Sum {
-    Sum::default()
-        .words(source)
-        .words(destination)
-        .number(17)
-        .number(udp_length)
+pub fn pseudo_header(addresses: Sum, udp_length: u16) -> Sum {
+    addresses.number(17).word(udp_length)
 }
 
 /// What to do with the UDP checksum of a packet whose addresses or ports change.
@@ -192,9 +200,10 @@ mod tests {
 
     #[test]
     fn a_partial_checksum_is_recognised() {
-        let source = [0x0a00u16.to_be(), 0x0001u16.to_be()];
-        let destination = [0x0a00u16.to_be(), 0x0002u16.to_be()];
-        let pseudo = pseudo_header(&source, &destination, 180);
+        let addresses = Sum::default()
+            .pair(0x0a00_0001u32.to_be())
+            .pair(0x0a00_0002u32.to_be());
+        let pseudo = pseudo_header(addresses, 180u16.to_be());
         let bytes = [10, 0, 0, 1, 10, 0, 0, 2, 0, 17, 0, 180];
         assert_eq!(pseudo.fold(), Sum::default().bytes(&bytes).fold());
         assert_eq!(
@@ -212,5 +221,21 @@ mod tests {
     fn the_largest_packet_does_not_overflow() {
         static LARGEST: [u8; 65_535] = [0xff; 65_535];
         assert_eq!(Sum::default().bytes(&LARGEST[..65_534]).fold(), 0xffff);
+        let in_pairs = (0..65_536 / 4).fold(Sum::default(), |sum, _| sum.pair(u32::MAX));
+        assert_eq!(in_pairs.fold(), 0xffff);
+        assert_eq!(Sum::default().word(7).without(in_pairs).fold(), 7);
+    }
+
+    #[test]
+    fn wide_words_sum_up_as_narrow_ones_do() {
+        let bytes: [u8; 16] = core::array::from_fn(|n| (n * 37 + 200) as u8);
+        let narrow = Sum::default().bytes(&bytes);
+        let (fours, _) = bytes.as_chunks::<8>();
+        let wide = fours.iter().fold(Sum::default(), |sum, four| {
+            sum.four(u64::from_ne_bytes(*four))
+        });
+        assert_eq!(wide.fold(), narrow.fold());
+        let taken_out = wide.without(Sum::default().bytes(&bytes[4..]));
+        assert_eq!(taken_out.fold(), Sum::default().bytes(&bytes[..4]).fold());
     }
 }

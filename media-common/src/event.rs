@@ -1,6 +1,7 @@
 //! Rare things that the XDP program tells user space through the ring buffer.
 
-/// [`Event::kind`]: the first packet of a flow was sent on.
+/// [`Event::kind`]: the first packet of a flow was sent on: of RTP, or of whatever else a flow
+/// carries that never carries RTP.
 pub const KIND_FIRST_PACKET: u8 = 1;
 /// [`Event::kind`]: a packet did not come from the peer. Reported for the 1st, 2nd, 4th,
 /// 8th … packet that a flow drops, and for no more than [`MISMATCHES_PER_WINDOW`] packets.
@@ -20,7 +21,7 @@ pub const WINDOW_SHIFT: u32 = 27;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// `CLOCK_MONOTONIC`, nanoseconds, in steps of the timer tick.
+    /// `CLOCK_MONOTONIC`, nanoseconds.
     pub time_ns: u64,
     /// Index of the flow in the flow table.
     pub flow: u32,

@@ -13,7 +13,7 @@ use crate::quality::{CEILING_SHIFT, FlowCounters};
 pub const ACTION_NONE: u8 = 0;
 /// Rewrite and send on in the kernel. Only ever set for flows that need no cryptography.
 pub const ACTION_FORWARD: u8 = 1;
-/// Hand to the AF_XDP worker: re-encryption, latching, address family change.
+/// Hand to the AF_XDP worker: re-encryption, latching.
 /// There is no encoding that both names a secure leg and forwards in the kernel:
 /// when no AF_XDP socket is bound the packet is dropped.
 pub const ACTION_WORKER: u8 = 2;
@@ -119,8 +119,9 @@ pub struct MediaAddressList {
 pub struct NextHop {
     /// Index of the outgoing interface; 0 means that the next hop is not resolved.
     pub ifindex: u32,
-    pub source_mac: [u8; 6],
+    /// Before the source, as in the frame.
     pub destination_mac: [u8; 6],
+    pub source_mac: [u8; 6],
     /// VLAN identifier to send with, 0 for none.
     pub vlan: u16,
     /// The longest IP packet that the interface takes, bytes; 0 for any.
@@ -143,7 +144,12 @@ const _: () = {
     assert!(core::mem::offset_of!(MediaAddress, first_index) == 16);
     assert!(core::mem::offset_of!(MediaAddress, port_low) == 20);
     assert!(size_of::<MediaAddressList>() == 24 * MAX_MEDIA_ADDRESSES);
-    assert!(core::mem::offset_of!(NextHop, source_mac) == 4);
+    assert!(core::mem::offset_of!(NextHop, destination_mac) == 4);
+    assert!(core::mem::offset_of!(NextHop, source_mac) == 10);
+    assert!(
+        core::mem::offset_of!(FlowEntry, local_port) + 2
+            == core::mem::offset_of!(FlowEntry, remote_port)
+    );
     assert!(core::mem::offset_of!(NextHop, vlan) == 16);
     assert!(size_of::<NextHop>() == 24);
 };

@@ -15,18 +15,20 @@
 //! 2. Flow: [`flow::MediaAddressList::index_of`] the destination, else
 //!    `pass_not_media`; an entry of [`flow::ACTION_NONE`] is `pass_not_media` too.
 //! 3. Source: [`flow::FlowEntry::accepts_source`], else `drop_wrong_source`.
-//! 4. Payload: [`rtp::check`], else `drop_malformed` or `drop_payload_type`, with STUN and DTLS
-//!    (RFC 7983) going to the worker, which names them; an IPv6 packet without a UDP checksum
-//!    (RFC 8200 section 8.1) is `drop_malformed`.
+//! 4. Payload: [`rtp::check`], else `drop_malformed` or `drop_payload_type`; STUN and DTLS
+//!    (RFC 7983) go to the worker in step 7, whatever the flow's action, and it names them.
+//!    An IPv6 packet without a UDP checksum (RFC 8200 section 8.1) is `drop_malformed`.
 //! 5. TTL or hop limit of 0 or 1: `drop_hop_limit`.
-//! 6. [`flow::ACTION_WORKER`]: to the worker, else `drop_xsk_unbound`. What its socket then
+//! 6. [`quality::FlowCounters::admit`], else `drop_ceiling`.
+//! 7. [`flow::ACTION_WORKER`]: to the worker, else `drop_xsk_unbound`. What its socket then
 //!    has no room for is `drop_xsk_full`, besides `xsk`.
-//! 7. [`flow::ACTION_FORWARD`]: the local address and the next hop are looked up and
-//!    must exist and be of the packet's family, else `drop_bad_entry`; an unresolved
-//!    next hop is `drop_next_hop`; an IP packet longer than [`flow::NextHop::mtu`] is
-//!    `drop_too_long`.
-//! 8. Rewritten and sent: `transmit` by the interface that it came by, `redirect` by
-//!    another.
+//! 8. [`flow::ACTION_FORWARD`]: the local address and the next hop are looked up and
+//!    must exist and the former be of the remote address's family, else `drop_bad_entry`; an
+//!    unresolved next hop is `drop_next_hop`; an IP packet that leaves longer than
+//!    [`flow::NextHop::mtu`] is `drop_too_long`.
+//! 9. Counted in the flow ([`quality::FlowCounters::observe`]), rewritten, for the other family
+//!    if the remote address is of it (RFC 7915), and sent: `transmit` by the interface that it
+//!    came by, `redirect` by another.
 #![cfg_attr(not(test), no_std)]
 
 pub mod checksum;

@@ -1,7 +1,7 @@
 //! RTP and RTCP packets as bytes (RFC 3550), and the check that both relays make of them.
 
 use crate::counters::DropReason;
-use crate::flow::{FLAG_RTCP, FLAG_RTCP_MUX, FlowEntry};
+use crate::flow::{FLAG_RAW, FLAG_RTCP, FLAG_RTCP_MUX, FlowEntry};
 
 /// Length of the fixed RTP header (RFC 3550 section 5.1), bytes.
 pub const RTP_HEADER: usize = 12;
@@ -16,6 +16,8 @@ const RTCP_PACKET_TYPES: core::ops::RangeInclusive<u8> = 192..=223;
 pub enum Kind {
     Rtp,
     Rtcp,
+    /// Whatever a flow of [`FLAG_RAW`] carries.
+    Raw,
 }
 
 /// Tells RTCP from RTP on one port by the second byte (RFC 5761 section 4): RTCP packet
@@ -31,15 +33,33 @@ pub fn is_rtcp(second: u8) -> bool {
 ///
 /// `first` and `second` are the first two bytes of the UDP payload, `length` is its
 /// length in bytes; both bytes are only meaningful if `length` is at least 2.
+///
+/// # Errors
+/// `Stun` and `Dtls` by the first byte (RFC 7983 section 7): the XDP program hands these to the
+/// worker. `Malformed` for what is none of them, nor RTP or RTCP of version 2, or too short;
+/// `PayloadType` for RTP of a type that was not negotiated.
 #[inline(always)]
 pub fn check(entry: &FlowEntry, first: u8, second: u8, length: usize) -> Result<Kind, DropReason> {
+    if entry.flags & FLAG_RAW != 0 {
+        return Ok(Kind::Raw);
+    }
+    if length < 2 {
+        return Err(DropReason::Malformed);
+    }
+    if first >> 6 != VERSION {
+        return Err(match first {
+            0..=3 => DropReason::Stun,
+            20..=63 => DropReason::Dtls,
+            _ => DropReason::Malformed,
+        });
+    }
     let (kind, minimum) =
         if entry.flags & FLAG_RTCP != 0 || (entry.flags & FLAG_RTCP_MUX != 0 && is_rtcp(second)) {
             (Kind::Rtcp, RTCP_HEADER)
         } else {
             (Kind::Rtp, RTP_HEADER + 4 * (first & 0x0f) as usize)
         };
-    if length < minimum || first >> 6 != VERSION {
+    if length < minimum {
         return Err(DropReason::Malformed);
     }
     match kind {
@@ -48,6 +68,11 @@ pub fn check(entry: &FlowEntry, first: u8, second: u8, length: usize) -> Result<
         kind => Ok(kind),
     }
 }
+
+/// The highest event code (RFC 4733 section 3.2) that is a digit: 0–9, `*`, `#`, A–D, flash.
+pub const MAX_DIGIT: u8 = 16;
+/// Length of the payload of a telephone event (RFC 4733 section 2.3), bytes.
+pub const TELEPHONE_EVENT: usize = 4;
 
 /// An RTP packet, or the clear part of an SRTP packet, whose header lies within its bytes.
 ///
@@ -82,6 +107,16 @@ impl<'a> RtpView<'a> {
             header_len += 4 + 4 * usize::from(u16::from_be_bytes([length[0], length[1]]));
         }
         (bytes.len() >= header_len).then_some(RtpView { bytes, header_len })
+    }
+
+    /// As far as [`check`] looks: fixed header and CSRC list. What follows may claim anything, and
+    /// counts as payload.
+    #[inline]
+    pub fn parse_fixed(bytes: &'a [u8]) -> Option<RtpView<'a>> {
+        let first = *bytes.first()?;
+        let header_len = RTP_HEADER + 4 * usize::from(first & 0x0f);
+        (first >> 6 == VERSION && bytes.len() >= header_len)
+            .then_some(RtpView { bytes, header_len })
     }
 
     /// The whole packet.
@@ -272,6 +307,10 @@ mod tests {
             flags: FLAG_RTCP,
             ..FlowEntry::default()
         };
+        let raw = FlowEntry {
+            flags: FLAG_RAW,
+            ..FlowEntry::default()
+        };
         let malformed = Err(DropReason::Malformed);
         let wrong_type = Err(DropReason::PayloadType);
         for (what, entry, first, second, length, expected) in [
@@ -283,7 +322,31 @@ mod tests {
             ("CSRC list that fits", &pcmu, 0x82, 0, 20, Ok(Kind::Rtp)),
             ("CSRC list that does not", &pcmu, 0x82, 0, 19, malformed),
             ("version 1", &pcmu, 0x40, 0, 172, malformed),
-            ("STUN", &pcmu, 0, 1, 20, malformed),
+            ("one byte", &pcmu, 0x80, 0, 1, malformed),
+            ("STUN", &pcmu, 0, 1, 20, Err(DropReason::Stun)),
+            ("STUN, to its end", &mux, 3, 1, 2, Err(DropReason::Stun)),
+            ("one byte of STUN", &pcmu, 0, 1, 1, malformed),
+            ("nobody's", &pcmu, 4, 0, 172, malformed),
+            ("ZRTP", &pcmu, 16, 0, 172, malformed),
+            ("DTLS", &pcmu, 20, 0, 172, Err(DropReason::Dtls)),
+            (
+                "DTLS on RTCP's port",
+                &rtcp,
+                63,
+                0,
+                2,
+                Err(DropReason::Dtls),
+            ),
+            ("TURN", &pcmu, 64, 0, 172, malformed),
+            ("version 3", &pcmu, 192, 0, 172, malformed),
+            (
+                "anything where anything may pass",
+                &raw,
+                0,
+                1,
+                0,
+                Ok(Kind::Raw),
+            ),
             ("PCMA, not negotiated", &pcmu, 0x80, 8, 172, wrong_type),
             ("payload type 127", &pcmu, 0x80, 127, 172, wrong_type),
             ("RTCP without mux", &pcmu, 0x80, 200, 28, wrong_type),

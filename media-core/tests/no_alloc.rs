@@ -12,10 +12,9 @@ use common::{at, key, rtcp, rtp, suite_key};
 use media_common::flow::NextHop;
 use media_core::relay::frame::{self, MAX_HEADERS};
 use media_core::relay::{Carries, Flow, FlowConfig, Outcome, Route, Source, Transform};
-use media_core::srtp::batch::{self, Untagged, Unverified};
 use media_core::srtp::key::MasterKey;
 use media_core::srtp::profile::Suite;
-use media_core::srtp::{MAX_TRAILER, SrtcpSender, SrtpReceiver, SrtpSender};
+use media_core::srtp::{MAX_TRAILER, SrtcpSender, SrtpSender};
 
 struct Counting;
 
@@ -156,42 +155,6 @@ fn a_relayed_or_dropped_packet_allocates_nothing() {
             (0, if forwards { packets.len() } else { 0 }),
             "{what}"
         );
-    }
-}
-
-#[test]
-fn a_batch_allocates_nothing() {
-    for suite in Suite::ALL.iter().copied() {
-        let packets = packets(Some(suite_key(suite, 1)));
-        // The last one is RTCP.
-        let packets = &packets[..packets.len() - 1];
-        let mut receiver = SrtpReceiver::new(suite_key(suite, 1));
-        let mut sender = SrtpSender::new(suite_key(suite, 2));
-        let mut frames = [[0; 400]; 64];
-        let mut sent = 0;
-        let count = allocations(|| {
-            for packets in packets.chunks(64) {
-                let mut begun: [Option<Unverified<'_>>; 64] = [const { None }; 64];
-                for (begun, packet) in begun.iter_mut().zip(packets) {
-                    *begun = Some(receiver.begin(packet));
-                }
-                batch::compute_tags(begun.iter_mut().flatten());
-                let mut untagged: [Option<(usize, Untagged)>; 64] = [const { None }; 64];
-                for (at, begun) in begun.iter().flatten().enumerate() {
-                    let (len, _) = receiver.unprotect_begun(begun, &mut frames[at]).unwrap();
-                    untagged[at] = sender.protect_in_place_untagged(&mut frames[at], len).ok();
-                    sent += 1;
-                }
-                batch::write_tags(
-                    untagged
-                        .iter()
-                        .flatten()
-                        .zip(&mut frames)
-                        .map(|((len, untagged), frame)| (untagged, &mut frame[..*len])),
-                );
-            }
-        });
-        assert_eq!((count, sent), (0, packets.len()), "{suite:?}");
     }
 }
 

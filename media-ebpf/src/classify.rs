@@ -1,10 +1,67 @@
-//! From a destination to a flow, and a flow's addresses as packets hold them.
-#![allow(unsafe_code)] // Addresses of the ABI are read as two aligned words.
+//! From a destination to a flow, and addresses as the program compares and writes them.
 
+use media_common::checksum::Sum;
 use media_common::flow::{FlowEntry, MediaAddress, MediaAddressList, NextHop};
 
-use crate::frame::{aligned_words, even_words};
-use crate::parse::Address;
+use crate::parse::Macs;
+
+/// An address, IPv4-mapped or IPv6: two words of memory order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, packed)]
+pub struct Address(pub u64, pub u64);
+
+impl Address {
+    /// From the ABI.
+    #[inline(always)]
+    pub fn from_bytes(bytes: &[u8; 16]) -> Address {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+        Address(
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+        )
+    }
+
+    /// To the ABI.
+    #[inline(always)]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&{ self.0 }.to_ne_bytes());
+        bytes[8..].copy_from_slice(&{ self.1 }.to_ne_bytes());
+        bytes
+    }
+
+    /// The IPv4-mapped address (RFC 4291 section 2.5.5.2) of one in memory order.
+    #[inline(always)]
+    pub fn from_v4(address: u32) -> Address {
+        Address(0, MAPPED | u64::from(address) << V4_SHIFT)
+    }
+
+    /// The IPv4 address in memory order, if it is a mapped one.
+    #[inline(always)]
+    pub fn v4(self) -> u32 {
+        (self.1 >> V4_SHIFT) as u32
+    }
+
+    /// Whether it is an IPv4-mapped address.
+    #[inline(always)]
+    pub fn is_v4(self) -> bool {
+        self.0 == 0 && self.1 & MAPPED_MASK == MAPPED
+    }
+
+    #[inline(always)]
+    pub fn sum(self) -> Sum {
+        Sum::default().four(self.0).four(self.1)
+    }
+}
+
+/// The second word of an IPv4-mapped address whose IPv4 part is zero.
+const MAPPED: u64 = u64::from_ne_bytes([0, 0, 0xff, 0xff, 0, 0, 0, 0]);
+const MAPPED_MASK: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+const V4_SHIFT: u32 = if cfg!(target_endian = "little") {
+    32
+} else {
+    0
+};
 
 /// The index of the flow of that address and port (memory order), if it is ours.
 ///
@@ -14,8 +71,8 @@ use crate::parse::Address;
 pub fn flow_index(list: &MediaAddressList, address: Address, port: u16) -> Option<u32> {
     let port = u16::from_be(port);
     for media in &list.addresses {
-        let ours = media_address(media);
-        if ours == [0; 2] {
+        let ours = Address::from_bytes(&media.address);
+        if ours == Address(0, 0) {
             return None;
         }
         if ours == address
@@ -29,71 +86,31 @@ pub fn flow_index(list: &MediaAddressList, address: Address, port: u16) -> Optio
 
 /// The media address that packets of the flow leave from.
 #[inline(always)]
-pub fn local_address(list: &MediaAddressList, at: u8) -> Option<&MediaAddress> {
-    let media = list.addresses.get(usize::from(at))?;
-    (media_address(media) != [0; 2]).then_some(media)
+pub fn local_address(list: &MediaAddressList, at: u8) -> Option<Address> {
+    let media: &MediaAddress = list.addresses.get(usize::from(at))?;
+    let address = Address::from_bytes(&media.address);
+    (address != Address(0, 0)).then_some(address)
 }
 
-/// Comparable form of a media address.
+/// Where packets of the flow must come from: address, and port in memory order.
 #[inline(always)]
-pub fn media_address(media: &MediaAddress) -> Address {
-    // SAFETY: `MediaAddress` is aligned to 8 and the address is its first field.
-    unsafe { aligned_words(&media.address) }
+pub fn expected(entry: &FlowEntry) -> (Address, u16) {
+    (
+        Address::from_bytes(&entry.expected_address),
+        u16::from_ne_bytes(entry.expected_port),
+    )
 }
 
-/// Comparable form of where packets of the flow must come from.
+/// The next hop's MAC and ours, to write.
 #[inline(always)]
-pub fn expected_address(entry: &FlowEntry) -> Address {
-    // SAFETY: `FlowEntry` is aligned to 8 and this field lies at offset 16.
-    unsafe { aligned_words(&entry.expected_address) }
+pub fn macs(next_hop: &NextHop) -> Macs {
+    let [a, b, c, d, e, f] = next_hop.destination_mac;
+    let [g, h, i, j, k, l] = next_hop.source_mac;
+    Macs(
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+        u32::from_ne_bytes([i, j, k, l]),
+    )
 }
-
-/// Comparable form of where packets of the flow are sent to.
-#[inline(always)]
-pub fn remote_address(entry: &FlowEntry) -> Address {
-    // SAFETY: `FlowEntry` is aligned to 8 and this field lies at offset 32.
-    unsafe { aligned_words(&entry.remote_address) }
-}
-
-/// An address of the ABI as the packet holds it: the last two words are IPv4's.
-pub type AddressWords = [u16; 8];
-/// A MAC as the packet holds it.
-pub type MacWords = [u16; 3];
-
-/// A media address to write.
-#[inline(always)]
-pub fn media_words(media: &MediaAddress) -> AddressWords {
-    // SAFETY: as for `media_address`.
-    unsafe { even_words(&media.address) }
-}
-
-/// Where packets of the flow are sent to, to write.
-#[inline(always)]
-pub fn remote_words(entry: &FlowEntry) -> AddressWords {
-    // SAFETY: as for `remote_address`.
-    unsafe { even_words(&entry.remote_address) }
-}
-
-/// The next hop's source and destination MAC, to write.
-#[inline(always)]
-pub fn macs(next_hop: &NextHop) -> (MacWords, MacWords) {
-    // SAFETY: `NextHop` is aligned to 4 and these fields lie at offsets 4 and 10.
-    unsafe {
-        (
-            even_words(&next_hop.source_mac),
-            even_words(&next_hop.destination_mac),
-        )
-    }
-}
-
-const _: () = {
-    assert!(align_of::<MediaAddress>() == 8 && align_of::<FlowEntry>() == 8);
-    assert!(core::mem::offset_of!(MediaAddress, address) == 0);
-    assert!(align_of::<NextHop>() == 4 && core::mem::offset_of!(NextHop, source_mac) == 4);
-    assert!(core::mem::offset_of!(NextHop, destination_mac) == 10);
-    assert!(core::mem::offset_of!(FlowEntry, expected_address) == 16);
-    assert!(core::mem::offset_of!(FlowEntry, remote_address) == 32);
-};
 
 #[cfg(test)]
 mod tests {
@@ -112,17 +129,20 @@ mod tests {
         list.addresses[1] = range(2, 10, 10_000, 10_009);
         list.addresses[2] = range(1, 20, 65_530, 65_535);
         for last in 0..4 {
-            let probe = range(last, 0, 0, 0);
+            let address = Address::from_v4(u32::from_ne_bytes([10, 0, 0, last]));
             for port in [0u16, 9_999, 10_000, 10_009, 10_010, 65_529, 65_530, 65_535] {
                 assert_eq!(
-                    flow_index(&list, media_address(&probe), port.to_be()),
-                    list.index_of(&probe.address, port),
+                    flow_index(&list, address, port.to_be()),
+                    list.index_of(&address.to_bytes(), port),
                     "10.0.0.{last}:{port}"
                 );
             }
         }
         for at in [0, 2, 3, 15, 16, 255] {
-            assert_eq!(local_address(&list, at), list.address(at));
+            assert_eq!(
+                local_address(&list, at).map(Address::to_bytes),
+                list.address(at).map(|media| media.address)
+            );
         }
     }
 }

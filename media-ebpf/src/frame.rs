@@ -10,11 +10,11 @@ use core::marker::PhantomData;
 
 use media_common::checksum::Sum;
 
-/// A header that can be overlaid on any bytes at an even address.
+/// A header that can be overlaid on any bytes.
 ///
 /// # Safety
-/// The type is `repr(C)`, every bit pattern is a value of it, it has no padding, and it is
-/// aligned to 2 at most.
+/// The type is `repr(C, packed)`, or `repr(C)` and made of such types alone, and every bit pattern
+/// is a value of it.
 pub unsafe trait Overlay {}
 
 /// One frame, from its Ethernet header to its last byte.
@@ -31,10 +31,8 @@ const BLOCK: usize = 32;
 
 impl<'a> Frame<'a> {
     /// # Safety
-    /// From `start`, which is even, up to `end` lies memory that may be read and written and
-    /// that nobody else touches during `'a`. In the kernel these are `data` and `data_end`
-    /// of the context; `data` is even because the headroom is and headers are added and
-    /// removed in whole words.
+    /// From `start` up to `end` lies memory that may be read and written and that nobody else
+    /// touches during `'a`. In the kernel these are `data` and `data_end` of the context.
     #[inline(always)]
     pub unsafe fn new(start: *mut u8, end: *mut u8) -> Frame<'a> {
         Frame {
@@ -44,12 +42,11 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// A frame in ordinary memory; `None` if it begins at an odd address.
-    pub fn from_bytes(bytes: &'a mut [u8]) -> Option<Frame<'a>> {
+    /// A frame in ordinary memory.
+    pub fn from_bytes(bytes: &'a mut [u8]) -> Frame<'a> {
         let range = bytes.as_mut_ptr_range();
-        // SAFETY: the range is that of an exclusively borrowed slice, and even.
-        (range.start.addr().is_multiple_of(2))
-            .then(|| unsafe { Frame::new(range.start, range.end) })
+        // SAFETY: the range is that of an exclusively borrowed slice.
+        unsafe { Frame::new(range.start, range.end) }
     }
 
     /// Length of the frame, bytes.
@@ -63,64 +60,54 @@ impl<'a> Frame<'a> {
         self.len() == 0
     }
 
-    /// The header of that type at offset `AT`, which is even, if the frame reaches that far.
+    /// The header of that type at offset `AT`, if the frame reaches that far.
     #[inline(always)]
     pub fn overlay<T: Overlay, const AT: usize>(&mut self) -> Option<&mut T> {
-        const {
-            assert!(AT.is_multiple_of(2) && align_of::<T>() <= 2);
-        }
+        const { assert!(align_of::<T>() == 1) }
         let at = self.start.wrapping_add(AT);
         if at.wrapping_add(size_of::<T>()) > self.end {
             return None;
         }
-        // SAFETY: the bytes lie within the frame, which is exclusively borrowed; the address
-        // is even and `T` is an `Overlay`.
+        // SAFETY: the bytes lie within the frame, which is exclusively borrowed, and `T` is an
+        // `Overlay`, which has no alignment.
         Some(unsafe { &mut *at.cast::<T>() })
     }
 
-    /// One's complement sum of `length` bytes from offset `AT`, which is even; an odd last
-    /// byte is padded with zero. `None` if the frame does not reach that far or the length is
-    /// more than an XDP frame can have.
+    /// What lies `further` bytes, 0xfff at most, behind offset `AT`, if the frame reaches that far.
+    #[inline(always)]
+    pub fn read_behind<T: Overlay + Copy, const AT: usize>(&self, further: usize) -> Option<T> {
+        // The verifier (Linux 6.18) wants to know how far a variable offset may reach, and LLVM 22
+        // leaves out a mask that follows from a comparison before.
+        let further = core::hint::black_box(further) & 0xfff;
+        let at = self.start.wrapping_add(further).wrapping_add(AT);
+        if at.wrapping_add(size_of::<T>()) > self.end {
+            return None;
+        }
+        // SAFETY: as for `overlay`.
+        Some(unsafe { *at.cast::<T>() })
+    }
+
+    /// One's complement sum of `length` bytes from offset `AT`; an odd last byte is padded with
+    /// zero. `None` if the frame does not reach that far or the length is more than an XDP frame
+    /// can have.
     #[inline(always)]
     pub fn sum<const AT: usize>(&self, length: usize) -> Option<Sum> {
-        const { assert!(AT.is_multiple_of(2)) }
         // SAFETY: start and end are this frame's; the sum only reads between them.
         unsafe { sum(self.start.wrapping_add(AT), self.end, length) }
     }
 }
 
-/// The address at `bytes`, as [`crate::parse::Address`] holds it.
+/// Not inlined: it would be there for every kind of headers.
 ///
 /// # Safety
-/// `bytes` lies at a multiple of 8: true of every address in the ABI, whose structs are
-/// aligned to 8 and hold addresses at multiples of 8.
-#[inline(always)]
-pub(crate) unsafe fn aligned_words(bytes: &[u8; 16]) -> [u64; 2] {
-    // SAFETY: the caller's promise; sixteen initialised bytes are two `u64`.
-    unsafe { *bytes.as_ptr().cast::<[u64; 2]>() }
-}
-
-/// Those bytes as 16-bit words of memory order: one access each, where the compiler, which
-/// does not see how a map's value is aligned, would take two.
-///
-/// # Safety
-/// `bytes` lies at an even address: true of every address and MAC in the ABI.
-#[inline(always)]
-pub(crate) unsafe fn even_words<const BYTES: usize, const WORDS: usize>(
-    bytes: &[u8; BYTES],
-) -> [u16; WORDS] {
-    const { assert!(BYTES == 2 * WORDS) }
-    // SAFETY: the caller's promise; as many initialised bytes are those words.
-    unsafe { *bytes.as_ptr().cast::<[u16; WORDS]>() }
-}
-
-/// Not inlined: it would be there four times, once for each kind of headers.
-///
-/// # Safety
-/// What lies between `at`, which is even, and `end` may be read; `at` may lie after `end`.
+/// What lies between `start` and `end` may be read; `start` may lie after `end`.
 #[inline(never)]
-unsafe fn sum(mut at: *const u8, end: *const u8, length: usize) -> Option<Sum> {
+unsafe fn sum(start: *const u8, end: *const u8, length: usize) -> Option<Sum> {
+    if length >= MAX_SUMMED {
+        return None;
+    }
     let mut total = Sum::default();
+    let mut at = start;
     let mut rest = length;
     // Bounded for the verifier, which walks each turn; blocks make it fewer turns.
     for _ in 0..MAX_SUMMED / BLOCK {
@@ -130,12 +117,18 @@ unsafe fn sum(mut at: *const u8, end: *const u8, length: usize) -> Option<Sum> {
         if at.wrapping_add(BLOCK) > end {
             return None;
         }
-        // SAFETY: compared with the end just now; `at` is even.
-        let block = unsafe { &*at.cast::<[u16; BLOCK / 2]>() };
-        total = total.words(block);
+        // SAFETY: compared with the end just now.
+        let block = unsafe { at.cast::<[u64; BLOCK / 8]>().read_unaligned() };
+        for four in block {
+            total = total.four(four);
+        }
         at = at.wrapping_add(BLOCK);
         rest = rest.wrapping_sub(BLOCK);
     }
+    // By a variable offset, so that the verifier takes the ends of all those turns for one: after
+    // each it would walk what follows anew (Linux 6.18, "BPF program is too large").
+    let mut at = start.wrapping_add(core::hint::black_box(length) & (MAX_SUMMED - BLOCK));
+    let mut rest = core::hint::black_box(length) & (BLOCK - 1);
     for _ in 0..BLOCK / 2 {
         if rest < 2 {
             break;
@@ -144,7 +137,7 @@ unsafe fn sum(mut at: *const u8, end: *const u8, length: usize) -> Option<Sum> {
             return None;
         }
         // SAFETY: as above.
-        total = total.word(unsafe { *at.cast::<u16>() });
+        total = total.word(unsafe { at.cast::<u16>().read_unaligned() });
         at = at.wrapping_add(2);
         rest = rest.wrapping_sub(2);
     }
@@ -163,23 +156,23 @@ unsafe fn sum(mut at: *const u8, end: *const u8, length: usize) -> Option<Sum> {
 mod tests {
     use super::*;
 
-    #[repr(C)]
+    #[derive(Clone, Copy)]
+    #[repr(C, packed)]
     struct Pair {
         first: u16,
         second: [u8; 2],
     }
 
-    // SAFETY: two fields of two bytes, no padding, aligned to 2.
+    // SAFETY: packed, and any bytes are integers.
     unsafe impl Overlay for Pair {}
 
-    #[repr(align(8))]
-    struct Aligned([u8; 256]);
+    struct Bytes([u8; 256]);
 
     #[test]
     fn a_header_is_only_there_if_the_frame_holds_all_of_it() {
-        let mut bytes = Aligned([7; 256]);
+        let mut bytes = Bytes([7; 256]);
         for length in 0..12 {
-            let mut frame = Frame::from_bytes(&mut bytes.0[..length]).unwrap();
+            let mut frame = Frame::from_bytes(&mut bytes.0[..length]);
             assert_eq!(frame.len(), length);
             assert_eq!(
                 frame.overlay::<Pair, 4>().is_some(),
@@ -191,8 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_written_through_a_header_is_in_the_frame() {
-        let mut bytes = Aligned([0; 256]);
-        let mut frame = Frame::from_bytes(&mut bytes.0[..8]).unwrap();
+        let mut bytes = Bytes([0; 256]);
+        let mut frame = Frame::from_bytes(&mut bytes.0[..8]);
         let pair = frame.overlay::<Pair, 2>().unwrap();
         pair.first = 0x0102u16.to_be();
         pair.second = [3, 4];
@@ -200,16 +193,24 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_address_is_no_frame() {
-        let mut bytes = Aligned([0; 256]);
-        assert!(Frame::from_bytes(&mut bytes.0[1..]).is_none());
+    fn what_lies_further_behind_is_read_if_it_is_there() {
+        let mut bytes = Bytes(core::array::from_fn(|n| n as u8));
+        let frame = Frame::from_bytes(&mut bytes.0[..101]);
+        let second = |further| {
+            frame
+                .read_behind::<Pair, 10>(further)
+                .map(|pair| pair.second)
+        };
+        assert_eq!(second(87), Some([99, 100]));
+        assert_eq!(second(88), None);
+        assert_eq!(second(0), Some([12, 13]));
     }
 
     #[test]
     fn sums_of_every_length_equal_the_plain_one() {
-        let mut bytes = Aligned(core::array::from_fn(|n| (n * 7 + 3) as u8));
+        let mut bytes = Bytes(core::array::from_fn(|n| (n * 7 + 3) as u8));
         let plain = bytes.0;
-        let frame = Frame::from_bytes(&mut bytes.0).unwrap();
+        let frame = Frame::from_bytes(&mut bytes.0);
         for length in 0..=254 {
             let expected = Sum::default().bytes(&plain[2..2 + length]);
             assert_eq!(

@@ -6,7 +6,7 @@
 
 use media_common::checksum::Sum;
 
-use crate::classify::{AddressWords, MacWords};
+use crate::classify::Address;
 use crate::frame::Overlay;
 use crate::verdict::Pass;
 
@@ -19,25 +19,25 @@ pub const ETHERTYPE_VLAN: u16 = 0x8100u16.to_be();
 /// IEEE 802.1ad service tag.
 pub const ETHERTYPE_SERVICE_VLAN: u16 = 0x88a8u16.to_be();
 
-const PROTOCOL_UDP: u8 = 17;
+pub(crate) const PROTOCOL_UDP: u8 = 17;
 const UDP_HEADER: usize = 8;
 
-/// An address to compare with: IPv4-mapped or IPv6, two words of memory order.
-pub type Address = [u64; 2];
+/// Destination and source MAC, as frame and next hop hold them.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+pub struct Macs(pub u64, pub u32);
 
 /// Ethernet without a tag.
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Untagged {
-    pub destination: MacWords,
-    pub source: MacWords,
+    pub macs: Macs,
     pub ethertype: u16,
 }
 
 /// Ethernet with one VLAN tag.
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Tagged {
-    pub destination: MacWords,
-    pub source: MacWords,
+    pub macs: Macs,
     pub tag_type: u16,
     /// Priority, drop eligibility and VLAN identifier.
     pub tag: u16,
@@ -53,7 +53,8 @@ pub struct Tagged {
 /// |                       Source Address                          |
 /// |                    Destination Address                        |
 /// ```
-#[repr(C)]
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
 pub struct Ipv4 {
     pub version_ihl: u8,
     pub tos: u8,
@@ -63,8 +64,8 @@ pub struct Ipv4 {
     pub ttl: u8,
     pub protocol: u8,
     pub checksum: u16,
-    pub source: [u16; 2],
-    pub destination: [u16; 2],
+    pub source: u32,
+    pub destination: u32,
 }
 
 /// RFC 8200 section 3.
@@ -75,20 +76,21 @@ pub struct Ipv4 {
 /// |                        Source Address, 128 bits               |
 /// |                     Destination Address, 128 bits             |
 /// ```
-#[repr(C)]
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
 pub struct Ipv6 {
     pub version_class: [u8; 2],
     pub flow_label: u16,
     pub payload_length: u16,
     pub next_header: u8,
     pub hop_limit: u8,
-    pub source: [u16; 8],
-    pub destination: [u16; 8],
+    pub source: Address,
+    pub destination: Address,
 }
 
 /// RFC 768.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Udp {
     pub source: u16,
     pub destination: u16,
@@ -112,55 +114,76 @@ pub struct Packet<L, I> {
 }
 
 /// The first two bytes of the UDP payload.
-#[repr(C)]
+#[repr(C, packed)]
 pub struct PayloadHead {
     pub first: u8,
     pub second: u8,
 }
 
-/// RTP's SSRC, at offset 8 of the UDP payload.
-#[repr(C)]
-pub struct Ssrc(pub [u8; 4]);
+/// RTP's fixed header behind these two bytes (RFC 3550 section 5.1).
+#[repr(C, packed)]
+pub struct RtpRest {
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub ssrc: u32,
+}
 
-// SAFETY: for all of them: `repr(C)`, integers only, aligned to 1 or 2, and every field lies
-// where the one before ends (sizes are asserted below), so there is no padding.
+/// Four bytes: the head of RTP's header extension (RFC 3550 section 5.3.1), or a telephone event
+/// (RFC 4733 section 2.3).
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+pub struct Four(pub [u8; 4]);
+
+// SAFETY: for all of them: packed, and any bytes are integers.
 unsafe impl Overlay for Untagged {}
 // SAFETY: see above.
 unsafe impl Overlay for Tagged {}
 // SAFETY: see above.
+unsafe impl Overlay for Ipv4 {}
+// SAFETY: see above.
+unsafe impl Overlay for Ipv6 {}
+// SAFETY: see above.
 unsafe impl Overlay for PayloadHead {}
 // SAFETY: see above.
-unsafe impl Overlay for Ssrc {}
-// SAFETY: see above; link and IP headers have even sizes.
+unsafe impl Overlay for RtpRest {}
+// SAFETY: see above.
+unsafe impl Overlay for Four {}
+// SAFETY: see above; links and IP headers are such types.
 unsafe impl<L: Link, I: Ip> Overlay for Datagram<L, I> {}
-// SAFETY: see above; link and IP headers have even sizes.
+// SAFETY: see above; links and IP headers are such types.
 unsafe impl<L: Link, I: Ip> Overlay for Packet<L, I> {}
 
 const _: () = {
-    assert!(size_of::<Untagged>() == 14 && align_of::<Untagged>() == 2);
-    assert!(size_of::<Tagged>() == 18 && align_of::<Tagged>() == 2);
-    assert!(size_of::<Ipv4>() == 20 && align_of::<Ipv4>() == 2);
-    assert!(size_of::<Ipv6>() == 40 && align_of::<Ipv6>() == 2);
-    assert!(size_of::<Udp>() == UDP_HEADER && align_of::<Udp>() == 2);
+    assert!(size_of::<Untagged>() == 14);
+    assert!(size_of::<Tagged>() == 18);
+    assert!(size_of::<Ipv4>() == 20);
+    assert!(size_of::<Ipv6>() == 40);
+    assert!(size_of::<Udp>() == UDP_HEADER);
     assert!(size_of::<Packet<Tagged, Ipv6>>() == 66);
 };
 
 /// A link header.
-pub trait Link {
+pub trait Link: Overlay {
     /// Whether it has a VLAN tag.
     const TAGGED: bool;
 
+    fn ethertype(&self) -> u16;
+
     /// Addresses it to the next hop, within VLAN `vlan` if it is tagged.
-    fn readdress(&mut self, source: MacWords, destination: MacWords, vlan: u16);
+    fn readdress(&mut self, macs: Macs, vlan: u16);
 }
 
 impl Link for Untagged {
     const TAGGED: bool = false;
 
     #[inline(always)]
-    fn readdress(&mut self, source: MacWords, destination: MacWords, _vlan: u16) {
-        self.destination = destination;
-        self.source = source;
+    fn ethertype(&self) -> u16 {
+        self.ethertype
+    }
+
+    #[inline(always)]
+    fn readdress(&mut self, macs: Macs, _vlan: u16) {
+        self.macs = macs;
     }
 }
 
@@ -168,16 +191,23 @@ impl Link for Tagged {
     const TAGGED: bool = true;
 
     #[inline(always)]
-    fn readdress(&mut self, source: MacWords, destination: MacWords, vlan: u16) {
-        self.destination = destination;
-        self.source = source;
+    fn ethertype(&self) -> u16 {
+        self.ethertype
+    }
+
+    #[inline(always)]
+    fn readdress(&mut self, macs: Macs, vlan: u16) {
+        self.macs = macs;
         self.tag_type = ETHERTYPE_VLAN;
         self.tag = vlan.to_be();
     }
 }
 
 /// An IP header.
-pub trait Ip {
+pub trait Ip: Overlay {
+    /// Whether it is IPv4.
+    const IS_V4: bool;
+
     /// Length of the IP payload in bytes, if it is a UDP datagram in one piece.
     fn check(&self) -> Result<usize, Pass>;
     fn source(&self) -> Address;
@@ -186,18 +216,16 @@ pub trait Ip {
     fn address_sum(&self) -> Sum;
     /// TTL or hop limit.
     fn hops(&self) -> u8;
-    /// Whether UDP may go without a checksum (RFC 768; not over IPv6, RFC 8200 section 8.1).
-    const CHECKSUM_OPTIONAL: bool;
-    /// Whether the address, mapped or not, is of this family.
-    fn is_family_of(address: Address) -> bool;
-    /// Replaces both addresses (IPv4-mapped or IPv6), takes one from the hops, sets the DSCP
+    /// TOS or traffic class: DSCP and ECN.
+    fn class(&self) -> u8;
+    /// Replaces both addresses (which are of its family), takes one from the hops, sets the DSCP
     /// unless it is [`DSCP_KEEP`](media_common::flow::DSCP_KEEP), and keeps the header's
-    /// checksum right.
-    fn rewrite(&mut self, source: AddressWords, destination: AddressWords, dscp: u8);
+    /// checksum right. `change` is the new addresses' sum without the old ones'.
+    fn rewrite(&mut self, source: Address, destination: Address, change: Sum, dscp: u8);
 }
 
 impl Ip for Ipv4 {
-    const CHECKSUM_OPTIONAL: bool = true;
+    const IS_V4: bool = true;
 
     #[inline(always)]
     fn check(&self) -> Result<usize, Pass> {
@@ -220,17 +248,17 @@ impl Ip for Ipv4 {
 
     #[inline(always)]
     fn source(&self) -> Address {
-        mapped(self.source)
+        Address::from_v4(self.source)
     }
 
     #[inline(always)]
     fn destination(&self) -> Address {
-        mapped(self.destination)
+        Address::from_v4(self.destination)
     }
 
     #[inline(always)]
     fn address_sum(&self) -> Sum {
-        Sum::default().words(&self.source).words(&self.destination)
+        Sum::default().pair(self.source).pair(self.destination)
     }
 
     #[inline(always)]
@@ -239,18 +267,18 @@ impl Ip for Ipv4 {
     }
 
     #[inline(always)]
-    fn is_family_of(address: Address) -> bool {
-        is_mapped(address)
+    fn class(&self) -> u8 {
+        self.tos
     }
 
     #[inline(always)]
-    fn rewrite(&mut self, source: AddressWords, destination: AddressWords, dscp: u8) {
-        crate::rewrite::ipv4(self, source, destination, dscp);
+    fn rewrite(&mut self, source: Address, destination: Address, change: Sum, dscp: u8) {
+        crate::rewrite::ipv4(self, source, destination, change, dscp);
     }
 }
 
 impl Ip for Ipv6 {
-    const CHECKSUM_OPTIONAL: bool = false;
+    const IS_V4: bool = false;
 
     #[inline(always)]
     fn check(&self) -> Result<usize, Pass> {
@@ -269,17 +297,17 @@ impl Ip for Ipv6 {
 
     #[inline(always)]
     fn source(&self) -> Address {
-        words(self.source)
+        self.source
     }
 
     #[inline(always)]
     fn destination(&self) -> Address {
-        words(self.destination)
+        self.destination
     }
 
     #[inline(always)]
     fn address_sum(&self) -> Sum {
-        Sum::default().words(&self.source).words(&self.destination)
+        self.source.sum().with(self.destination.sum())
     }
 
     #[inline(always)]
@@ -288,12 +316,13 @@ impl Ip for Ipv6 {
     }
 
     #[inline(always)]
-    fn is_family_of(address: Address) -> bool {
-        !is_mapped(address)
+    fn class(&self) -> u8 {
+        let [first, second] = self.version_class;
+        first << 4 | second >> 4
     }
 
     #[inline(always)]
-    fn rewrite(&mut self, source: AddressWords, destination: AddressWords, dscp: u8) {
+    fn rewrite(&mut self, source: Address, destination: Address, _change: Sum, dscp: u8) {
         crate::rewrite::ipv6(self, source, destination, dscp);
     }
 }
@@ -306,37 +335,6 @@ pub fn udp_payload(udp: &Udp, available: usize) -> Result<usize, Pass> {
         return Err(Pass::Truncated);
     }
     Ok(length - UDP_HEADER)
-}
-
-#[inline(always)]
-fn is_mapped(address: Address) -> bool {
-    address[0] == 0 && address[1] & MAPPED_MASK == MAPPED
-}
-
-/// The second word of an IPv4-mapped address whose IPv4 part is zero.
-const MAPPED: u64 = u64::from_ne_bytes([0, 0, 0xff, 0xff, 0, 0, 0, 0]);
-const MAPPED_MASK: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
-
-#[inline(always)]
-fn mapped(words: [u16; 2]) -> Address {
-    [0, word([0, 0xffff, words[0], words[1]])]
-}
-
-#[inline(always)]
-fn words(words: [u16; 8]) -> Address {
-    let [a, b, c, d, e, f, g, h] = words;
-    [word([a, b, c, d]), word([e, f, g, h])]
-}
-
-/// Four words of memory order as one.
-#[inline(always)]
-fn word(words: [u16; 4]) -> u64 {
-    let [a, b, c, d] = words.map(u64::from);
-    if cfg!(target_endian = "little") {
-        a | b << 16 | c << 32 | d << 48
-    } else {
-        d | c << 16 | b << 32 | a << 48
-    }
 }
 
 #[cfg(test)]
@@ -353,8 +351,8 @@ mod tests {
             ttl: 64,
             protocol: 17,
             checksum: 0,
-            source: [0x0a00u16.to_be(), 0x0001u16.to_be()],
-            destination: [0xc000u16.to_be(), 0x0207u16.to_be()],
+            source: 0x0a00_0001u32.to_be(),
+            destination: 0xc000_0207u32.to_be(),
         }
     }
 
@@ -365,28 +363,21 @@ mod tests {
             payload_length: 28u16.to_be(),
             next_header,
             hop_limit: 64,
-            source: [0; 8],
-            destination: core::array::from_fn(|n| (n as u16 + 1).to_be()),
+            source: Address::default(),
+            destination: Address::from_bytes(&V6),
         }
     }
+
+    const V6: [u8; 16] = [0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8];
 
     #[test]
     fn addresses_are_those_of_the_abi() {
         let mapped: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7];
-        assert_eq!(bytes_of(ipv4().destination()), mapped);
-        assert!(Ipv4::is_family_of(ipv4().destination()));
-        assert!(!Ipv6::is_family_of(ipv4().destination()));
-        let v6 = [0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8];
-        assert_eq!(bytes_of(ipv6(17).destination()), v6);
-        assert!(Ipv6::is_family_of(ipv6(17).destination()));
-        assert!(!Ipv4::is_family_of(ipv6(17).destination()));
-    }
-
-    fn bytes_of(address: Address) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&address[0].to_ne_bytes());
-        bytes[8..].copy_from_slice(&address[1].to_ne_bytes());
-        bytes
+        assert_eq!(ipv4().destination().to_bytes(), mapped);
+        assert!(ipv4().destination().is_v4());
+        assert_eq!(ipv6(17).destination().to_bytes(), V6);
+        assert!(!ipv6(17).destination().is_v4());
+        assert!(!Address::default().is_v4());
     }
 
     #[test]

@@ -1,122 +1,105 @@
 //! The entry point: decide, send, count.
 #![allow(unsafe_code)] // Map values, sections and the panic handler.
 
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use media_common::counters::DropReason;
-use media_common::event::{KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH, is_reported};
+use media_common::event::Event;
 use media_common::flow::{FlowEntry, MediaAddressList, NextHop};
 use media_common::quality::{FlowCounters, FlowIncidents};
-use media_ebpf::relay::{Decision, Seen, Tables, decide};
+use media_ebpf::relay::{Kernel, relay};
 use media_ebpf::verdict::Verdict;
 
-use crate::maps::{FLOWS, INCIDENTS, MEDIA_ADDRESSES, NEXT_HOPS, VERDICTS};
-use crate::{events, redirect};
+use crate::maps::{EVENTS, FLOWS, INCIDENTS, MEDIA_ADDRESSES, NEXT_HOPS, REPORT_BUDGET, VERDICTS};
+use crate::redirect;
 
 #[xdp]
 pub fn trunkline_media(ctx: XdpContext) -> u32 {
-    let decision = decide(&mut redirect::frame(&ctx), &Maps);
-    let verdict = match decision {
-        Decision::Pass(pass) => Verdict::Pass(pass),
-        Decision::Drop(reason, ref seen) => {
-            count_drop(reason, seen);
-            Verdict::Drop(reason)
-        }
-        Decision::Worker(ref seen) => {
-            let verdict = redirect::worker(&ctx);
-            if let Verdict::Drop(reason) = verdict {
-                count_drop(reason, seen);
-            }
-            verdict
-        }
-        Decision::Forward(next_hop, retag, ref seen) => {
-            let verdict = redirect::forward(&ctx, next_hop, retag);
-            match verdict {
-                Verdict::Drop(reason) => count_drop(reason, seen),
-                _ => count_sent(seen),
-            }
-            verdict
-        }
-    };
+    let outcome = relay(&mut redirect::frame(&ctx), &mut Maps { ctx: &ctx });
+    let mut verdict = outcome.verdict;
+    if let Some(reshape) = &outcome.reshape
+        && redirect::reshape(&ctx, reshape).is_none()
+    {
+        // The driver leaves less room before a frame than XDP asks of it.
+        verdict = Verdict::Drop(DropReason::TooLong);
+    }
     if let Some(verdicts) = VERDICTS.get_ptr_mut(0) {
         // SAFETY: this CPU's own slot; the program does not preempt itself.
         verdict.count(unsafe { &mut *verdicts });
     }
     #[cfg(feature = "trace")]
-    crate::trace::say(&ctx, &decision, verdict);
+    crate::trace::say(&ctx, &outcome, verdict);
     verdict.code()
 }
 
-/// The maps, as the program's arithmetic sees them.
-struct Maps;
+/// The maps and helpers, as the program's arithmetic sees them.
+struct Maps<'c> {
+    ctx: &'c XdpContext,
+}
 
-impl Tables for Maps {
+impl<'t> Kernel<'t> for Maps<'_> {
     #[inline(always)]
-    fn media_addresses(&self) -> Option<&MediaAddressList> {
+    fn media_addresses(&mut self) -> Option<&'t MediaAddressList> {
         MEDIA_ADDRESSES.get(0)
     }
 
+    /// A flow's packets come by one receive queue, whose CPU is the only writer; after a change of
+    /// queue two may for a moment overwrite each other's last count, which costs one packet's.
     #[inline(always)]
-    fn flow(&self, index: u32) -> Option<&FlowEntry> {
-        FLOWS.get(index).map(|flow| &flow.entry)
+    fn flow(&mut self, index: u32) -> Option<(&'t FlowEntry, &'t mut FlowCounters)> {
+        let flow = FLOWS.get_ptr_mut(index)?;
+        // SAFETY: map values live as long as the program; see above for who writes the counters,
+        // and this is the only look-up in a run.
+        Some(unsafe { (&(*flow).entry, &mut (*flow).counters) })
     }
 
     #[inline(always)]
-    fn next_hop(&self, index: u32) -> Option<&NextHop> {
+    fn incidents(&mut self, index: u32) -> Option<&mut FlowIncidents> {
+        // SAFETY: as for `flow`; the reference ends before the next look-up.
+        INCIDENTS
+            .get_ptr_mut(index)
+            .map(|incidents| unsafe { &mut *incidents })
+    }
+
+    #[inline(always)]
+    fn next_hop(&mut self, index: u32) -> Option<&'t NextHop> {
         NEXT_HOPS.get(index)
     }
-}
 
-#[inline(always)]
-fn count_sent(seen: &Seen) {
-    let Some(counters) = counters(seen.flow) else {
-        return;
-    };
-    let now_ns = events::now_ns();
-    if counters.packets == 0 {
-        events::report(KIND_FIRST_PACKET, now_ns, seen);
+    #[inline(always)]
+    fn now_ns(&mut self) -> u64 {
+        // SAFETY: the helper has no arguments.
+        unsafe { bpf_ktime_get_ns() }
     }
-    counters.packets = counters.packets.wrapping_add(1);
-    counters.bytes = counters.bytes.wrapping_add(u64::from(seen.bytes));
-    if seen.is_rtp {
-        counters.last_seen_ns = now_ns;
-    }
-}
 
-#[inline(always)]
-fn count_drop(reason: DropReason, seen: &Seen) {
-    let Some(counters) = counters(seen.flow) else {
-        return;
-    };
-    counters.dropped = counters.dropped.wrapping_add(1);
-    if let Some(incidents) = incidents(seen.flow) {
-        incidents.count_drop(reason);
+    #[inline(always)]
+    fn depart(&mut self, ifindex: u32) -> Option<Verdict> {
+        redirect::depart(self.ctx, ifindex)
     }
-    if reason == DropReason::WrongSource && is_reported(counters.dropped) {
-        let now_ns = events::now_ns();
-        if events::may_report(now_ns) {
-            events::report(KIND_SOURCE_MISMATCH, now_ns, seen);
+
+    #[inline(always)]
+    fn hand_to_worker(&mut self) -> Option<Verdict> {
+        redirect::hand_to_worker(self.ctx)
+    }
+
+    #[inline(always)]
+    fn may_report(&mut self, now_ns: u64) -> bool {
+        let Some(budget) = REPORT_BUDGET.get_ptr_mut(0) else {
+            return false;
+        };
+        // SAFETY: this CPU's own slot; the program does not preempt itself.
+        unsafe { &mut *budget }.take(now_ns)
+    }
+
+    /// If the ring is full, user space has worse problems.
+    #[inline(always)]
+    fn tell(&mut self, event: Event) {
+        if let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) {
+            entry.write(event);
+            entry.submit(0);
         }
     }
-}
-
-/// A flow's packets come by one receive queue, whose CPU is the only writer; after a change of
-/// queue two may for a moment overwrite each other's last count, which costs one packet's.
-#[inline(always)]
-fn counters(flow: u32) -> Option<&'static mut FlowCounters> {
-    // SAFETY: map values live as long as the program; see above for who writes.
-    FLOWS
-        .get_ptr_mut(flow)
-        .map(|flow| unsafe { &mut (*flow).counters })
-}
-
-/// As for [`counters`].
-#[inline(always)]
-fn incidents(flow: u32) -> Option<&'static mut FlowIncidents> {
-    // SAFETY: as above.
-    INCIDENTS
-        .get_ptr_mut(flow)
-        .map(|incidents| unsafe { &mut *incidents })
 }
 
 /// The kernel's tracing and time helpers want a licence that it knows.

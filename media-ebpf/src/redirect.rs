@@ -4,15 +4,11 @@
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::bpf_xdp_adjust_head;
 use aya_ebpf::programs::XdpContext;
-use media_common::counters::DropReason;
-use media_common::flow::NextHop;
 use media_ebpf::frame::Frame;
-use media_ebpf::relay::{Retag, write_link};
+use media_ebpf::reshape::Reshape;
 use media_ebpf::verdict::{Verdict, XDP_DROP};
 
 use crate::maps::{DEVICES, QUEUES, XSKS};
-
-const TAG_LENGTH: i32 = 4;
 
 /// The frame as it lies in the context now.
 #[inline(always)]
@@ -22,48 +18,35 @@ pub fn frame(ctx: &XdpContext) -> Frame<'_> {
     unsafe { Frame::new(ctx.data() as *mut u8, ctx.data_end() as *mut u8) }
 }
 
-/// Sends a rewritten packet to its next hop.
+/// Has the packet sent by that interface.
 #[inline(always)]
-pub fn forward(ctx: &XdpContext, next_hop: &NextHop, retag: Retag) -> Verdict {
-    if retag != Retag::Keep && change_tag(ctx, next_hop, retag).is_none() {
-        return Verdict::Drop(DropReason::TooLong);
+pub fn depart(ctx: &XdpContext, ifindex: u32) -> Option<Verdict> {
+    if ifindex as usize == ctx.ingress_ifindex() {
+        return Some(Verdict::Transmit);
     }
-    if next_hop.ifindex as usize == ctx.ingress_ifindex() {
-        return Verdict::Transmit;
-    }
-    match DEVICES.redirect(next_hop.ifindex, u64::from(XDP_DROP)) {
-        Ok(_) => Verdict::Redirect,
-        Err(_) => Verdict::Drop(DropReason::BadEntry),
-    }
+    let sent = DEVICES.redirect(ifindex, u64::from(XDP_DROP));
+    sent.is_ok().then_some(Verdict::Redirect)
 }
 
+/// Moves the beginning of the frame and writes its headers there.
 #[inline(always)]
-fn change_tag(ctx: &XdpContext, next_hop: &NextHop, retag: Retag) -> Option<()> {
-    let delta = if matches!(retag, Retag::Add(_)) {
-        -TAG_LENGTH
-    } else {
-        TAG_LENGTH
-    };
+pub fn reshape(ctx: &XdpContext, reshape: &Reshape<'_>) -> Option<()> {
     // SAFETY: the context is the program's own; no pointer into the packet outlives this call.
-    if unsafe { bpf_xdp_adjust_head(ctx.as_ptr().cast(), delta) } != 0 {
+    if unsafe { bpf_xdp_adjust_head(ctx.as_ptr().cast(), reshape.delta) } != 0 {
         return None;
     }
-    write_link(&mut frame(ctx), next_hop, retag)
+    reshape.write(&mut frame(ctx))
 }
 
-/// Hands a packet to the worker of its receive queue. The fallback is to drop: a packet that
-/// needs a worker must never go on without one.
+/// Has the packet handed to the worker of its receive queue. The fallback is to drop: a packet
+/// that needs a worker must never go on without one.
 #[inline(always)]
-pub fn worker(ctx: &XdpContext) -> Verdict {
+pub fn hand_to_worker(ctx: &XdpContext) -> Option<Verdict> {
     let ingress = ctx.ingress_ifindex() as u32;
     // SAFETY: the value is read at once; user space does not remove interfaces while packets flow,
     // and if it did the slot would only be empty.
-    let Some(base) = (unsafe { QUEUES.get(ingress) }) else {
-        return Verdict::Drop(DropReason::XskUnbound);
-    };
+    let base = unsafe { QUEUES.get(ingress) }?;
     let slot = base.wrapping_add(ctx.rx_queue_index());
-    match XSKS.redirect(slot, u64::from(XDP_DROP)) {
-        Ok(_) => Verdict::Worker,
-        Err(_) => Verdict::Drop(DropReason::XskUnbound),
-    }
+    let handed = XSKS.redirect(slot, u64::from(XDP_DROP));
+    handed.is_ok().then_some(Verdict::Worker)
 }

@@ -8,48 +8,41 @@
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::{debug, info};
 use media_common::counters::DropReason;
-use media_ebpf::relay::{Decision, Seen};
+use media_ebpf::relay::{Outcome, Seen};
 use media_ebpf::verdict::{Pass, Verdict};
 
 /// One line for the packet.
 #[inline(always)]
-pub fn say(ctx: &XdpContext, decision: &Decision<'_>, verdict: Verdict) {
-    match (decision, verdict) {
-        (Decision::Pass(pass), _) => say_pass(ctx, *pass),
-        (Decision::Forward(next_hop, _, seen), Verdict::Redirect) => {
-            let (address, port) = (source(seen), source_port(seen));
-            let interface = next_hop.ifindex;
+pub fn say(ctx: &XdpContext, outcome: &Outcome<'_>, verdict: Verdict) {
+    let Some(seen) = &outcome.seen else {
+        if let Verdict::Pass(pass) = verdict {
+            say_pass(ctx, pass);
+        }
+        return;
+    };
+    let (flow, address, port) = (seen.flow, source(seen), source_port(seen));
+    match verdict {
+        Verdict::Redirect => {
+            let interface = seen.interface;
             info!(
                 ctx,
-                "flow {} from {:i}:{}: sent on by interface {}",
-                seen.flow,
-                address,
-                port,
-                interface
+                "flow {} from {:i}:{}: sent on by interface {}", flow, address, port, interface
             );
         }
-        (Decision::Forward(_, _, seen), Verdict::Transmit) => {
-            let (address, port) = (source(seen), source_port(seen));
+        Verdict::Transmit => {
             info!(
                 ctx,
-                "flow {} from {:i}:{}: sent on by the interface it came by",
-                seen.flow,
-                address,
-                port
+                "flow {} from {:i}:{}: sent on by the interface it came by", flow, address, port
             );
         }
-        (Decision::Worker(seen), Verdict::Worker) => {
-            let (address, port) = (source(seen), source_port(seen));
+        Verdict::Worker => {
             info!(
                 ctx,
-                "flow {} from {:i}:{}: handed to the AF_XDP worker", seen.flow, address, port
+                "flow {} from {:i}:{}: handed to the AF_XDP worker", flow, address, port
             );
         }
-        (
-            Decision::Drop(_, seen) | Decision::Forward(_, _, seen) | Decision::Worker(seen),
-            Verdict::Drop(reason),
-        ) => say_drop(ctx, seen, reason),
-        _ => {}
+        Verdict::Drop(reason) => say_drop(ctx, seen, reason),
+        Verdict::Pass(_) => {}
     }
 }
 
@@ -91,6 +84,15 @@ fn say_drop(ctx: &XdpContext, seen: &Seen, reason: DropReason) {
                 address,
                 port,
                 payload_type
+            );
+        }
+        DropReason::Ceiling => {
+            info!(
+                ctx,
+                "flow {} from {:i}:{}: dropped, more packets than its ceiling allows",
+                flow,
+                address,
+                port
             );
         }
         DropReason::HopLimit => {
@@ -139,10 +141,7 @@ fn say_drop(ctx: &XdpContext, seen: &Seen, reason: DropReason) {
 
 #[inline(always)]
 fn source(seen: &Seen) -> [u8; 16] {
-    let mut address = [0; 16];
-    address[..8].copy_from_slice(&seen.source[0].to_ne_bytes());
-    address[8..].copy_from_slice(&seen.source[1].to_ne_bytes());
-    address
+    seen.source.to_bytes()
 }
 
 #[inline(always)]

@@ -2,14 +2,20 @@
 //! random, damaged frames must give the same verdict and the same bytes.
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
-use media_common::flow::{ACTION_FORWARD, ACTION_WORKER, FlowEntry, NextHop, ip_to_mapped};
+use media_common::event::{Event, KIND_SOURCE_MISMATCH};
+use media_common::flow::{
+    ACTION_FORWARD, ACTION_WORKER, FLAG_CHECK_SOURCE, FLAG_RAW, FLAG_RTCP, Flow, FlowEntry,
+    NO_TELEPHONE_EVENT, NextHop, ip_to_mapped,
+};
+use media_common::quality::{FlowCounters, FlowIncidents};
 use media_core::relay::frame::{FrameTables, FrameVerdict, PassReason, decide};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use trunkline_tests::privilege::require_root;
-use trunkline_tests::xdp::case::hex;
+use trunkline_tests::sys::monotonic_ns;
+use trunkline_tests::xdp::case::{ceiling_window, hex};
 use trunkline_tests::xdp::kernel::{INGRESS, Kernel};
 use trunkline_tests::xdp::packet::{Checksum, Packet, TAG_802_1AD, TAG_802_1Q, rtp, sender_report};
 use trunkline_tests::xdp::scene::{
@@ -18,16 +24,22 @@ use trunkline_tests::xdp::scene::{
 
 /// An interface that a next hop may name and that is not in the device map.
 const NO_DEVICE: u32 = 78;
+/// Where a worker has no socket.
+const NO_SOCKET: u32 = 8;
 const CASES: u32 = 4_000;
 const SOAK_CASES: u32 = 400_000;
 
-/// One frame and the entries that it meets.
+/// Some frames, one after another, and what they meet.
 #[derive(Clone, Debug)]
 struct Meeting {
-    frame: Vec<u8>,
+    frames: Vec<Vec<u8>>,
     entry: FlowEntry,
     next_hop: NextHop,
+    has_worker: bool,
 }
+
+/// How often frames ended in each way.
+type Tally = std::collections::BTreeMap<&'static str, u32>;
 
 #[test]
 fn kernel_and_relay_agree_on_every_frame() {
@@ -40,68 +52,192 @@ fn kernel_and_relay_agree_on_every_frame() {
         CASES
     };
     let kernel = std::cell::RefCell::new(kernel().unwrap());
-    let seen = std::cell::RefCell::new(std::collections::BTreeMap::<&str, u32>::new());
+    let seen = std::cell::RefCell::new(Tally::new());
     let config = ProptestConfig {
         cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
     proptest!(config, |(meeting in meeting())| {
-        let counter = compare(&mut kernel.borrow_mut(), &meeting)?;
-        *seen.borrow_mut().entry(counter).or_default() += 1;
+        compare(&mut kernel.borrow_mut(), &meeting, &mut seen.borrow_mut())?;
     });
     // Frames that all end alike would compare nothing.
     let seen = seen.into_inner();
-    for counter in [
+    for end in [
         "redirect",
         "transmit",
         "xsk",
         "drop_wrong_source",
+        "drop_ceiling",
+        "drop_xsk_unbound",
         "pass_truncated",
+        "translated",
+        "lost",
+        "reordered",
+        "duplicated",
+        "ssrc_changes",
+        "digits",
     ] {
         assert!(
-            seen.get(counter).is_some_and(|count| *count > 20),
-            "{counter}: {seen:?}"
+            seen.get(end).is_some_and(|count| *count > 20),
+            "{end}: {seen:?}"
         );
     }
 }
 
-fn compare(kernel: &mut Kernel, meeting: &Meeting) -> Result<&'static str, TestCaseError> {
-    let mut flows = vec![FlowEntry::default(); FLOWS as usize];
-    let mut next_hops = vec![next_hop(); NEXT_HOPS as usize];
-    next_hops[usize::from(NEXT_HOP)] = meeting.next_hop;
-    for family in [Family::V4, Family::V6] {
-        for flow in [family.flow(), family.flow() + 1] {
-            flows[flow as usize] = meeting.entry;
-            kernel.set_flow(flow, meeting.entry).unwrap();
+fn compare(kernel: &mut Kernel, meeting: &Meeting, seen: &mut Tally) -> Result<(), TestCaseError> {
+    let window = ceiling_window();
+    let mut twin = Twin::new(meeting);
+    twin.install(kernel);
+    for frame in &meeting.frames {
+        let now_ns = monotonic_ns();
+        let (verdict, out) = twin.decide(now_ns, frame, meeting.has_worker);
+        let outcome = kernel.run(frame).unwrap();
+        if window != ceiling_window() {
+            return Err(TestCaseError::reject(
+                "the kernel's clock is in another window",
+            ));
+        }
+        let end = counter(&verdict);
+        prop_assert_eq!(&outcome.moved, &[(end, 1)]);
+        *seen.entry(end).or_default() += 1;
+        match verdict {
+            FrameVerdict::Transmit { .. } => {
+                prop_assert_eq!(hex(&outcome.frame), hex(&out));
+                let is_translated = ethertype(frame) != ethertype(&out);
+                *seen.entry("translated").or_default() += u32::from(is_translated);
+            }
+            FrameVerdict::Pass(_) | FrameVerdict::Worker => {
+                prop_assert_eq!(hex(&outcome.frame), hex(frame));
+            }
+            FrameVerdict::Drop(_) => {}
+        }
+        twin.compare_memory(kernel)?;
+    }
+    for incidents in &twin.incidents {
+        for (what, count) in [
+            ("lost", incidents.lost),
+            ("reordered", incidents.reordered),
+            ("duplicated", incidents.duplicated),
+            ("ssrc_changes", incidents.ssrc_changes),
+            ("digits", incidents.digits),
+        ] {
+            *seen.entry(what).or_default() += u32::from(count > 0);
         }
     }
-    kernel
-        .set_next_hop(u32::from(NEXT_HOP), meeting.next_hop)
-        .unwrap();
-    kernel.set_queue_base(INGRESS, 0).unwrap();
+    Ok(())
+}
 
-    let list = media_addresses();
-    let tables = FrameTables {
-        media_addresses: &list.addresses,
-        flows: &flows,
-        next_hops: &next_hops,
-    };
-    let mut out = vec![0; meeting.frame.len() + 64];
-    let verdict = decide(&tables, &meeting.frame, &mut out);
-    let counter = counter(&verdict);
-    let outcome = kernel.run(&meeting.frame).unwrap();
-    prop_assert_eq!(&outcome.moved, &[(counter, 1)]);
-    match verdict {
-        FrameVerdict::Transmit { len, ifindex } if ifindex != NO_DEVICE => {
-            prop_assert_eq!(hex(&outcome.frame), hex(&out[..len]));
+/// The kernel's tables, for the relay.
+struct Twin {
+    flows: Vec<Flow>,
+    incidents: Vec<FlowIncidents>,
+    next_hops: Vec<NextHop>,
+    has_worker: bool,
+    told: Vec<Event>,
+}
+
+/// The flows that the frames may belong to.
+fn flows() -> impl Iterator<Item = u32> {
+    [Family::V4, Family::V6]
+        .into_iter()
+        .flat_map(|family| [family.flow(), family.flow() + 1])
+}
+
+impl Twin {
+    fn new(meeting: &Meeting) -> Twin {
+        let mut all = vec![Flow::default(); FLOWS as usize];
+        let mut next_hops = vec![next_hop(); NEXT_HOPS as usize];
+        next_hops[usize::from(NEXT_HOP)] = meeting.next_hop;
+        for flow in flows() {
+            all[flow as usize].entry = meeting.entry;
         }
-        FrameVerdict::Pass(_) | FrameVerdict::Worker => {
-            prop_assert_eq!(hex(&outcome.frame), hex(&meeting.frame));
+        Twin {
+            flows: all,
+            incidents: vec![FlowIncidents::default(); FLOWS as usize],
+            next_hops,
+            has_worker: meeting.has_worker,
+            told: Vec::new(),
         }
-        FrameVerdict::Transmit { .. } | FrameVerdict::Drop(_) => {}
     }
-    Ok(counter)
+
+    fn install(&self, kernel: &mut Kernel) {
+        for flow in flows() {
+            let entry = self.flows[flow as usize].entry;
+            kernel.set_flow(flow, entry).unwrap();
+        }
+        let next_hop = self.next_hops[usize::from(NEXT_HOP)];
+        kernel.set_next_hop(NEXT_HOP.into(), next_hop).unwrap();
+        let base = if self.has_worker { 0 } else { NO_SOCKET };
+        kernel.set_queue_base(INGRESS, base).unwrap();
+        kernel.events().unwrap();
+    }
+
+    fn decide(&mut self, now_ns: u64, frame: &[u8], has_worker: bool) -> (FrameVerdict, Vec<u8>) {
+        let list = media_addresses();
+        let mut tables = FrameTables {
+            media_addresses: &list.addresses,
+            flows: &mut self.flows,
+            incidents: &mut self.incidents,
+            next_hops: &self.next_hops,
+            interfaces: &[INGRESS, OTHER_INTERFACE],
+            has_worker,
+        };
+        let mut out = vec![0; frame.len() + 64];
+        let verdict = decide(&mut tables, now_ns, frame, &mut out, &mut self.told);
+        if let FrameVerdict::Transmit { len, .. } = verdict {
+            out.truncate(len);
+        }
+        (verdict, out)
+    }
+
+    fn compare_memory(&mut self, kernel: &mut Kernel) -> Result<(), TestCaseError> {
+        for flow in flows() {
+            let at = flow as usize;
+            prop_assert_eq!(
+                timeless(kernel.counters(flow).unwrap()),
+                timeless(self.flows[at].counters)
+            );
+            prop_assert_eq!(kernel.incidents(flow).unwrap(), self.incidents[at]);
+        }
+        prop_assert_eq!(
+            without_strangers(kernel.events().unwrap()),
+            without_strangers(std::mem::take(&mut self.told))
+        );
+        Ok(())
+    }
+}
+
+/// Both look at the clock for themselves: of what comes from it, only whether it is there.
+fn timeless(counters: FlowCounters) -> FlowCounters {
+    FlowCounters {
+        last_seen_ns: u64::from(counters.last_seen_ns != 0),
+        longest_pause_us: 0,
+        jitter: 0,
+        ..counters
+    }
+}
+
+/// How many of these the program tells is limited for the CPU, not the flow.
+fn without_strangers(events: Vec<Event>) -> Vec<Event> {
+    events
+        .into_iter()
+        .filter(|event| event.kind != KIND_SOURCE_MISMATCH)
+        .map(|event| Event {
+            time_ns: 0,
+            ..event
+        })
+        .collect()
+}
+
+fn ethertype(frame: &[u8]) -> &[u8] {
+    let tagged = [TAG_802_1Q, TAG_802_1AD].map(u16::to_be_bytes);
+    let at = if tagged.iter().any(|tag| frame[12..14] == *tag) {
+        16
+    } else {
+        12
+    };
+    &frame[at..at + 2]
 }
 
 /// What the kernel counts for it, with the devices and the socket of the scene.
@@ -119,21 +255,59 @@ fn counter(verdict: &FrameVerdict) -> &'static str {
         FrameVerdict::Transmit {
             ifindex: INGRESS, ..
         } => "transmit",
-        FrameVerdict::Transmit {
-            ifindex: NO_DEVICE, ..
-        } => "drop_bad_entry",
         FrameVerdict::Transmit { .. } => "redirect",
     }
 }
 
 fn meeting() -> impl Strategy<Value = Meeting> {
-    family()
-        .prop_flat_map(|family| (frame(family), entry(family), any_next_hop()))
-        .prop_map(|(frame, entry, next_hop)| Meeting {
-            frame,
+    family().prop_flat_map(|family| prop_oneof![2 => chaos(family), 1 => stream(family)])
+}
+
+/// Anything at all.
+fn chaos(family: Family) -> BoxedStrategy<Meeting> {
+    (
+        vec(frame(family), 1..4),
+        entry(family),
+        any_next_hop(),
+        proptest::bool::weighted(0.8),
+    )
+        .prop_map(|(frames, entry, next_hop, has_worker)| Meeting {
+            frames,
             entry,
             next_hop,
+            has_worker,
         })
+        .boxed()
+}
+
+/// What a flow is for, so that it has something to remember.
+fn stream(family: Family) -> BoxedStrategy<Meeting> {
+    let packet = (packet(family), payload()).prop_map(move |(packet, payload)| Packet {
+        source: family.peer(),
+        destination: family.arrival(),
+        hops: 64,
+        payload,
+        ..packet
+    });
+    let frames = vec(packet.prop_map(|packet| packet.build()), 2..10);
+    (frames, entry(family), any_next_hop())
+        .prop_map(|(frames, entry, next_hop)| Meeting {
+            frames,
+            entry: FlowEntry {
+                action: ACTION_FORWARD,
+                flags: FLAG_CHECK_SOURCE,
+                next_hop: NEXT_HOP,
+                ceiling: 0,
+                ..entry
+            },
+            next_hop: NextHop {
+                mtu: 0,
+                ifindex: OTHER_INTERFACE,
+                ..next_hop
+            },
+            has_worker: true,
+        })
+        .boxed()
 }
 
 fn family() -> impl Strategy<Value = Family> + Clone {
@@ -194,41 +368,77 @@ fn packet(family: Family) -> impl Strategy<Value = Packet> {
 }
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
+    let types = select(vec![0u8, 0, 0, 0x80, 8, 101]);
     prop_oneof![
-        6 => (select(vec![0u8, 0x80, 8, 101]), any::<u32>(), vec(any::<u8>(), 0..400))
-            .prop_map(|(payload_type, ssrc, voice)| rtp(payload_type, 3, ssrc, &voice)),
+        9 => (types, 0u16..6, 0u32..3, vec(any::<u8>(), 0..400))
+            .prop_map(|(payload_type, sequence, ssrc, voice)| rtp(payload_type, sequence, ssrc / 2, &voice)),
+        3 => digit(),
         2 => any::<u32>().prop_map(sender_report),
+        1 => (0u8..128, vec(any::<u8>(), 0..40)).prop_map(|(first, rest)| [&[first], &rest[..]].concat()),
         1 => vec(any::<u8>(), 0..40),
     ]
 }
 
+/// A telephone event behind CSRC list and header extension, perhaps cut.
+fn digit() -> impl Strategy<Value = Vec<u8>> {
+    let header = (0u8..4, weighted(0.5, 0u16..5), 0u16..3);
+    let event = (0u8..20, any::<[u8; 3]>(), weighted(0.2, 0usize..40));
+    (header, event).prop_map(|((csrcs, extension, sequence), (code, rest, cut))| {
+        let mut packet = rtp(101, sequence, 0, &[]);
+        packet[0] |= csrcs;
+        packet.extend(vec![9; 4 * usize::from(csrcs)]);
+        if let Some(words) = extension {
+            packet[0] |= 0x10;
+            packet.extend([0xbe, 0xde]);
+            packet.extend(words.to_be_bytes());
+            packet.extend(vec![7; 4 * usize::from(words)]);
+        }
+        packet.push(code);
+        packet.extend(rest);
+        packet.truncate(cut.unwrap_or(packet.len()));
+        packet
+    })
+}
+
 fn entry(family: Family) -> impl Strategy<Value = FlowEntry> {
+    let other = family.translating_entry();
     let target = select(vec![
-        family.target(),
-        family.target(),
-        family.target(),
-        Family::V6.target(),
+        (family.entry().local_address, family.target()),
+        (family.entry().local_address, family.target()),
+        (other.local_address, family.other().target()),
+        (other.local_address, family.other().target()),
+        (family.entry().local_address, family.other().target()),
+        (200, family.target()),
+    ]);
+    let flags = select(vec![
+        FLAG_CHECK_SOURCE,
+        FLAG_CHECK_SOURCE,
+        0,
+        FLAG_RAW,
+        FLAG_RTCP,
     ]);
     (
         prop_oneof![6 => Just(ACTION_FORWARD), 2 => Just(ACTION_WORKER), 1 => 0u8..4],
-        0u8..8,
-        prop_oneof![4 => Just(family.entry().local_address), 1 => any::<u8>()],
+        prop_oneof![4 => flags, 1 => 0u8..16],
         select(vec![NEXT_HOP, NEXT_HOP, NEXT_HOP, NEXT_HOP, 900]),
         any::<u8>(),
         any::<[u8; 2]>(),
         any::<[u8; 2]>(),
         target,
+        select(vec![0u16, 0, 1, 2]),
+        select(vec![101u8, 101, NO_TELEPHONE_EVENT]),
     )
         .prop_map(
             move |(
                 action,
                 flags,
-                local_address,
                 next_hop,
                 dscp,
                 local_port,
                 remote_port,
-                target,
+                (local_address, target),
+                ceiling,
+                telephone_event,
             )| {
                 FlowEntry {
                     action,
@@ -239,6 +449,9 @@ fn entry(family: Family) -> impl Strategy<Value = FlowEntry> {
                     local_port,
                     remote_port,
                     remote_address: ip_to_mapped(target.ip()),
+                    ceiling,
+                    telephone_event,
+                    clock_khz: 8,
                     ..family.entry()
                 }
             },

@@ -2,13 +2,13 @@
 //! words in the tracing build.
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
-use media_common::event::{KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH};
-use media_common::flow::{FLAG_CHECK_SOURCE, FLAG_RTCP_MUX, FlowEntry, ip_to_mapped};
+use media_common::event::{KIND_DIGIT, KIND_FIRST_PACKET, KIND_SOURCE_MISMATCH, KIND_SSRC_CHANGE};
+use media_common::flow::{FLAG_CHECK_SOURCE, FLAG_RAW, FLAG_RTCP_MUX, FlowEntry, ip_to_mapped};
 use media_common::maps;
-use media_common::quality::FlowCounters;
+use media_common::quality::{FlowCounters, FlowIncidents};
 use trunkline_tests::privilege::require_root;
 use trunkline_tests::xdp::kernel::{INGRESS, Kernel, object_path};
-use trunkline_tests::xdp::packet::{Packet, sender_report};
+use trunkline_tests::xdp::packet::{Packet, rtp, sender_report};
 use trunkline_tests::xdp::scene::{
     FLOWS, Family, NEXT_HOPS, OTHER_INTERFACE, kernel, media_addresses, next_hop,
 };
@@ -63,10 +63,124 @@ fn rtcp_counts_as_a_packet_but_not_as_a_sign_of_life() {
     kernel.run(&report.build()).unwrap();
     let counters = kernel.counters(3).unwrap();
     assert_eq!((counters.packets, counters.last_seen_ns), (1, 0));
+    assert_eq!(kernel.incidents(3).unwrap().rtcp, 1);
     kernel.run(&Family::V4.packet().build()).unwrap();
     let counters = kernel.counters(3).unwrap();
     assert_eq!(counters.packets, 2);
     assert_ne!(counters.last_seen_ns, 0);
+}
+
+/// A stream with everything in it that has a counter, twenty milliseconds apart.
+#[test]
+fn a_flow_remembers_what_became_of_its_stream() {
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    let entry = FlowEntry {
+        clock_khz: 8,
+        ..Family::V4.entry()
+    };
+    kernel.set_flow(3, entry).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    for sequence in [1, 2, 3, 6, 5, 5, 7] {
+        let packet = Packet {
+            payload: rtp(0, sequence, 9, &[0x55; 160]),
+            ..Family::V4.packet()
+        };
+        kernel.run(&packet.build()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let (counters, incidents) = (kernel.counters(3).unwrap(), kernel.incidents(3).unwrap());
+    assert_eq!(
+        (incidents.lost, incidents.reordered, incidents.duplicated),
+        (1, 1, 1)
+    );
+    assert_eq!((incidents.longest_loss, incidents.ssrc_changes), (2, 0));
+    assert_eq!(counters.packets, 7);
+    // Half the packets were sent 20 ms later than their neighbours say; the clock is exact.
+    assert!(counters.jitter > 0);
+    let pause_ms = counters.longest_pause_us / 1000;
+    assert!((20..500).contains(&pause_ms), "{pause_ms} ms");
+}
+
+#[test]
+fn user_space_hears_of_another_source_and_of_each_digit_once() {
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    let entry = FlowEntry {
+        telephone_event: 101,
+        ..Family::V6.entry()
+    };
+    kernel.set_flow(35, entry).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    let mut tell = |payload: Vec<u8>| {
+        let packet = Packet {
+            payload,
+            ..Family::V6.packet()
+        };
+        kernel.run(&packet.build()).unwrap();
+        let events = kernel.events().unwrap();
+        assert!(
+            events
+                .iter()
+                .all(|event| event.source_address == ip_to_mapped(Family::V6.peer().ip()))
+        );
+        events
+            .iter()
+            .map(|event| (event.kind, event.detail, event.ssrc))
+            .collect::<Vec<_>>()
+    };
+    let event = |sequence: u16, began: u32, ssrc: u32, code: u8| {
+        let mut packet = rtp(101, sequence, ssrc, &[code, 10, 0, 160]);
+        packet[4..8].copy_from_slice(&began.to_be_bytes());
+        packet
+    };
+    let (one, two) = (1u32.to_be_bytes(), 2u32.to_be_bytes());
+    assert_eq!(tell(rtp(0, 1, 1, &[0; 160])), [(KIND_FIRST_PACKET, 0, one)]);
+    assert_eq!(tell(event(2, 320, 1, 5)), [(KIND_DIGIT, 5, one)]);
+    assert_eq!(tell(event(3, 320, 1, 5)), []);
+    assert_eq!(tell(event(4, 320, 1, 5)), [], "its end is sent again");
+    assert_eq!(tell(event(5, 1600, 1, 11)), [(KIND_DIGIT, 11, one)]);
+    assert_eq!(tell(event(6, 3200, 1, 17)), [], "no digit");
+    assert_eq!(
+        tell(rtp(0, 900, 2, &[0; 160])),
+        [(KIND_SSRC_CHANGE, 0, two)]
+    );
+    assert_eq!(tell(rtp(0, 901, 2, &[0; 160])), []);
+    let incidents = kernel.incidents(35).unwrap();
+    assert_eq!((incidents.digits, incidents.ssrc_changes), (2, 1));
+    assert_eq!(incidents.lost, 0);
+}
+
+#[test]
+fn a_raw_flow_counts_and_is_alive_whatever_it_carries() {
+    if !require_root("a run of the XDP program") {
+        return;
+    }
+    let mut kernel = kernel().unwrap();
+    let entry = FlowEntry {
+        flags: FLAG_CHECK_SOURCE | FLAG_RAW,
+        ..Family::V4.entry()
+    };
+    kernel.set_flow(3, entry).unwrap();
+    kernel.set_next_hop(5, next_hop()).unwrap();
+    for payload in [vec![0, 1, 3], vec![], vec![0x80; 40]] {
+        let packet = Packet {
+            payload,
+            ..Family::V4.packet()
+        };
+        kernel.run(&packet.build()).unwrap();
+    }
+    let counters = kernel.counters(3).unwrap();
+    assert_eq!((counters.packets, counters.bytes), (3, 43));
+    assert_ne!(counters.last_seen_ns, 0);
+    assert_eq!(kernel.incidents(3).unwrap(), FlowIncidents::default());
+    let events = kernel.events().unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].kind, KIND_FIRST_PACKET);
 }
 
 #[test]

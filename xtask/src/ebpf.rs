@@ -164,7 +164,17 @@ fn compile(toolchain: Toolchain, build_dir: &Path, unit: &Unit) -> Command {
 
 fn rustflags() -> String {
     let arch = format!("bpf_target_arch=\"{}\"", env::consts::ARCH);
-    ["--cfg", &arch, "-Cdebuginfo=2", "-Clink-arg=--btf"].join("\u{1f}")
+    // Packet headers lie at any address. Without this LLVM reads them byte by byte, which is as
+    // right and a quarter slower; x86-64 and arm64 kernels take a word at any address.
+    let unaligned = "-Clink-arg=--cpu-features=+allows-misaligned-mem-access";
+    [
+        "--cfg",
+        &arch,
+        "-Cdebuginfo=2",
+        "-Clink-arg=--btf",
+        unaligned,
+    ]
+    .join("\u{1f}")
 }
 
 /// Copies the object only when it changed: what embeds it is rebuilt when its time changes.

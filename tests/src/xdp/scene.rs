@@ -101,6 +101,38 @@ impl Family {
         entry
     }
 
+    /// The other one.
+    pub fn other(self) -> Family {
+        if self == Family::V4 {
+            Family::V6
+        } else {
+            Family::V4
+        }
+    }
+
+    /// [`Family::packet`] as it leaves in the other family (RFC 7915): no flow label, and DF set
+    /// and no identification.
+    pub fn translated(self) -> Packet {
+        Packet {
+            source: self.other().departure(),
+            destination: self.other().target(),
+            flow_label: 0,
+            identification: 0,
+            fragment: 0x4000,
+            ..self.relayed()
+        }
+    }
+
+    /// As [`Family::entry`], but to the target of the other family.
+    pub fn translating_entry(self) -> FlowEntry {
+        let other = self.other().entry();
+        FlowEntry {
+            local_address: other.local_address,
+            remote_address: other.remote_address,
+            ..self.entry()
+        }
+    }
+
     /// Index of the flow that [`Family::packet`] belongs to.
     pub fn flow(self) -> u32 {
         if self == Family::V4 { 3 } else { 35 }

@@ -1,7 +1,7 @@
 //! What a flow must not let through.
 
 use media_common::flow::{
-    ACTION_WORKER, FLAG_RTCP, FLAG_RTCP_MUX, FlowEntry, NextHop, ip_to_mapped,
+    ACTION_WORKER, FLAG_RAW, FLAG_RTCP, FLAG_RTCP_MUX, FlowEntry, NextHop, ip_to_mapped,
 };
 use trunkline_tests::xdp::case::Case;
 use trunkline_tests::xdp::packet::{Checksum, Packet, sender_report};
@@ -33,9 +33,27 @@ pub(crate) fn cases() -> Vec<Case> {
             drop("RTP version 1", "drop_malformed", &|packet, _| {
                 packet.payload[0] = 0x40;
             }),
-            drop("STUN", "drop_malformed", &|packet, _| {
+            drop("one byte of STUN", "drop_malformed", &|packet, _| {
+                packet.payload = vec![0];
+            }),
+            drop("ZRTP", "drop_malformed", &|packet, _| {
+                packet.payload[0] = 16;
+            }),
+            drop("a TURN channel", "drop_malformed", &|packet, _| {
+                packet.payload[0] = 64;
+            }),
+            drop("STUN of a stranger", "drop_wrong_source", &|packet, _| {
+                packet.source = other;
                 packet.payload = vec![0, 1, 0, 0];
             }),
+            drop(
+                "anything of a stranger, where anything may pass",
+                "drop_wrong_source",
+                &|packet, entry| {
+                    packet.source = other;
+                    entry.flags |= FLAG_RAW;
+                },
+            ),
             drop("eleven bytes", "drop_malformed", &|packet, _| {
                 packet.payload.truncate(11);
             }),
@@ -120,12 +138,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 "the other family's target",
                 "drop_bad_entry",
                 &|_, entry| {
-                    let other = if family == Family::V4 {
-                        Family::V6
-                    } else {
-                        Family::V4
-                    };
-                    entry.remote_address = ip_to_mapped(other.target().ip());
+                    entry.remote_address = ip_to_mapped(family.other().target().ip());
                 },
             ),
             Case {
@@ -148,6 +161,39 @@ pub(crate) fn cases() -> Vec<Case> {
                     ..next_hop()
                 },
                 ..drop("a byte more than the MTU", "drop_too_long", &|_, _| {})
+            },
+            Case {
+                entry: family.translating_entry(),
+                next_hop: NextHop {
+                    mtu: family.translated().build().len() as u16 - 15,
+                    ..next_hop()
+                },
+                ..drop(
+                    "a byte more than the MTU in the other family",
+                    "drop_too_long",
+                    &|_, _| {},
+                )
+            },
+            Case {
+                before: 2,
+                ..drop(
+                    "the third where two may pass",
+                    "drop_ceiling",
+                    &|_, entry| {
+                        entry.ceiling = 2;
+                    },
+                )
+            },
+            Case {
+                before: 2,
+                ..drop(
+                    "the third that a worker may get",
+                    "drop_ceiling",
+                    &|_, entry| {
+                        entry.ceiling = 2;
+                        entry.action = ACTION_WORKER;
+                    },
+                )
             },
         ]);
     }

@@ -1,6 +1,8 @@
 //! What is rewritten and sent on.
 
-use media_common::flow::{FLAG_CHECK_SOURCE, FLAG_RTCP, FLAG_RTCP_MUX, FlowEntry, NextHop};
+use media_common::flow::{
+    FLAG_CHECK_SOURCE, FLAG_RAW, FLAG_RTCP, FLAG_RTCP_MUX, FlowEntry, NextHop,
+};
 use trunkline_tests::xdp::case::{Case, XDP_TX};
 use trunkline_tests::xdp::kernel::INGRESS;
 use trunkline_tests::xdp::packet::{Checksum, Packet, TAG_802_1AD, TAG_802_1Q, sender_report};
@@ -88,6 +90,14 @@ pub(crate) fn cases() -> Vec<Case> {
                 ..Case::forwarded("any source, where the entry does not check it", family)
             },
             Case {
+                before: 1,
+                entry: FlowEntry {
+                    ceiling: 2,
+                    ..family.entry()
+                },
+                ..Case::forwarded("the second where two may pass", family)
+            },
+            Case {
                 next_hop: NextHop {
                     ifindex: INGRESS,
                     ..next_hop()
@@ -105,6 +115,7 @@ pub(crate) fn cases() -> Vec<Case> {
             },
         ]);
         cases.extend(rtcp_cases(family));
+        cases.extend(raw_cases(family));
         cases.extend(tag_cases(family));
     }
     cases.push(Case::changed(
@@ -154,6 +165,25 @@ fn rtcp_cases(family: Family) -> Vec<Case> {
             ..Case::forwarded("RTP beside RTCP", family)
         },
     ]
+}
+
+/// T.38's UDPTL (ITU-T T.38 section 9.1) begins with a sequence number, and is short.
+fn raw_cases(family: Family) -> impl Iterator<Item = Case> {
+    let payloads = [
+        ("UDPTL", vec![0, 1, 3, 6, 0, 0]),
+        ("UDPTL that looks like DTLS", vec![22, 254, 3, 6, 0, 0]),
+        ("an odd byte of anything", vec![0x47]),
+        ("an empty datagram", vec![]),
+        ("RTP of a type that no RTP flow would have", vec![0x80; 172]),
+    ];
+    payloads.into_iter().map(move |(what, payload)| Case {
+        entry: FlowEntry {
+            flags: FLAG_CHECK_SOURCE | FLAG_RAW,
+            payload_types: [0; 4],
+            ..family.entry()
+        },
+        ..Case::changed(what, family, |packet| packet.payload.clone_from(&payload))
+    })
 }
 
 /// What arrives with or without a tag leaves with the next hop's, or without.

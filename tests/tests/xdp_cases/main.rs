@@ -5,6 +5,7 @@
 mod dropping;
 mod forwarding;
 mod passing;
+mod translating;
 mod worker;
 
 use trunkline_tests::xdp::case::run;
@@ -12,6 +13,11 @@ use trunkline_tests::xdp::case::run;
 #[test]
 fn media_is_rewritten_and_sent_to_the_next_hop() {
     run(&forwarding::cases());
+}
+
+#[test]
+fn media_changes_its_ip_version_on_the_way() {
+    run(&translating::cases());
 }
 
 #[test]
@@ -32,9 +38,8 @@ fn a_worker_gets_the_packet_untouched_or_nobody_does() {
 /// A new verdict of the kernel program needs a case in one of the tables.
 #[test]
 fn every_verdict_has_a_case() {
-    // What only user space counts.
-    const NOT_THE_KERNELS: [&str; 10] = [
-        "drop_ceiling",
+    // What only user space counts; STUN and DTLS are `xsk` here, and the worker names them.
+    const NOT_THE_KERNELS: [&str; 9] = [
         "drop_stun",
         "drop_dtls",
         "relayed",
@@ -47,6 +52,7 @@ fn every_verdict_has_a_case() {
     ];
     let tables = [
         forwarding::cases(),
+        translating::cases(),
         passing::cases(),
         dropping::cases(),
         worker::cases(),

@@ -75,16 +75,17 @@ pub fn emit(
     Ok(start..payload.end)
 }
 
-/// RFC 791 section 3.1.
-fn v4_header(
+/// RFC 791 section 3.1; `ip_payload` is the length of what follows, bytes.
+pub(super) fn v4_header(
     source: Ipv4Addr,
     destination: Ipv4Addr,
-    udp_len: usize,
+    ip_payload: usize,
     traffic_class: u8,
     arrived: &UdpFrame,
 ) -> Result<[u8; 20], DropReason> {
-    let total = u16::try_from(udp_len + 20).map_err(|_| DropReason::TooLong)?;
-    // A datagram from IPv6 cannot have been fragmented on its way and is not now.
+    let total = u16::try_from(ip_payload + 20).map_err(|_| DropReason::TooLong)?;
+    // A datagram from IPv6 is not fragmented on its way, and with DF set it needs no identification
+    // (RFC 6864 section 4.1).
     let (identification, dont_fragment) = match arrived.carried {
         Carried::V4 {
             identification,
@@ -107,15 +108,15 @@ fn v4_header(
     Ok(header)
 }
 
-/// RFC 8200 section 3.
-fn v6_header(
+/// RFC 8200 section 3; `ip_payload` is the length of what follows, bytes.
+pub(super) fn v6_header(
     source: Ipv6Addr,
     destination: Ipv6Addr,
-    udp_len: usize,
+    ip_payload: usize,
     traffic_class: u8,
     arrived: &UdpFrame,
 ) -> Result<[u8; 40], DropReason> {
-    let len = u16::try_from(udp_len).map_err(|_| DropReason::TooLong)?;
+    let len = u16::try_from(ip_payload).map_err(|_| DropReason::TooLong)?;
     let flow_label = match arrived.carried {
         Carried::V6 { flow_label } => flow_label,
         Carried::V4 { .. } => 0,

@@ -5,9 +5,11 @@
 //! a worker's [`super::Flow`] relays.
 
 mod checksum;
+mod count;
 mod emit;
 mod ethernet;
 mod parse;
+mod rewrite;
 mod verdict;
 mod verify;
 

@@ -43,13 +43,6 @@ impl UdpFrame {
     pub(super) fn udp_checksum(&self, frame: &[u8]) -> u16 {
         u16::from_be_bytes([frame[self.udp_at + 6], frame[self.udp_at + 7]])
     }
-
-    pub(super) fn ethertype(&self) -> u16 {
-        match self.carried {
-            Carried::V4 { .. } => ETHERTYPE_IPV4,
-            Carried::V6 { .. } => ETHERTYPE_IPV6,
-        }
-    }
 }
 
 /// What a header of the same family keeps.

@@ -1,7 +1,7 @@
 //! SRTP's primitives with the processor's own instructions, where it has them.
 //!
 //! [`sha1`]: HMAC-SHA1 of one message with the SHA extensions, of sixteen at once with AVX-512.
-//! [`aes`]: counter mode with AES on 512-bit registers. [`ghash`]: the hash of GCM. Each function is found at run time and
+//! [`aes`]: counter mode with AES on 512-bit registers. Each function is found at run time and
 //! answers `None` or `false` where the processor cannot; callers then use the portable crates,
 //! against which the tests compare every function here.
 //!
@@ -10,5 +10,4 @@
 #![allow(unsafe_code)]
 
 pub(super) mod aes;
-pub(super) mod ghash;
 pub(super) mod sha1;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use media_common::flow::{
-    ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RTCP, FLAG_RTCP_MUX,
-    FlowEntry, NextHop,
+    ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RAW, FLAG_RTCP,
+    FLAG_RTCP_MUX, FlowEntry, NO_TELEPHONE_EVENT, NextHop,
 };
 use media_core::relay::frame::FrameVerdict;
 use proptest::prelude::*;
@@ -25,7 +25,10 @@ fn entry() -> impl Strategy<Value = FlowEntry> {
         FLAG_RTCP,
         FLAG_RTCP_MUX,
         FLAG_RTCP_MUX | FLAG_CHECK_SOURCE,
+        FLAG_RAW,
     ]);
+    let telephone_event = prop::sample::select(vec![NO_TELEPHONE_EVENT, 0, 101]);
+    let ceiling = prop::sample::select(vec![0, 0, 1, 3]);
     let dscp = prop_oneof![2 => Just(DSCP_KEEP), 2 => 0_u8..64, 1 => any::<u8>()];
     let types = prop_oneof![3 => Just([1, 0, 0, 0]), 1 => any::<[u32; 4]>()];
     (
@@ -37,14 +40,27 @@ fn entry() -> impl Strategy<Value = FlowEntry> {
         peer(),
         peer(),
         types,
+        (telephone_event, ceiling),
     )
         .prop_map(
-            |(action, flags, local_address, dscp, next_hop, expected, remote, payload_types)| {
+            |(
+                action,
+                flags,
+                local_address,
+                dscp,
+                next_hop,
+                expected,
+                remote,
+                payload_types,
+                rest,
+            )| {
                 FlowEntry {
                     action,
                     flags,
                     dscp,
                     payload_types,
+                    telephone_event: rest.0,
+                    ceiling: rest.1,
                     ..forward(expected, remote, local_address, next_hop)
                 }
             },
@@ -78,7 +94,8 @@ fn any_world() -> impl Strategy<Value = World> {
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     let head = prop_oneof![
-        6 => Just([0x80, 0]),
+        5 => Just([0x80, 0]),
+        1 => Just([0x91, 101]),
         2 => Just([0x80, 200]),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(first, second)| [first & 0x3f | 0x80, second]),
         1 => any::<[u8; 2]>(),
@@ -171,12 +188,42 @@ fn damage() -> impl Strategy<Value = Damage> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-    /// The differential test: verdict and bytes, whatever arrives.
+    /// The differential test: verdict, bytes and everything that is counted, whatever arrives.
     #[test]
-    fn the_relay_and_the_program_agree(world in any_world(), draft in draft(), damage in damage()) {
-        let frame = damaged(draft.build(), damage);
-        prop_assert_eq!(world.relay(&frame), world.program(&frame));
+    fn the_relay_and_the_program_agree(world in any_world(), frames in sequence()) {
+        let (mut by_relay, mut by_program) = (world.memory(), world.memory());
+        let mut now_ns = 5_000_000_000;
+        for (frame, pause_ns) in frames {
+            now_ns += pause_ns;
+            prop_assert_eq!(
+                world.relay_at(&mut by_relay, now_ns, &frame),
+                world.program_at(&mut by_program, now_ns, &frame)
+            );
+            prop_assert_eq!(&by_relay, &by_program);
+        }
     }
+}
+
+/// A few frames, each so many nanoseconds after the one before; often the same one again.
+fn sequence() -> impl Strategy<Value = Vec<(Vec<u8>, u64)>> {
+    let others = prop::collection::vec((draft(), damage(), prop::bool::ANY), 0..3);
+    let pause = prop::sample::select(vec![0_u64, 19_000_000, 20_000_000, 1_100_000_000]);
+    (draft(), damage(), others, pause).prop_map(|(first, first_damage, others, pause_ns)| {
+        let first = damaged(first.build(), first_damage);
+        let again = others.into_iter().map(|(draft, damage, is_again)| {
+            if is_again {
+                first.clone()
+            } else {
+                damaged(draft.build(), damage)
+            }
+        });
+        let frames: Vec<Vec<u8>> = again.collect();
+        [first]
+            .into_iter()
+            .chain(frames)
+            .map(|frame| (frame, pause_ns))
+            .collect()
+    })
 }
 
 fn damaged(mut frame: Vec<u8>, damage: Damage) -> Vec<u8> {

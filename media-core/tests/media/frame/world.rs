@@ -1,17 +1,23 @@
 //! Tables, and both answers to a frame: the relay's and the XDP program's.
 
+use media_common::event::Event;
 use media_common::flow::{
-    ACTION_FORWARD, DSCP_KEEP, FLAG_CHECK_SOURCE, FlowEntry, MediaAddress, MediaAddressList,
-    NextHop, ip_to_mapped,
+    ACTION_FORWARD, DSCP_KEEP, FLAG_CHECK_SOURCE, Flow, FlowEntry, MediaAddress, MediaAddressList,
+    NO_TELEPHONE_EVENT, NextHop, ip_to_mapped,
 };
+use media_common::quality::{FlowCounters, FlowIncidents};
 use media_core::relay::frame::{self, FrameTables, FrameVerdict, PassReason};
 use media_ebpf::frame::Frame;
-use media_ebpf::relay::{Decision, Retag, Tables, decide, write_link};
-use media_ebpf::verdict::Pass;
+use media_ebpf::relay::{Kernel, relay};
+use media_ebpf::verdict::{Pass, Verdict};
 
 use crate::common::at;
 
 pub(super) const FLOWS: usize = 12;
+/// Where packets come by.
+const INGRESS: u32 = 1;
+/// Where they may leave by.
+const INTERFACES: [u32; 3] = [INGRESS, 2, 3];
 
 /// Three addresses of ours with four ports each, and what a packet needs of them.
 #[derive(Clone, Debug)]
@@ -19,6 +25,14 @@ pub(super) struct World {
     pub(super) media: Vec<MediaAddress>,
     pub(super) flows: Vec<FlowEntry>,
     pub(super) next_hops: Vec<NextHop>,
+}
+
+/// What flows have counted, and what user space has heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) flows: Vec<Flow>,
+    pub(super) incidents: Vec<FlowIncidents>,
+    pub(super) told: Vec<Event>,
 }
 
 pub(super) const LOCALS: [&str; 3] = ["10.0.0.1", "2001:db8::1", "10.0.0.1"];
@@ -46,18 +60,41 @@ impl World {
         }
     }
 
-    pub(super) fn tables(&self) -> FrameTables<'_> {
-        FrameTables {
-            media_addresses: &self.media,
-            flows: &self.flows,
-            next_hops: &self.next_hops,
+    /// Flows that have counted nothing yet.
+    pub(super) fn memory(&self) -> Memory {
+        let flow = |entry: &FlowEntry| Flow {
+            entry: *entry,
+            ..Flow::default()
+        };
+        Memory {
+            flows: self.flows.iter().map(flow).collect(),
+            incidents: vec![FlowIncidents::default(); self.flows.len()],
+            told: Vec::new(),
         }
     }
 
     /// What the relay says.
     pub(super) fn relay(&self, frame: &[u8]) -> (FrameVerdict, Vec<u8>) {
-        let mut out = vec![0; frame.len() + 4];
-        let verdict = frame::decide(&self.tables(), frame, &mut out);
+        self.relay_at(&mut self.memory(), 0, frame)
+    }
+
+    /// What the relay says of a frame at that time, with flows that have seen others.
+    pub(super) fn relay_at(
+        &self,
+        memory: &mut Memory,
+        now_ns: u64,
+        frame: &[u8],
+    ) -> (FrameVerdict, Vec<u8>) {
+        let mut out = vec![0; frame.len() + 24];
+        let mut tables = FrameTables {
+            media_addresses: &self.media,
+            flows: &mut memory.flows,
+            incidents: &mut memory.incidents,
+            next_hops: &self.next_hops,
+            interfaces: &INTERFACES,
+            has_worker: true,
+        };
+        let verdict = frame::decide(&mut tables, now_ns, frame, &mut out, &mut memory.told);
         let len = if let FrameVerdict::Transmit { len, .. } = verdict {
             len
         } else {
@@ -67,65 +104,109 @@ impl World {
         (verdict, out)
     }
 
-    /// What the XDP program says.
-    pub(super) fn program(&self, frame: &[u8]) -> (FrameVerdict, Vec<u8>) {
-        // Room before the frame for a tag.
-        let mut buffer = [&[0; 4], frame].concat();
-        let tables = ProgramTables::new(self);
-        let decision = decide(&mut Frame::from_bytes(&mut buffer[4..]).unwrap(), &tables);
-        match decision {
-            Decision::Pass(pass) => (FrameVerdict::Pass(reason(pass)), vec![]),
-            Decision::Drop(reason, _) => (FrameVerdict::Drop(reason), vec![]),
-            Decision::Worker(_) => (FrameVerdict::Worker, vec![]),
-            Decision::Forward(next_hop, retag, _) => {
-                let start = match retag {
-                    Retag::Keep => 4,
-                    Retag::Add(_) => 0,
-                    Retag::Remove(_) => 8,
-                };
-                write_link(
-                    &mut Frame::from_bytes(&mut buffer[start..]).unwrap(),
-                    next_hop,
-                    retag,
-                )
-                .unwrap();
-                let out = buffer[start..].to_vec();
+    /// What the XDP program says of it.
+    pub(super) fn program_at(
+        &self,
+        memory: &mut Memory,
+        now_ns: u64,
+        frame: &[u8],
+    ) -> (FrameVerdict, Vec<u8>) {
+        const HEADROOM: usize = 24;
+        let mut buffer = [&[0; HEADROOM], frame].concat();
+        let mut list = MediaAddressList::default();
+        list.addresses[..self.media.len()].copy_from_slice(&self.media);
+        let Memory {
+            flows,
+            incidents,
+            told,
+        } = memory;
+        let mut kernel = Tables {
+            list: &list,
+            flows: Some(flows),
+            incidents,
+            next_hops: &self.next_hops,
+            now_ns,
+            departs_by: 0,
+            told,
+        };
+        let outcome = relay(&mut Frame::from_bytes(&mut buffer[HEADROOM..]), &mut kernel);
+        let ifindex = kernel.departs_by;
+        match outcome.verdict {
+            Verdict::Pass(pass) => (FrameVerdict::Pass(reason(pass)), vec![]),
+            Verdict::Drop(reason) => (FrameVerdict::Drop(reason), vec![]),
+            Verdict::Worker => (FrameVerdict::Worker, vec![]),
+            Verdict::Redirect | Verdict::Transmit => {
+                let mut start = HEADROOM;
+                if let Some(reshape) = outcome.reshape {
+                    start = start.checked_add_signed(reshape.delta as isize).unwrap();
+                    let frame = &mut Frame::from_bytes(&mut buffer[start..]);
+                    reshape.write(frame).unwrap();
+                }
+                let len = buffer.len() - start;
                 (
-                    FrameVerdict::Transmit {
-                        len: out.len(),
-                        ifindex: next_hop.ifindex,
-                    },
-                    out,
+                    FrameVerdict::Transmit { len, ifindex },
+                    buffer.split_off(start),
                 )
             }
         }
     }
 }
 
-pub(super) struct ProgramTables<'a> {
-    world: &'a World,
-    list: MediaAddressList,
+/// The maps, as memory.
+struct Tables<'t> {
+    list: &'t MediaAddressList,
+    /// Taken by the one look-up that the program makes.
+    flows: Option<&'t mut Vec<Flow>>,
+    incidents: &'t mut Vec<FlowIncidents>,
+    next_hops: &'t [NextHop],
+    now_ns: u64,
+    departs_by: u32,
+    told: &'t mut Vec<Event>,
 }
 
-impl<'a> ProgramTables<'a> {
-    pub(super) fn new(world: &'a World) -> ProgramTables<'a> {
-        let mut list = MediaAddressList::default();
-        list.addresses[..world.media.len()].copy_from_slice(&world.media);
-        ProgramTables { world, list }
-    }
-}
-
-impl Tables for ProgramTables<'_> {
-    fn media_addresses(&self) -> Option<&MediaAddressList> {
-        Some(&self.list)
+impl<'t> Kernel<'t> for Tables<'t> {
+    fn media_addresses(&mut self) -> Option<&'t MediaAddressList> {
+        Some(self.list)
     }
 
-    fn flow(&self, index: u32) -> Option<&FlowEntry> {
-        self.world.flows.get(index as usize)
+    fn flow(&mut self, index: u32) -> Option<(&'t FlowEntry, &'t mut FlowCounters)> {
+        let flow = self.flows.take().unwrap().get_mut(index as usize)?;
+        Some((&flow.entry, &mut flow.counters))
     }
 
-    fn next_hop(&self, index: u32) -> Option<&NextHop> {
-        self.world.next_hops.get(index as usize)
+    fn incidents(&mut self, index: u32) -> Option<&mut FlowIncidents> {
+        self.incidents.get_mut(index as usize)
+    }
+
+    fn next_hop(&mut self, index: u32) -> Option<&'t NextHop> {
+        self.next_hops.get(index as usize)
+    }
+
+    fn now_ns(&mut self) -> u64 {
+        self.now_ns
+    }
+
+    fn depart(&mut self, ifindex: u32) -> Option<Verdict> {
+        self.departs_by = ifindex;
+        INTERFACES
+            .contains(&ifindex)
+            .then_some(if ifindex == INGRESS {
+                Verdict::Transmit
+            } else {
+                Verdict::Redirect
+            })
+    }
+
+    fn hand_to_worker(&mut self) -> Option<Verdict> {
+        Some(Verdict::Worker)
+    }
+
+    fn may_report(&mut self, _now_ns: u64) -> bool {
+        true
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.told.push(event);
     }
 }
 
@@ -154,6 +235,8 @@ pub(super) fn forward(from: &str, to: &str, local_address: u8, next_hop: u16) ->
         local_port: 20_002_u16.to_be_bytes(),
         remote_port: to.port().to_be_bytes(),
         remote_address: ip_to_mapped(to.ip()),
+        telephone_event: NO_TELEPHONE_EVENT,
+        clock_khz: 8,
         payload_types: [1, 0, 0, 0],
         ..FlowEntry::default()
     }
