@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use media_common::counters::DropReason;
 use media_common::flow::{FlowEntry, NO_TELEPHONE_EVENT};
 use media_common::quality::{RtpSeen, RtpTerms};
+use media_common::rtp::{MAX_DIGIT, TELEPHONE_EVENT};
 
 use super::config::{Carries, FlowConfig, Route};
 use super::latch::{Gate, WellFormed};
@@ -238,7 +239,7 @@ impl Flow {
 
 impl Clear {
     /// Reads a packet in the clear: reports of RTCP, the code of a telephone event, which is the
-    /// first byte of its payload (RFC 4733 section 2.3).
+    /// first byte of its payload (RFC 4733 section 2.3), if it is a digit.
     #[inline]
     fn read(
         packet: WellFormed,
@@ -252,12 +253,10 @@ impl Clear {
         match rtp.filter(|header| telephone_event == Some(header.payload_type)) {
             Some(header) => header
                 .payload_at(plain)
-                .and_then(|at| plain.get(at..)?.first_chunk::<EVENT_LEN>())
+                .and_then(|at| plain.get(at..)?.first_chunk::<TELEPHONE_EVENT>())
+                .filter(|event| event[0] <= MAX_DIGIT)
                 .map_or(Clear::Nothing, |event| Clear::Event(event[0])),
             None => Clear::Nothing,
         }
     }
 }
-
-/// Payload of a telephone event (RFC 4733 section 2.3), bytes.
-const EVENT_LEN: usize = 4;
