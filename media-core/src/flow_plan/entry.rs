@@ -108,20 +108,20 @@ pub(super) struct Forwarding {
 }
 
 impl Forwarding {
-    /// `None` if the flow needs keys, a decision or another family.
+    /// `None` if the flow needs keys or a decision.
     pub(super) fn of(config: &FlowConfig) -> Option<Forwarding> {
         if !matches!(config.transform, Transform::Copy | Transform::PassThrough) {
             return None;
         }
-        let peer = config.source.settled()?;
+        config.source.settled()?;
         let Route { from, to } = match &config.carries {
             Carries::Rtp(route) | Carries::Rtcp(route) | Carries::Raw(route) => *route,
             Carries::Both { rtp, rtcp } if rtp == rtcp => *rtp,
             Carries::Both { .. } => return None,
         };
         let to = to?;
-        let same_family = is_v4(peer) == is_v4(to) && is_v4(from) == is_v4(to);
-        same_family.then_some(Forwarding { from, to })
+        // The way in may be of the other family, the way out must be of one.
+        (is_v4(from) == is_v4(to)).then_some(Forwarding { from, to })
     }
 }
 

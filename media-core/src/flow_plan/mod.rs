@@ -2,7 +2,7 @@
 //!
 //! One flow per leg and component (one per leg with rtcp-mux). A flow is forwarded in the
 //! kernel only when nothing has to be known, decided or computed for it: no keys of ours on
-//! either leg, the source settled, the family and the multiplexing the same. Everything
+//! either leg, the source settled, the multiplexing the same. Everything
 //! else goes to the worker, and what may not pass is there a flow that drops.
 
 mod entry;

@@ -209,7 +209,7 @@ fn what_the_kernel_may_forward() {
             (
                 "IPv4 to IPv6",
                 with(|[_, b]| *b = leg("2001:db8::1", 40_000, "[2001:db8::7]:5004")),
-                [Worker; 2],
+                [Forward; 2],
             ),
             (
                 "mux on both",
