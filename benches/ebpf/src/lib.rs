@@ -68,8 +68,14 @@ pub struct Generator {
     pub flows: u32,
     /// Flows of each address; the first has the lowest port.
     pub per_address: u32,
-    /// Source and destination port of an address's first flow, host byte order.
+    /// Destination port of an address's first flow, host byte order.
     pub port_low: u32,
+    /// Source port of an address's first flow, host byte order.
+    pub source_low: u32,
+    /// From one flow's ports to the next one's.
+    pub port_step: u32,
+    /// From one packet to the next, nanoseconds; 0 for as fast as it goes.
+    pub interval_ns: u32,
     /// Which [`State`] to use: a forwarder that looks at sequence numbers has one of its own, so
     /// that it does not see gaps where others had their turn.
     pub state: u32,
@@ -77,11 +83,17 @@ pub struct Generator {
     pub macs: [u16; 6],
 }
 
+/// Readings of the clock that the generator waits for at most, some 30 ns each: it keeps a pace
+/// of 50,000 packets per second and more.
+pub const PATIENCE: usize = 1000;
+
 /// What the generator remembers.
 #[repr(C)]
 pub struct State {
     /// Of the xorshift that draws the flow; never 0.
     pub random: u64,
+    /// When the next packet is due, `CLOCK_MONOTONIC`.
+    pub next_ns: u64,
     /// Next sequence number of each flow.
     pub sequences: [u16; MAX_FLOWS],
 }

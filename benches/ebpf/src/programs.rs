@@ -7,8 +7,8 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{btf_map, classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use bench_ebpf::{
-    ADDRESSES, BUCKETS, Generator, HEADER_BYTES, HEADER_WORDS, MAX_FLOWS, SEQUENCE, STATES, Sink,
-    State, TIMESTAMP, UDP_CHECKSUM, UDP_DESTINATION, UDP_SOURCE, UNITS, bucket,
+    ADDRESSES, BUCKETS, Generator, HEADER_BYTES, HEADER_WORDS, MAX_FLOWS, PATIENCE, SEQUENCE,
+    STATES, Sink, State, TIMESTAMP, UDP_CHECKSUM, UDP_DESTINATION, UDP_SOURCE, UNITS, bucket,
 };
 
 #[btf_map]
@@ -42,10 +42,15 @@ fn bench_generate(ctx: XdpContext) -> u32 {
         true => (0, flow),
         false => (ADDRESSES - 1, flow.wrapping_sub(generator.per_address)),
     };
+    if generator.interval_ns != 0 {
+        keep_pace(state, generator.interval_ns);
+    }
     let sequence = &mut state.sequences[flow as usize & (MAX_FLOWS - 1)];
     *sequence = sequence.wrapping_add(1);
 
-    let port = (generator.port_low.wrapping_add(within) as u16).to_be();
+    let offset = within.wrapping_mul(generator.port_step);
+    let from = (generator.source_low.wrapping_add(offset) as u16).to_be();
+    let to = (generator.port_low.wrapping_add(offset) as u16).to_be();
     let timestamp = u32::from(*sequence).wrapping_mul(UNITS);
     let (high, low) = (
         ((timestamp >> 16) as u16).to_be(),
@@ -53,13 +58,13 @@ fn bench_generate(ctx: XdpContext) -> u32 {
     );
     let number = sequence.to_be();
     *headers = generator.templates[address];
-    headers[UDP_SOURCE] = port;
-    headers[UDP_DESTINATION] = port;
+    headers[UDP_SOURCE] = from;
+    headers[UDP_DESTINATION] = to;
     headers[SEQUENCE] = number;
     headers[TIMESTAMP] = high;
     headers[TIMESTAMP + 1] = low;
     let mut sum = generator.sums[address];
-    for word in [port, port, number, high, low] {
+    for word in [from, to, number, high, low] {
         sum = sum.wrapping_add(u32::from(word));
     }
     sum = (sum & 0xffff).wrapping_add(sum >> 16);
@@ -114,6 +119,25 @@ fn redirect() -> u32 {
     match BENCH_OUT.redirect(0, u64::from(xdp_action::XDP_ABORTED)) {
         Ok(action) | Err(action) => action,
     }
+}
+
+/// Waits until the next packet is due; what is late is sent at once.
+#[inline(always)]
+fn keep_pace(state: &mut State, interval_ns: u32) {
+    // SAFETY: a helper without arguments.
+    let mut now = unsafe { bpf_ktime_get_ns() };
+    // At the begin of a run: the last packet of the one before is long ago.
+    if now.wrapping_sub(state.next_ns) as i64 > 50_000_000 {
+        state.next_ns = now;
+    }
+    for _ in 0..PATIENCE {
+        if now >= state.next_ns {
+            break;
+        }
+        // SAFETY: as above.
+        now = unsafe { bpf_ktime_get_ns() };
+    }
+    state.next_ns = state.next_ns.wrapping_add(u64::from(interval_ns));
 }
 
 /// A flow at random: xorshift, then the high half of the product.

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             is_json: arguments.json,
             only: arguments.only,
             generator_cpu: cpus.first().copied().unwrap_or_default(),
+            contender_cpus: cpus.into_iter().skip(1).collect(),
         };
         run(&objects, &options)
     });

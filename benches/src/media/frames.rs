@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use bench_ebpf::{HEADER_BYTES, HEADER_WORDS, SEQUENCE, TIMESTAMP, UDP_CHECKSUM, UDP_SOURCE};
+use bench_ebpf::{
+    HEADER_BYTES, HEADER_WORDS, SEQUENCE, TIMESTAMP, UDP_CHECKSUM, UDP_DESTINATION, UDP_SOURCE,
+};
 
 use super::lab::{INGRESS_MAC, MEDIA, SOURCE, SOURCE_MAC};
 
@@ -70,21 +72,24 @@ pub fn envelope(to: Ipv4Addr, ports: (u16, u16), payload: usize) -> [u8; ENVELOP
     frame
 }
 
-/// A whole frame of RTP to a media address and port, with a right checksum.
-pub fn rtp_frame(media: usize, port: u16) -> [u8; FRAME] {
+/// Source and destination port.
+pub type Ports = (u16, u16);
+
+/// A whole frame of RTP to a media address, with a right checksum.
+pub fn rtp_frame(media: usize, ports: Ports) -> [u8; FRAME] {
     let mut frame = [FILL; FRAME];
     let mut headers = template(media);
-    headers[UDP_SOURCE] = port.to_be();
-    headers[UDP_SOURCE + 1] = port.to_be();
+    headers[UDP_SOURCE] = ports.0.to_be();
+    headers[UDP_DESTINATION] = ports.1.to_be();
     for (at, word) in headers.iter().enumerate() {
         frame[2 * at..2 * at + 2].copy_from_slice(&word.to_ne_bytes());
     }
-    number(&mut frame, media, port, 0, 0);
+    number(&mut frame, media, ports, 0, 0);
     frame
 }
 
 /// Gives a frame of [`rtp_frame`] its sequence number and timestamp, and the checksum for them.
-pub fn number(frame: &mut [u8], media: usize, port: u16, sequence: u16, timestamp: u32) {
+pub fn number(frame: &mut [u8], media: usize, ports: Ports, sequence: u16, timestamp: u32) {
     let words = [
         sequence.to_be(),
         ((timestamp >> 16) as u16).to_be(),
@@ -96,14 +101,29 @@ pub fn number(frame: &mut [u8], media: usize, port: u16, sequence: u16, timestam
     put(SEQUENCE, words[0]);
     put(TIMESTAMP, words[1]);
     put(TIMESTAMP + 1, words[2]);
-    let total = template_sum_cached(media) + 2 * u32::from(port.to_be()) + sum(&words);
-    put(
-        UDP_CHECKSUM,
-        match !fold(total) {
-            0 => 0xffff,
-            checksum => checksum,
-        },
-    );
+    let ports = sum(&[ports.0.to_be(), ports.1.to_be()]);
+    let total = template_sum_cached(media) + ports + sum(&words);
+    put(UDP_CHECKSUM, udp_checksum(total));
+}
+
+/// A frame to the first media address with any payload of even length, appended to `out`.
+pub fn append_frame(out: &mut Vec<u8>, ports: Ports, payload: &[u8]) {
+    let mut head = envelope(MEDIA[0], ports, payload.len());
+    let length = u32::from((8 + payload.len() as u16).to_be());
+    let protocol = u32::from(17_u16.to_be());
+    // Addresses, ports, length (also in the pseudo-header), protocol, payload.
+    let total = sum_bytes(&head[26..40]) + length + protocol + sum_bytes(payload);
+    head[40..42].copy_from_slice(&udp_checksum(total).to_ne_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(payload);
+}
+
+/// Zero would mean that there is none (RFC 768).
+fn udp_checksum(sum: u32) -> u16 {
+    match !fold(sum) {
+        0 => 0xffff,
+        checksum => checksum,
+    }
 }
 
 fn template_sum_cached(media: usize) -> u32 {
@@ -142,17 +162,29 @@ mod tests {
 
     #[test]
     fn a_frame_is_what_the_packet_builder_of_the_tests_builds() {
-        let port = 12_345;
-        let mut frame = rtp_frame(1, port);
-        number(&mut frame, 1, port, 513, 160 * 513);
+        let ports = (12_345, 54_320);
+        let mut frame = rtp_frame(1, ports);
+        number(&mut frame, 1, ports, 513, 160 * 513);
         let mut payload = rtp(0, 513, 0x5eed_5eed, &[FILL; PAYLOAD]);
         payload[4..8].copy_from_slice(&(160_u32 * 513).to_be_bytes());
         let packet = Packet {
             source_mac: SOURCE_MAC,
             destination_mac: INGRESS_MAC,
             identification: 0,
-            ..Packet::udp((SOURCE, port).into(), (MEDIA[1], port).into(), payload)
+            ..Packet::udp(
+                (SOURCE, ports.0).into(),
+                (MEDIA[1], ports.1).into(),
+                payload,
+            )
         };
         assert_eq!(frame.as_slice(), packet.build());
+
+        let packet = Packet {
+            destination: (MEDIA[0], ports.1).into(),
+            ..packet
+        };
+        let mut frame = Vec::new();
+        append_frame(&mut frame, ports, &packet.payload);
+        assert_eq!(frame, packet.build());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::maps::xdp::DevMap;
@@ -16,12 +17,40 @@ use aya::{Ebpf, EbpfLoader};
 use bench_ebpf::{BUCKETS, Generator, STATES, Sink, bucket_middle, name};
 use trunkline_tests::lab::Namespace;
 
-use super::frames;
+use super::frames::{self, Ports};
 use super::lab::{MEDIA, index_of};
 use super::sys::{Plain, fresh_state, write_map};
 
-/// Frames that the generator has in flight at a time: as a driver's poll would have.
-const LIVE_BATCH: u32 = 64;
+/// What the generator sends.
+pub struct Traffic {
+    /// In random order.
+    pub flows: u32,
+    /// Of each of our media addresses.
+    pub per_address: u32,
+    /// Source and destination port of an address's first flow.
+    pub ports: Ports,
+    /// From one flow's ports to the next one's.
+    pub port_step: u16,
+    /// Between packets, nanoseconds; 0 for as fast as it goes.
+    pub interval_ns: u32,
+    /// Which of the generator's memories to use.
+    pub state: u32,
+}
+
+fn generator() -> Generator {
+    Generator {
+        templates: std::array::from_fn(frames::template),
+        sums: std::array::from_fn(frames::template_sum),
+        flows: 1,
+        per_address: 1,
+        port_low: 0,
+        source_low: 0,
+        port_step: 1,
+        interval_ns: 0,
+        state: 0,
+        macs: [0; 6],
+    }
+}
 
 /// One copy of the object with maps of its own.
 pub struct Programs {
@@ -70,38 +99,44 @@ impl Programs {
         })?
     }
 
-    /// Says what is generated: that many flows in random order, spread over our media addresses
-    /// with `per_address` each.
-    pub fn set_generator(
-        &mut self,
-        flows: u32,
-        per_address: u32,
-        state: u32,
-        macs: [[u8; 6]; 2],
-    ) -> Result<()> {
-        ensure!(flows <= per_address * MEDIA.len() as u32, "too many flows");
-        let bytes = macs.concat();
-        let generator = Generator {
-            templates: std::array::from_fn(frames::template),
-            sums: std::array::from_fn(frames::template_sum),
-            flows,
-            per_address,
-            port_low: frames::PORT_LOW.into(),
-            state,
+    /// Says what is generated.
+    pub fn set_traffic(&mut self, traffic: &Traffic) -> Result<()> {
+        ensure!(
+            traffic.flows <= traffic.per_address * MEDIA.len() as u32,
+            "too many flows"
+        );
+        self.set_generator(Generator {
+            flows: traffic.flows,
+            per_address: traffic.per_address,
+            port_low: traffic.ports.1.into(),
+            source_low: traffic.ports.0.into(),
+            port_step: traffic.port_step.into(),
+            interval_ns: traffic.interval_ns,
+            state: traffic.state,
+            ..generator()
+        })
+    }
+
+    /// Says which destination and source MAC the bare redirect writes.
+    pub fn set_macs(&mut self, destination: [u8; 6], source: [u8; 6]) -> Result<()> {
+        let bytes = [destination, source].concat();
+        self.set_generator(Generator {
             macs: std::array::from_fn(|at| u16::from_ne_bytes([bytes[2 * at], bytes[2 * at + 1]])),
-        };
-        let mut map: Array<&mut MapData, Plain<Generator>> = Array::try_from(
-            self.ebpf
-                .map_mut(name::GENERATOR)
-                .context(name::GENERATOR)?,
-        )?;
+            ..generator()
+        })
+    }
+
+    fn set_generator(&mut self, generator: Generator) -> Result<()> {
+        let map = self.ebpf.map_mut(name::GENERATOR);
+        let mut map: Array<&mut MapData, Plain<Generator>> =
+            Array::try_from(map.context(name::GENERATOR)?)?;
         map.set(0, Plain(generator), 0)?;
         Ok(())
     }
 
-    /// Lets every flow begin anew.
-    pub fn reset_states(&mut self) -> Result<()> {
-        let fresh = fresh_state();
+    /// Lets every flow begin anew, after that sequence number.
+    pub fn reset_states(&mut self, first: u16) -> Result<()> {
+        let fresh = fresh_state(first);
         let Some(Map::Array(map)) = self.ebpf.map_mut(name::STATE) else {
             bail!("no array {}", name::STATE);
         };
@@ -113,19 +148,20 @@ impl Programs {
 
     /// Sends that many live frames out of the interface of [`Programs::set_out`]; to be called
     /// on a thread in its namespace. Returns when all of them have been dealt with on this CPU.
-    pub fn generate(&mut self, packets: u32) -> Result<()> {
+    /// The time per packet as the kernel saw it.
+    pub fn generate(&mut self, packets: u32, batch: u32) -> Result<Duration> {
         let program: &mut Xdp = self
             .ebpf
             .program_mut(name::GENERATE)
             .context(name::GENERATE)?
             .try_into()?;
-        program.test_run(TestRunOptions {
-            data_in: Some(&frames::rtp_frame(0, frames::PORT_LOW)),
+        let result = program.test_run(TestRunOptions {
+            data_in: Some(&frames::rtp_frame(0, (frames::PORT_LOW, frames::PORT_LOW))),
             repeat: packets,
-            attrs: TestRunAttrs::new().xdp_live_frames(LIVE_BATCH),
+            attrs: TestRunAttrs::new().xdp_live_frames(batch),
             ..TestRunOptions::default()
         })?;
-        Ok(())
+        Ok(result.duration)
     }
 
     /// Lets the driver of an interface run one of the XDP programs.

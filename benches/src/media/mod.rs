@@ -3,15 +3,24 @@
 //! Every figure comes from a run of everything in turn on this machine; ratios are what to look
 //! at. [`run`] measures and prints; docs/performance.md says how and why.
 
+pub mod contender;
+pub mod crypto_section;
 pub mod forwarder;
 pub mod frames;
 pub mod kernel;
 pub mod lab;
 pub mod measure;
+pub mod meter;
 pub mod nat;
+pub mod ng;
+pub mod ours;
+pub mod relaying;
 pub mod report;
+pub mod rtp_relay;
+pub mod rtpengine;
 pub mod skb_source;
 pub mod srtp_crypto;
+pub mod srtp_relay;
 pub mod sys;
 pub mod versions;
 pub mod xdp_forward;
@@ -40,13 +49,20 @@ pub struct Options {
     pub only: Vec<String>,
     /// The CPU of the generator.
     pub generator_cpu: usize,
+    /// The CPUs of the contenders: all others.
+    pub contender_cpus: Vec<usize>,
 }
 
 /// The longest that a run may take: what hangs is ended and cleaned up.
 const LONGEST: Duration = Duration::from_secs(25 * 60);
 
 type Measure = fn(&Lab, &Objects, &Options) -> Result<Section>;
-const SECTIONS: &[(&str, Measure)] = &[("xdp_forward", xdp_forward::measure)];
+const SECTIONS: &[(&str, Measure)] = &[
+    ("xdp_forward", xdp_forward::measure),
+    ("srtp_relay", srtp_relay::measure),
+    ("rtp_relay_socket", rtp_relay::measure),
+    ("srtp_crypto", crypto_section::measure),
+];
 
 /// Measures and prints.
 ///
@@ -56,6 +72,10 @@ pub fn run(objects: &Objects, options: &Options) -> Result<()> {
     ensure!(
         trunkline_tests::sys::is_root(),
         "the media bench makes network namespaces and loads kernel programs: it needs root"
+    );
+    ensure!(
+        !options.contender_cpus.is_empty(),
+        "the media bench needs two CPUs: one for the generator, one for what is measured"
     );
     for wanted in &options.only {
         ensure!(

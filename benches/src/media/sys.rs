@@ -187,7 +187,7 @@ unsafe impl aya::Pod for Plain<Generator> {}
 unsafe impl aya::Pod for Plain<Sink> {}
 
 /// The generator's memory before its first packet, on the heap: it is large.
-pub(crate) fn fresh_state() -> Box<State> {
+pub(crate) fn fresh_state(first: u16) -> Box<State> {
     let mut state = Box::<State>::new_uninit();
     // SAFETY: all zeroes is a value of every field.
     let mut state = unsafe {
@@ -195,6 +195,7 @@ pub(crate) fn fresh_state() -> Box<State> {
         state.assume_init()
     };
     state.random = 0x9e37_79b9_7f4a_7c15;
+    state.sequences.fill(first);
     state
 }
 

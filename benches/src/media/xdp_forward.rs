@@ -13,12 +13,13 @@ use bench_ebpf::name;
 use serde_json::{Map, json};
 
 use super::forwarder::{CEILING_WINDOW_NS, FLOWS, Forwarder, PER_ADDRESS, WINDOW_PACKETS};
-use super::kernel::{Attached, Programs};
+use super::frames::PORT_LOW;
+use super::kernel::{Attached, Programs, Traffic};
 use super::lab::{EGRESS_MAC, IN, Lab, OUT, SINK_MAC};
 use super::measure::{alone, go_on, median, median_difference, per_packet_ns};
 use super::nat;
 use super::report::{Aim, Section, rounded, short};
-use super::skb_source::SkbSource;
+use super::skb_source::{RtpSource, flat_out};
 use super::sys;
 use super::{Objects, Options};
 
@@ -32,6 +33,9 @@ const LIVE_TURN: (u32, u32) = (600_000, 60_000);
 const SINGLE_TURN: (u32, u32) = (60_000, 4_000);
 /// Packets of one turn with the packet socket.
 const SKB_TURN: u64 = 200_000;
+
+/// Frames that the generator has in flight at a time: as a driver's poll would have.
+const LIVE_BATCH: u32 = 64;
 
 struct Bench<'a> {
     lab: &'a Lab,
@@ -87,11 +91,10 @@ impl<'a> Bench<'a> {
             ours: Forwarder::load(Path::new(&objects.media), &lab.edge)?,
             cpu,
         };
-        bench.source.reset_states()?;
+        bench.source.reset_states(0)?;
         bench.source.set_out(&lab.source, OUT)?;
         bench.edge.set_out(&lab.edge, OUT)?;
-        // The bare redirect reads only the MACs.
-        bench.edge.set_generator(1, 1, 0, [SINK_MAC, EGRESS_MAC])?;
+        bench.edge.set_macs(SINK_MAC, EGRESS_MAC)?;
         Ok(bench)
     }
 
@@ -99,8 +102,7 @@ impl<'a> Bench<'a> {
     fn warm_up(&mut self) -> Result<()> {
         let _sink = self.sink.attach_xdp(name::SINK, &self.lab.sink, IN)?;
         let _edge = self.ours.attach(&self.lab.edge, IN)?;
-        self.source
-            .set_generator(FLOWS, PER_ADDRESS, 1, [[0; 6]; 2])?;
+        self.source.set_traffic(&traffic(FLOWS, 1))?;
         for _ in 0..15 {
             self.generate(FLOWS)?;
         }
@@ -147,8 +149,7 @@ impl<'a> Bench<'a> {
     fn live_turn(&mut self, contender: Contender, flows: u32) -> Result<f64> {
         let edge = &self.lab.edge;
         let state = u32::from(contender == Contender::Ours);
-        self.source
-            .set_generator(flows, PER_ADDRESS, state, [[0; 6]; 2])?;
+        self.source.set_traffic(&traffic(flows, state))?;
         let _attached = match contender {
             Contender::Ours => Attached::Xdp {
                 _link: self.ours.attach(edge, IN)?,
@@ -184,14 +185,17 @@ impl<'a> Bench<'a> {
         alone(&self.lab.source, self.cpu, || {
             // CPU time, not the clock's: a run begins and ends with waiting for a grace period.
             let begun = sys::thread_cpu_time();
-            source.generate(packets)?;
+            source.generate(packets, LIVE_BATCH)?;
             Ok(sys::thread_cpu_time() - begun)
         })
         .context("running the live-frame generator")
     }
 
     fn skb(&mut self, turns: usize) -> Result<Skb> {
-        let mut source = SkbSource::new(&self.lab.source, USUAL as u16)?;
+        let flows: Vec<_> = (0..USUAL as u16)
+            .map(|flow| (PORT_LOW + flow, PORT_LOW + flow))
+            .collect();
+        let mut source = RtpSource::new(&self.lab.source, &flows, 0, false)?;
         let turns = turns.div_ceil(2);
         let mut samples: [Vec<f64>; 6] = Default::default();
         for _ in 0..turns {
@@ -226,7 +230,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn skb_xdp_turn(&mut self, source: &mut SkbSource, contender: Contender) -> Result<f64> {
+    fn skb_xdp_turn(&mut self, source: &mut RtpSource, contender: Contender) -> Result<f64> {
         let edge = &self.lab.edge;
         let (_attached, what) = match contender {
             Contender::Ours => {
@@ -242,12 +246,12 @@ impl<'a> Bench<'a> {
         self.skb_turn(source, contender != Contender::Drop, what)
     }
 
-    fn skb_turn(&mut self, source: &mut SkbSource, arrives: bool, what: &str) -> Result<f64> {
+    fn skb_turn(&mut self, source: &mut RtpSource, arrives: bool, what: &str) -> Result<f64> {
         let cpu = self.cpu;
-        let mut flat_out = |packets| alone(&self.lab.source, cpu, || source.flat_out(packets));
-        flat_out(SKB_TURN / 10)?;
+        let mut send = |packets| alone(&self.lab.source, cpu, || flat_out(source, packets));
+        send(SKB_TURN / 10)?;
         self.sink.reset_sink(false)?;
-        let time = flat_out(SKB_TURN)?;
+        let time = send(SKB_TURN)?;
         let arrived = self.sink.arrived()?.packets;
         let expected = if arrives { SKB_TURN } else { 0 };
         ensure!(
@@ -255,6 +259,18 @@ impl<'a> Bench<'a> {
             "{what}: {arrived} of {expected} packets arrived at the sink"
         );
         Ok(per_packet_ns(time, SKB_TURN))
+    }
+}
+
+/// A memory of its own for our program, which looks at sequence numbers.
+fn traffic(flows: u32, state: u32) -> Traffic {
+    Traffic {
+        flows,
+        per_address: PER_ADDRESS,
+        ports: (PORT_LOW, PORT_LOW),
+        port_step: 1,
+        interval_ns: 0,
+        state,
     }
 }
 
