@@ -345,7 +345,8 @@ fn median(mut times: Vec<f64>) -> Option<f64> {
 const PACKET: usize = 172;
 /// Packets of a batch, each of another flow.
 const BATCH: usize = 32;
-/// The first packets of a round, outside the clock: some contenders make their streams with them.
-const WARM: usize = BATCH;
+/// The first packets of a round, outside the clock: some contenders make their streams with them,
+/// and all find their contexts, which the one before has pushed out of the cache.
+const WARM: usize = 16 * BATCH;
 /// Packets of a round: so few that even the slowest is seldom interrupted within one.
-const PACKETS: usize = WARM + 4 * BATCH;
+const PACKETS: usize = WARM + 8 * BATCH;

@@ -87,7 +87,8 @@ impl Authenticator {
             message,
             word,
         };
-        let (blocks, tail) = job.blocks();
+        let mut tail = Tail::EMPTY;
+        let blocks = job.blocks(&mut tail);
         let mut state = self.inner;
         compress(&mut state, blocks);
         compress(&mut state, tail.blocks());
@@ -103,10 +104,10 @@ impl Authenticator {
 }
 
 impl<'a> Job<'a> {
-    /// What is hashed after the key's block.
-    pub(super) fn blocks(&self) -> (&'a [[u8; BLOCK]], Tail) {
+    /// What is hashed after the key's block: the whole blocks, then `tail`, which was empty.
+    #[inline]
+    pub(super) fn blocks(&self, tail: &mut Tail) -> &'a [[u8; BLOCK]] {
         let (blocks, rest) = self.message.as_chunks::<BLOCK>();
-        let mut tail = Tail::EMPTY;
         let bytes = tail.blocks.as_flattened_mut();
         bytes[..rest.len()].copy_from_slice(rest);
         let len = rest.len() + 4;
@@ -116,7 +117,7 @@ impl<'a> Job<'a> {
         let hashed = BLOCK + self.message.len() + 4;
         bytes[tail.count * BLOCK - 8..tail.count * BLOCK]
             .copy_from_slice(&(hashed as u64 * 8).to_be_bytes());
-        (blocks, tail)
+        blocks
     }
 }
 

@@ -129,7 +129,7 @@ mod lanes {
         let mut inner = [[0; LANES]; 5];
         let mut outer = [[0; LANES]; 5];
         for (lane, job) in jobs.iter().enumerate() {
-            (messages[lane], tails[lane]) = job.blocks();
+            messages[lane] = job.blocks(&mut tails[lane]);
             for word in 0..5 {
                 inner[word][lane] = job.hmac.inner()[word];
                 outer[word][lane] = job.hmac.outer()[word];
