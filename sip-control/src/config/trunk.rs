@@ -321,7 +321,7 @@ impl Resolver<'_> {
             Suite::from_name(name).ok_or_else(|| {
                 let known: Vec<&str> = Suite::ALL.iter().map(|suite| suite.name()).collect();
                 format!(
-                    "unknown suite {name:?}; expected one of {}",
+                    "unknown suite {name:?}; expected one of: {}",
                     known.join(", ")
                 )
             })

@@ -221,7 +221,7 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         (
             "secure = \"srtp\"",
             "secure = \"srtp\"\nsuites = [\"NULL\"]",
-            ":33:11: trunks[0].suites[0] (carrier): unknown suite \"NULL\"; expected one of AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32, \
+            ":33:11: trunks[0].suites[0] (carrier): unknown suite \"NULL\"; expected one of: AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32, \
              AES_256_CM_HMAC_SHA1_80, AES_256_CM_HMAC_SHA1_32, AEAD_AES_128_GCM, AEAD_AES_256_GCM",
         ),
         (
