@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use media_common::counters::DropReason;
 use media_common::flow::{FlowEntry, NO_TELEPHONE_EVENT};
-use media_common::quality::{RtpSeen, RtpTerms};
+use media_common::quality::{FlowCounters, RtpSeen, RtpTerms, WINDOW};
 use media_common::rtp::{MAX_DIGIT, TELEPHONE_EVENT};
 
-use super::config::{Carries, FlowConfig, Route};
+use super::config::{Carries, FlowConfig, Route, Transform};
 use super::latch::{Gate, WellFormed};
 use super::outcome::{FlowStats, Outcome};
 use super::transform::Crypto;
@@ -123,8 +123,30 @@ impl Flow {
         self.pass(now_ns, source, datagram, out)
             .unwrap_or_else(|reason| {
                 self.stats.count_drop(reason);
+                if reason == DropReason::Replay {
+                    self.count_repeat(datagram);
+                }
                 Outcome::Drop(reason)
             })
+    }
+
+    /// A plain packet that came twice is not encrypted twice, so that no keystream is; the network
+    /// has repeated it all the same. A repeated SRTP packet is not counted: it is refused before
+    /// its tag is looked at, and could be anybody's.
+    #[cold]
+    fn count_repeat(&mut self, datagram: &[u8]) {
+        let FlowCounters {
+            highest, window, ..
+        } = self.stats.counters;
+        let is_repeat = |header: RtpHeader| {
+            let behind = u32::from((highest as u16).wrapping_sub(header.sequence));
+            behind < WINDOW && window >> behind & 1 == 1
+        };
+        let arrives_plain = matches!(self.config.transform, Transform::Encrypt { .. });
+        let is_rtp = arrives_plain && !self.is_rtcp(datagram);
+        if is_rtp && RtpHeader::parse(datagram).is_some_and(is_repeat) {
+            self.stats.incidents.duplicated = self.stats.incidents.duplicated.wrapping_add(1);
+        }
     }
 
     fn pass(

@@ -166,44 +166,42 @@ impl Call {
         self.running.get(&local).map(|flow| flow.side)
     }
 
-    pub(super) fn statuses(&self, carrier: &mut dyn Carrier) -> Vec<FlowStatus> {
+    /// Adds its flows, by stream and side.
+    pub(super) fn statuses(&self, carrier: &mut dyn Carrier, into: &mut Vec<FlowStatus>) {
         let paths = carrier.paths();
-        let mut flows: Vec<(&PlannedFlow, FlowTotals)> = self
-            .running
-            .values()
+        let mut flows: Vec<&PlannedFlow> = self.running.values().collect();
+        flows.sort_unstable_by_key(|flow| (flow.stream, flow.side, flow.local));
+        let flows: Vec<(&PlannedFlow, FlowTotals)> = flows
+            .into_iter()
             .map(|flow| (flow, carrier.totals(flow.local)))
             .collect();
-        flows.sort_by_key(|(flow, _)| (flow.stream, flow.side, flow.local));
         let heard = Heard::of(flows.iter().map(|(flow, totals)| (*flow, totals)));
-        flows
-            .iter()
-            .map(|(flow, totals)| {
-                let quality = totals.quality(flow.codec);
-                let opinion = heard.opinion(flow, quality);
-                FlowStatus {
-                    call: self.media.call(),
-                    from: flow.side,
-                    stream: flow.stream,
-                    local: flow.local,
-                    place: carrier.place(flow.local),
-                    carries: Carried::of(&flow.config.carries),
-                    coding: flow.codec,
-                    source: flow.config.source.clone(),
-                    latched: carrier.latched(flow.local),
-                    routes: flow.config.carries.routes().copied().collect(),
-                    path: path_of(flow, totals, paths),
-                    packets: totals.packets(),
-                    bytes: totals.bytes(),
-                    dropped: totals.dropped(),
-                    drops: totals.drops(),
-                    quality,
-                    mos: opinion.mos,
-                    far_end: opinion.far_end,
-                    kernel: (totals.kernel, totals.incidents),
-                    relay: (totals.relay.counters, totals.relay.incidents),
-                }
-            })
-            .collect()
+        into.extend(flows.iter().map(|(flow, totals)| {
+            let quality = totals.quality(flow.codec);
+            let opinion = heard.opinion(flow, quality);
+            FlowStatus {
+                call: self.media.call(),
+                from: flow.side,
+                stream: flow.stream,
+                local: flow.local,
+                place: carrier.place(flow.local),
+                carries: Carried::of(&flow.config.carries),
+                coding: flow.codec,
+                source: flow.config.source.clone(),
+                latched: carrier.latched(flow.local),
+                routes: flow.config.carries.routes().copied().collect(),
+                path: path_of(flow, totals, paths),
+                packets: totals.packets(),
+                bytes: totals.bytes(),
+                dropped: totals.dropped(),
+                drops: totals.drops(),
+                quality,
+                mos: opinion.mos,
+                far_end: opinion.far_end,
+                kernel: (totals.kernel, totals.incidents),
+                relay: (totals.relay.counters, totals.relay.incidents),
+            }
+        }));
     }
 
     fn media_flows(&self) -> impl Iterator<Item = &PlannedFlow> {

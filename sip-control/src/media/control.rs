@@ -203,13 +203,12 @@ impl Control {
             Input::Remove(call) => self.handle_removal(call),
             Input::Verdicts(answer) => drop(answer.send(self.carrier.verdicts())),
             Input::Flows(answer) => {
-                let carrier = &mut *self.carrier;
-                let mut flows: Vec<_> = self
-                    .calls
-                    .values()
-                    .flat_map(|call| call.statuses(carrier))
-                    .collect();
-                flows.sort_by_key(|flow| (flow.call, flow.stream, flow.from));
+                let mut calls: Vec<(&CallId, &Call)> = self.calls.iter().collect();
+                calls.sort_unstable_by_key(|(id, _)| **id);
+                let mut flows = Vec::with_capacity(self.owners.len());
+                for (_, call) in calls {
+                    call.statuses(&mut *self.carrier, &mut flows);
+                }
                 drop(answer.send(flows));
             }
             Input::Stop => {}

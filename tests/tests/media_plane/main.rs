@@ -13,6 +13,8 @@ mod lifecycle;
 #[cfg(test)]
 mod next_hops;
 #[cfg(test)]
+mod quality;
+#[cfg(test)]
 mod sockets;
 #[cfg(test)]
 mod support;

@@ -148,6 +148,18 @@ fn med_4_loss_and_disorder_are_counted_of_what_is_sent_on() {
     }
 }
 
+/// It is not sent on again under SRTP, but the network has repeated it all the same.
+#[test]
+fn med_4_a_plain_packet_that_comes_twice_is_a_duplicate_on_every_path() {
+    for transform in [Transform::Copy, Transform::Encrypt { send: key(2) }] {
+        let what = format!("{transform:?}");
+        let mut fed = Fed::new(transform);
+        [0, 1, 1, 2, 0, 3].map(|place| fed.feed(&speech(place)));
+        let quality = fed.quality();
+        assert_eq!((quality.duplicated, quality.lost), (2, 0), "{what}");
+    }
+}
+
 #[test]
 fn med_4_what_is_not_authentic_or_not_sent_counts_for_nothing() {
     let mut fed = Fed::new(Transform::Decrypt { receive: key(1) });
