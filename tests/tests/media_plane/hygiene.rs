@@ -29,13 +29,17 @@ fn packets_from_elsewhere_of_another_type_or_malformed_are_dropped_by_reason() {
         other_type[1] = 8;
         call.caller.send_raw(&other_type);
         call.caller.send_raw(&packet[..11]);
-        call.caller.send_raw(b"\0not RTP at all");
+        call.caller.send_raw(b"\x04neither RTP nor anything else");
+        call.caller.send_raw(b"\0\x01 STUN, by its first byte");
+        call.caller.send_raw(b"\x16 DTLS, by its first byte");
         assert!(call.callee.hears_nothing());
         let after = edge.verdicts();
         assert_eq!(after.drop_wrong_source - before.drop_wrong_source, 1);
         assert_eq!(after.drop_payload_type - before.drop_payload_type, 1);
         assert_eq!(after.drop_malformed - before.drop_malformed, 2);
-        assert_eq!(edge.flows(&call)[0].dropped, 4);
+        assert_eq!(after.drop_stun - before.drop_stun, 1);
+        assert_eq!(after.drop_dtls - before.drop_dtls, 1);
+        assert_eq!(edge.flows(&call)[0].dropped, 6);
         assert_eq!(talk(&mut call, 3), [3, 3], "the call goes on");
         edge.remove(&call);
     }

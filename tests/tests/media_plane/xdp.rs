@@ -41,7 +41,7 @@ fn every_pairing_arrives_whole(options: LabOptions, attach: Attach) {
             call.callee.send_rtcp();
             assert!(call.caller.receives_rtcp(CALLEE_SSRC), "RTCP, {what}");
 
-            let path = if is_plain && caller_v6 == callee_v6 {
+            let path = if is_plain {
                 MediaPath::Xdp
             } else {
                 MediaPath::AfXdp
