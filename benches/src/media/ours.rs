@@ -45,6 +45,7 @@ impl Ours {
             },
             interfaces: vec![IN.to_owned(), OUT.to_owned()],
             attach: Attach::Native,
+            attach_of: Vec::new(),
             layout: layout(),
             timeout: None,
             pin_dir: lab.bpffs().join("trunkline"),
