@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn wide_words_fold_to_what_words_of_16_bits_do() {
         let bytes: Vec<u8> = (0..300u32)
-            .map(|at| (at * 7919 >> 3) as u8 | 0x81)
+            .map(|at| ((at * 7919) >> 3) as u8 | 0x81)
             .collect();
         for len in 0..bytes.len() {
             let plain: u64 = bytes[..len]
