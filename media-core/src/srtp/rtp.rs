@@ -15,6 +15,7 @@ use super::key::MasterKey;
 use super::keys::{SessionKeys, Subject};
 use super::sources::{Claim, Sources};
 use super::trailer::Layout;
+use super::vector;
 use crate::rtp::{PacketIndex, RtpHeader};
 
 /// Protects the RTP that we send under one key.
@@ -202,6 +203,7 @@ impl SrtpReceiver {
     /// Looks at a packet whose tag [`batch::compute_tags`](super::batch::compute_tags) is to
     /// compute beside others; changes nothing.
     pub fn begin<'p>(&self, packet: &'p [u8]) -> Unverified<'p> {
+        vector::prefetch(packet);
         Unverified {
             packet,
             check: self.check(packet),
