@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use media_core::srtp::key::MasterKey;
@@ -32,6 +32,8 @@ pub struct MediaCounts {
     pub plaintext: u32,
     pub reports_sent: u32,
     pub reports_received: u32,
+    /// Interarrival jitter of what arrived (RFC 3550 section 6.4.1), milliseconds.
+    pub jitter_ms: f64,
 }
 
 struct State {
@@ -42,6 +44,8 @@ struct State {
     remote: Option<SocketAddr>,
     keys: Option<(MasterKey, MasterKey)>,
     protection: Option<Protection>,
+    /// When the packet before arrived, and the timestamp that it had.
+    before: Option<(Instant, u32)>,
 }
 
 /// RTP and RTCP of one agent; receives until it is dropped.
@@ -72,6 +76,7 @@ impl Media {
             remote: None,
             keys: None,
             protection: None,
+            before: None,
         }));
         let tasks = [
             tokio::spawn(receive(
@@ -195,8 +200,21 @@ impl State {
             ..self.pattern
         };
         match packet.get(12..).and_then(|payload| other.check(payload)) {
-            Some(index) if packet[0] == 0x80 => drop(self.counts.received.insert(index)),
+            Some(index) if packet[0] == 0x80 => {
+                self.counts.received.insert(index);
+                self.measure_jitter(&packet);
+            }
             _ => self.counts.payload_errors += 1,
+        }
+    }
+
+    fn measure_jitter(&mut self, packet: &[u8]) {
+        let now = Instant::now();
+        let timestamp = u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
+        if let Some((arrived, before)) = self.before.replace((now, timestamp)) {
+            let sent_ms = f64::from(timestamp.wrapping_sub(before).cast_signed()) / 8.0;
+            let apart_ms = now.duration_since(arrived).as_secs_f64() * 1000.0 - sent_ms;
+            self.counts.jitter_ms += (apart_ms.abs() - self.counts.jitter_ms) / 16.0;
         }
     }
 
