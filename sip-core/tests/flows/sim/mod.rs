@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use media_core::ports::RealmId;
-use media_core::report::{MediaEvent, MediaReport};
-use media_core::session::{CallId, Session};
+use media_core::report::{Digit, MediaEvent, MediaReport};
+use media_core::session::{CallId, Session, Side};
 use media_core::srtp::profile::Suite;
 use sip_core::stack::{
     CallRecord, Command, Event, EventKind, Listener, MediaCommand, Stack, StackConfig, TransmitId,
@@ -344,6 +344,15 @@ impl World {
             call,
             silent_for: Duration::from_secs(60),
         };
+        self.stack.handle_media(self.now, event);
+        self.flush();
+    }
+
+    /// A telephone event with that code came from a side.
+    pub(crate) fn digit(&mut self, from: Side, code: u8) {
+        let call = *self.sessions.keys().next().expect("a session");
+        let digit = Digit::from_event_code(code).expect("a digit");
+        let event = MediaEvent::Digit { call, from, digit };
         self.stack.handle_media(self.now, event);
         self.flush();
     }
