@@ -189,10 +189,15 @@ type Protect = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_int, c_uint
 type Unprotect = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_int, c_uint) -> c_int;
 
 /// The functions of the library, found once.
+type Init = unsafe extern "C" fn() -> c_int;
+type Version = unsafe extern "C" fn() -> *const c_char;
+type Create = unsafe extern "C" fn(*mut *mut c_void, *mut Policy) -> c_int;
+type Dealloc = unsafe extern "C" fn(*mut c_void) -> c_int;
+
 struct Library {
-    version: unsafe extern "C" fn() -> *const c_char,
-    create: unsafe extern "C" fn(*mut *mut c_void, *mut Policy) -> c_int,
-    dealloc: unsafe extern "C" fn(*mut c_void) -> c_int,
+    version: Version,
+    create: Create,
+    dealloc: Dealloc,
     protect: Protect,
     unprotect: Unprotect,
     protect_rtcp: Protect,
@@ -221,7 +226,7 @@ impl Library {
             return None;
         }
         macro_rules! symbol {
-            ($name:literal) => {{
+            ($name:literal, $signature:ty) => {{
                 // SAFETY: the handle is open and the name NUL-terminated.
                 let symbol = unsafe { libc::dlsym(handle, $name.as_ptr()) };
                 if symbol.is_null() {
@@ -229,24 +234,24 @@ impl Library {
                 }
                 // SAFETY: the types are those of libsrtp 2.5's srtp.h, whose ABI is that of
                 // every libsrtp2.so.1 from 2.3 on.
-                unsafe { std::mem::transmute(symbol) }
+                unsafe { std::mem::transmute::<*mut c_void, $signature>(symbol) }
             }};
         }
-        let init: unsafe extern "C" fn() -> c_int = symbol!(c"srtp_init");
+        let init = symbol!(c"srtp_init", Init);
         let library = Library {
-            version: symbol!(c"srtp_get_version_string"),
-            create: symbol!(c"srtp_create"),
-            dealloc: symbol!(c"srtp_dealloc"),
-            protect: symbol!(c"srtp_protect_mki"),
-            unprotect: symbol!(c"srtp_unprotect_mki"),
-            protect_rtcp: symbol!(c"srtp_protect_rtcp_mki"),
-            unprotect_rtcp: symbol!(c"srtp_unprotect_rtcp_mki"),
-            cm_128_80: symbol!(c"srtp_crypto_policy_set_rtp_default"),
-            cm_128_32: symbol!(c"srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32"),
-            cm_256_80: symbol!(c"srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80"),
-            cm_256_32: symbol!(c"srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32"),
-            gcm_128: symbol!(c"srtp_crypto_policy_set_aes_gcm_128_16_auth"),
-            gcm_256: symbol!(c"srtp_crypto_policy_set_aes_gcm_256_16_auth"),
+            version: symbol!(c"srtp_get_version_string", Version),
+            create: symbol!(c"srtp_create", Create),
+            dealloc: symbol!(c"srtp_dealloc", Dealloc),
+            protect: symbol!(c"srtp_protect_mki", Protect),
+            unprotect: symbol!(c"srtp_unprotect_mki", Unprotect),
+            protect_rtcp: symbol!(c"srtp_protect_rtcp_mki", Protect),
+            unprotect_rtcp: symbol!(c"srtp_unprotect_rtcp_mki", Unprotect),
+            cm_128_80: symbol!(c"srtp_crypto_policy_set_rtp_default", SetPolicy),
+            cm_128_32: symbol!(c"srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32", SetPolicy),
+            cm_256_80: symbol!(c"srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80", SetPolicy),
+            cm_256_32: symbol!(c"srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32", SetPolicy),
+            gcm_128: symbol!(c"srtp_crypto_policy_set_aes_gcm_128_16_auth", SetPolicy),
+            gcm_256: symbol!(c"srtp_crypto_policy_set_aes_gcm_256_16_auth", SetPolicy),
         };
         // SAFETY: called once, before any other function.
         let status = unsafe { init() };
