@@ -9,8 +9,10 @@ use media_core::srtp::SrtpReceiver;
 use media_core::srtp::key::MasterKey;
 use media_core::srtp::profile::Suite;
 
+use trunkline_tests::sys::attach_xdp_pass;
+
 use super::frames::{FILL, PAYLOAD, Ports, RTP};
-use super::lab::{Lab, SINK};
+use super::lab::{IN, Lab, SINK};
 use super::ours::Ours;
 use super::rtpengine::Rtpengine;
 use super::skb_source::{RtpSource, Source, SrtpSource};
@@ -20,7 +22,7 @@ use super::sys::Policy;
 pub const CALLS: u16 = 500;
 pub const SUITE: Suite = Suite::AesCm128HmacSha1_80;
 /// Priority of the contenders: above what measures the CPU time that is left, below the generator.
-const PRIORITY: u8 = 10;
+pub const PRIORITY: u8 = 10;
 
 /// Which leg is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,12 @@ pub fn start(lab: &Lab, way: Way, crypto: Crypto, cpus: &[usize]) -> Result<Box<
         Way::Rtpengine => Box::new(Rtpengine::start(lab, crypto, cpus, policy)?),
         _ => Box::new(Ours::start(lab, way, crypto, cpus, policy)?),
     };
-    check(lab, &*relay).with_context(|| format!("{} with {crypto:?}", way.name()))?;
+    // What an XDP program redirects arrives only where there is a program too.
+    let _pass = match (way, crypto) {
+        (Way::OursXdp, Crypto::None) => Some(lab.sink.enter(|| attach_xdp_pass(IN))??),
+        _ => None,
+    };
+    check(lab, relay.calls()).with_context(|| format!("{} with {crypto:?}", way.name()))?;
     Ok(relay)
 }
 
@@ -112,10 +119,10 @@ fn source_from(lab: &Lab, calls: &[Call], first: u16, is_timed: bool) -> Result<
 }
 
 /// Sends a few packets of one call and receives them at the sink, as what they should be there.
-fn check(lab: &Lab, relay: &dyn Relay) -> Result<()> {
+fn check(lab: &Lab, calls: &[Call]) -> Result<()> {
     const PACKETS: u64 = 5;
-    let call = relay.calls().last().context("no calls")?;
-    let number = relay.calls().len() as u16 - 1;
+    let call = calls.last().context("no calls")?;
+    let number = calls.len() as u16 - 1;
     let receiver = lab
         .sink
         .enter(|| UdpSocket::bind((SINK, far_port(number))))??;

@@ -5,12 +5,15 @@
 
 pub mod contender;
 pub mod crypto_section;
+pub mod flow_churn;
 pub mod forwarder;
 pub mod frames;
 pub mod kernel;
 pub mod lab;
+pub mod latency;
 pub mod measure;
 pub mod meter;
+pub mod meter_check;
 pub mod nat;
 pub mod ng;
 pub mod ours;
@@ -62,6 +65,9 @@ const SECTIONS: &[(&str, Measure)] = &[
     ("srtp_relay", srtp_relay::measure),
     ("rtp_relay_socket", rtp_relay::measure),
     ("srtp_crypto", crypto_section::measure),
+    ("latency", latency::measure),
+    ("flow_churn", flow_churn::measure),
+    ("meter", meter_check::measure),
 ];
 
 /// Measures and prints.

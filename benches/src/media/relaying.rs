@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bench_ebpf::name;
 
-use super::contender::{CALLS, Call, Crypto, Way, far_port, source};
-use super::kernel::{Attached, Programs, Traffic};
-use super::lab::{IN, Lab, OUT};
+use super::contender::{CALLS, Call, Crypto, Relay, Way, far_port, source, start};
+use super::kernel::{Arrived, Attached, Programs, Traffic};
+use super::lab::{EGRESS_MAC, IN, Lab, OUT, SINK_MAC};
 use super::measure::{alone, go_on};
 use super::meter::{self, DRAIN, LONGEST, Use};
 use super::ours;
@@ -36,6 +36,25 @@ pub struct Stage<'a> {
     edge: Programs,
     /// The live-frame generator.
     source: Programs,
+}
+
+/// As what packets reach the sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Egress {
+    /// From a socket, or from an AF_XDP socket in copy mode.
+    Skb,
+    /// Redirected by an XDP program: veth wants a program at the far end.
+    Xdp,
+}
+
+impl Egress {
+    /// How a relay's packets leave.
+    pub fn of(way: Way, crypto: Crypto) -> Egress {
+        match (way, crypto) {
+            (Way::OursXdp, Crypto::None) => Egress::Xdp,
+            _ => Egress::Skb,
+        }
+    }
 }
 
 /// A turn's outcome.
@@ -87,7 +106,53 @@ impl<'a> Stage<'a> {
         rate: f64,
         time: Duration,
     ) -> Result<Turn> {
-        let _sink = self.sink.attach_tc(name::TC_SINK, &self.lab.sink, IN)?;
+        self.passing_turn(Egress::Skb, source, rate, time)
+    }
+
+    /// Turns with timed packets through whatever is in the edge; what arrived in all of them,
+    /// and the share of the packets that did not.
+    pub fn timed_turns(
+        &mut self,
+        egress: Egress,
+        source: &mut dyn Source,
+        rate: f64,
+        turns: usize,
+    ) -> Result<(Arrived, f64)> {
+        let _sink = self.attach_sink(egress)?;
+        self.sink.reset_sink(true)?;
+        let mut sent = 0;
+        for _ in 0..turns {
+            sent += self.turn(source, rate, LONGEST)?.used.sent;
+        }
+        let arrived = self.sink.arrived()?;
+        let loss = 1.0 - arrived.packets as f64 / sent as f64;
+        Ok((arrived, loss))
+    }
+
+    /// Puts the bare redirect into the edge.
+    pub fn attach_bare(&mut self) -> Result<Attached> {
+        self.edge.set_out(&self.lab.edge, OUT)?;
+        self.edge.set_macs(SINK_MAC, EGRESS_MAC)?;
+        self.edge.attach_xdp(name::BARE, &self.lab.edge, IN)
+    }
+
+    fn attach_sink(&mut self, egress: Egress) -> Result<Attached> {
+        match egress {
+            Egress::Skb => self.sink.attach_tc(name::TC_SINK, &self.lab.sink, IN),
+            Egress::Xdp => self.sink.attach_xdp(name::SINK, &self.lab.sink, IN),
+        }
+    }
+
+    /// One turn through whatever is in the edge.
+    pub fn passing_turn(
+        &mut self,
+        egress: Egress,
+        source: &mut dyn Source,
+        rate: f64,
+        time: Duration,
+    ) -> Result<Turn> {
+        let _sink = self.attach_sink(egress)?;
+        self.sink.reset_sink(false)?;
         self.turn(source, rate, time)
     }
 
@@ -101,6 +166,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Turn> {
         let mut source = source(self.lab, &unrelayed(crypto), false)?;
         let _drop = self.attach_drop(way)?;
+        self.sink.reset_sink(false)?;
         self.turn(&mut *source, rate, time)
     }
 
@@ -116,19 +182,36 @@ impl<'a> Stage<'a> {
         go_on()?;
         let time = time.min(LONGEST);
         source.prepare((rate * time.as_secs_f64()) as u64 + BATCH as u64)?;
-        self.sink.reset_sink(false)?;
+        let before = self.sink.arrived()?.packets;
         std::thread::sleep(REST);
         let cpus = self.cpus.clone();
         let used = alone(&self.lab.source, self.generator_cpu, || {
             meter::turn(source, rate, time, &cpus)
         })?;
-        let arrived = self.sink.arrived()?.packets;
+        let arrived = self.sink.arrived()?.packets - before;
+        self.settle()?;
         Ok(Turn { used, arrived })
+    }
+
+    /// Waits until what a relay has queued is through: the next turn must not count it.
+    fn settle(&mut self) -> Result<()> {
+        const QUIET: Duration = Duration::from_millis(20);
+        const PATIENCE: u32 = 250;
+        let mut last = self.sink.arrived()?.packets;
+        for _ in 0..PATIENCE {
+            std::thread::sleep(QUIET);
+            let now = self.sink.arrived()?.packets;
+            if now == last {
+                return Ok(());
+            }
+            last = now;
+        }
+        bail!("a relay still sends five seconds after the last packet")
     }
 }
 
 /// Calls as a generator needs them, without a relay.
-fn unrelayed(crypto: Crypto) -> Vec<Call> {
+pub fn unrelayed(crypto: Crypto) -> Vec<Call> {
     (0..CALLS)
         .map(|number| Call {
             ports: (far_port(number), far_port(number)),
@@ -162,14 +245,22 @@ pub struct Trial {
 }
 
 /// Searches by halves between a rate that works and one that does not.
-pub fn capacity(steps: usize, mut trial: impl FnMut(f64) -> Result<Trial>) -> Result<Capacity> {
+///
+/// What arrives late is lost here: sockets' buffers together hold more than a trial sends. Every
+/// trial after one that lost packets begins with a new relay: in rtpengine (10.5) a flow whose
+/// socket's buffer has once been full stays silent.
+fn search(
+    steps: usize,
+    loss: f64,
+    mut trial: impl FnMut(f64) -> Result<Trial>,
+) -> Result<Capacity> {
     let (mut good, mut bad) = (0.0_f64, f64::INFINITY);
     let mut is_generators_limit = false;
     let mut rate = 100_000.0;
     let mut refinements = 0;
     while refinements < steps {
         let result = trial(rate)?;
-        if result.loss <= LOSS {
+        if result.loss <= loss {
             good = good.max(result.offered);
             if result.offered < 0.97 * rate {
                 is_generators_limit = true;
@@ -198,15 +289,58 @@ pub fn capacity(steps: usize, mut trial: impl FnMut(f64) -> Result<Trial>) -> Re
     })
 }
 
+/// Which packets a search sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    Skb,
+    /// Live frames, which only our XDP program can take: a packet socket's own CPU time would be
+    /// the limit.
+    Live,
+}
+
 impl Stage<'_> {
-    /// A trial with ordinary packets.
-    pub fn skb_trial(
+    /// The highest rate of a relay, with relays of its own.
+    pub fn capacity(
         &mut self,
+        way: Way,
+        crypto: Crypto,
+        offer: Offer,
+        steps: usize,
+        time: Duration,
+    ) -> Result<Capacity> {
+        let lab = self.lab;
+        let egress = Egress::of(way, crypto);
+        let mut running: Option<(Box<dyn Relay>, Box<dyn Source>)> = None;
+        search(steps, LOSS, |rate| {
+            let (relay, mut packets) = match running.take() {
+                Some(running) => running,
+                None => {
+                    let relay = start(lab, way, crypto, &self.cpus)?;
+                    let packets = source(lab, relay.calls(), false)?;
+                    self.begin_live()?;
+                    (relay, packets)
+                }
+            };
+            let trial = match offer {
+                Offer::Live => self.live_trial(rate, time)?,
+                Offer::Skb => self.skb_trial(egress, &mut *packets, rate, time)?,
+            };
+            if trial.loss <= LOSS {
+                running = Some((relay, packets));
+            }
+            Ok(trial)
+        })
+    }
+
+    /// A trial with ordinary packets.
+    fn skb_trial(
+        &mut self,
+        egress: Egress,
         source: &mut dyn Source,
         rate: f64,
         time: Duration,
     ) -> Result<Trial> {
-        let turn = self.relay_turn(source, rate, time)?;
+        let turn = self.passing_turn(egress, source, rate, time)?;
         Ok(Trial {
             offered: turn.used.rate(),
             throughput: turn.throughput(),
@@ -215,15 +349,15 @@ impl Stage<'_> {
     }
 
     /// To be called before the first [`Stage::live_trial`] with a relay.
-    pub fn begin_live(&mut self) -> Result<()> {
+    fn begin_live(&mut self) -> Result<()> {
         self.source.reset_states(LIVE_FIRST)?;
         self.source.set_out(&self.lab.source, OUT)
     }
 
     /// A trial with live frames, for a relay of ours by XDP: RTP of the calls, in random order.
-    pub fn live_trial(&mut self, rate: f64, time: Duration) -> Result<Trial> {
+    fn live_trial(&mut self, rate: f64, time: Duration) -> Result<Trial> {
         go_on()?;
-        let _sink = self.sink.attach_tc(name::TC_SINK, &self.lab.sink, IN)?;
+        let _sink = self.attach_sink(Egress::Skb)?;
         self.source.set_traffic(&Traffic {
             flows: CALLS.into(),
             per_address: CALLS.into(),
@@ -241,6 +375,7 @@ impl Stage<'_> {
         })?;
         std::thread::sleep(DRAIN);
         let arrived = self.sink.arrived()?.packets;
+        self.settle()?;
         let offered = 1e9 / each.as_nanos().max(1) as f64;
         Ok(Trial {
             offered,

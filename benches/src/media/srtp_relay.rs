@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::contender::{Crypto, Way, source, start};
 use super::lab::Lab;
 use super::measure::median;
-use super::relaying::{Capacity, Stage, Turn, capacity};
+use super::relaying::{Capacity, Offer, Stage, Turn};
 use super::report::{Aim, Section, rounded, short};
 use super::{Objects, Options};
 
@@ -97,14 +97,14 @@ impl Plan {
                 .or_default();
             cell.add(&turn, drops[rate]);
         }
+        drop((relay, source));
         if self.capacity.contains(&way) && self.directions.first() == Some(&crypto) {
+            let offer = match way {
+                Way::OursXdp => Offer::Live,
+                _ => Offer::Skb,
+            };
             let time = self.time.div_f64(1.5);
-            stage.begin_live()?;
-            // Live frames for ours by XDP: with a packet socket the generator's CPU is the limit.
-            let capacity = capacity(self.steps, |rate| match way {
-                Way::OursXdp => stage.live_trial(rate, time),
-                _ => stage.skb_trial(&mut *source, rate, time),
-            })?;
+            let capacity = stage.capacity(way, crypto, offer, self.steps, time)?;
             results
                 .capacities
                 .entry(way.name())

@@ -48,6 +48,23 @@ pub enum Policy {
 
 /// Schedules the calling thread so. Threads that it starts later inherit it.
 pub fn schedule(policy: Policy) -> io::Result<()> {
+    schedule_thread(0, policy)
+}
+
+/// Schedules the thread of this process that has that name so.
+pub fn schedule_thread_named(name: &str, policy: Policy) -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/task")?.flatten() {
+        let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let thread = entry.file_name().to_str().and_then(|id| id.parse().ok());
+        if let (true, Some(thread)) = (comm.trim_end() == name, thread) {
+            return schedule_thread(thread, policy);
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// 0 is the calling thread.
+fn schedule_thread(thread: libc::pid_t, policy: Policy) -> io::Result<()> {
     let (policy, priority) = match policy {
         Policy::RealTime(priority) => (libc::SCHED_RR, priority),
         Policy::Ordinary => (libc::SCHED_OTHER, 0),
@@ -56,8 +73,8 @@ pub fn schedule(policy: Policy) -> io::Result<()> {
     let parameters = libc::sched_param {
         sched_priority: priority.into(),
     };
-    // SAFETY: the pointer is to a local; 0 is the calling thread.
-    check(unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) }).map(drop)
+    // SAFETY: the pointer is to a local.
+    check(unsafe { libc::sched_setscheduler(thread, policy, &raw const parameters) }).map(drop)
 }
 
 /// Lets the calling thread run on these CPUs only. Threads that it starts later inherit it.
