@@ -133,7 +133,6 @@ fn tap(stage: &Stage, (caller, callee): (Party, Party)) -> Vec<Tap> {
 fn expected_path(stage: &Stage, (caller, callee): (Party, Party)) -> &'static str {
     match stage {
         Stage::Loopback { .. } => "socket",
-        Stage::Lab { ipv6, .. } if ipv6.len() == 1 => "af_xdp",
         Stage::Lab { .. } if caller.is_secure() || callee.is_secure() => "af_xdp",
         Stage::Lab { .. } => "xdp",
     }
