@@ -43,6 +43,11 @@ impl<C: Context> Contexts<C> {
         self.current.as_deref_mut().ok_or(DropReason::BadEntry)
     }
 
+    /// The context of the key in use, to look at.
+    pub(super) fn seen(&self) -> Option<&C> {
+        self.current.as_deref()
+    }
+
     fn is_current(&self, key: &MasterKey) -> bool {
         self.current
             .as_ref()

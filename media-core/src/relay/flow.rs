@@ -10,6 +10,7 @@ use media_common::rtp::{MAX_DIGIT, TELEPHONE_EVENT};
 use super::config::{Carries, FlowConfig, Route, Transform};
 use super::latch::{Gate, WellFormed};
 use super::outcome::{FlowStats, Outcome};
+use super::tags::{Begun, Lacking, Tags};
 use super::transform::Crypto;
 use crate::rtcp::{self, Reports, RtcpHeader};
 use crate::rtp::{self, Foreign, RtpHeader};
@@ -120,7 +121,50 @@ impl Flow {
         datagram: &[u8],
         out: &mut [u8],
     ) -> Outcome {
-        self.pass(now_ns, source, datagram, out)
+        self.outcome(now_ns, source, datagram, out, Tags::AtOnce)
+    }
+
+    /// Looks at a packet that [`Flow::relay_begun`] is to relay; changes nothing. Between the two
+    /// goes [`compute_tags`](super::compute_tags), over packets of any flows.
+    #[inline]
+    pub fn begin<'p>(&self, source: SocketAddr, datagram: &'p [u8]) -> Begun<'p> {
+        let is_admitted = self.gate.check(source).is_ok();
+        match self.check_form(datagram) {
+            Ok((WellFormed { rtcp: false }, _)) if is_admitted => self.crypto.begin(datagram),
+            // Refused, whatever its tag; or RTCP, which is rare.
+            _ => Begun::unseen(datagram),
+        }
+    }
+
+    /// As [`Flow::relay`], but for the tag of what leaves, which
+    /// [`write_tags`](super::write_tags) writes: not before may it leave. Packets of one flow
+    /// are relayed in the order of their arrival.
+    #[inline]
+    pub fn relay_begun(
+        &mut self,
+        now_ns: u64,
+        source: SocketAddr,
+        begun: &Begun<'_>,
+        out: &mut [u8],
+    ) -> (Outcome, Lacking) {
+        let mut lacking = Lacking::nothing();
+        let tags = Tags::Together {
+            begun,
+            lacking: &mut lacking,
+        };
+        let outcome = self.outcome(now_ns, source, begun.datagram, out, tags);
+        (outcome, lacking)
+    }
+
+    fn outcome(
+        &mut self,
+        now_ns: u64,
+        source: SocketAddr,
+        datagram: &[u8],
+        out: &mut [u8],
+        tags: Tags<'_, '_>,
+    ) -> Outcome {
+        self.pass(now_ns, source, datagram, out, tags)
             .unwrap_or_else(|reason| {
                 self.stats.count_drop(reason);
                 if reason == DropReason::Replay {
@@ -155,6 +199,7 @@ impl Flow {
         source: SocketAddr,
         datagram: &[u8],
         out: &mut [u8],
+        tags: Tags<'_, '_>,
     ) -> Result<Outcome, DropReason> {
         self.gate.check(source)?;
         let (packet, rtp) = self.check_form(datagram)?;
@@ -166,7 +211,7 @@ impl Flow {
         let event = self.config.telephone_event;
         let (len, admitted) =
             self.crypto
-                .transform(packet, datagram, out, to.is_some(), |plain| {
+                .transform(packet, datagram, out, to.is_some(), tags, |plain| {
                     clear = Clear::read(packet, rtp.as_ref(), event, plain);
                 })?;
         let to = to.ok_or(DropReason::NoPeer)?;

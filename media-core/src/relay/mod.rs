@@ -12,9 +12,11 @@ mod flow;
 pub mod frame;
 mod latch;
 mod outcome;
+mod tags;
 mod transform;
 
 pub use config::{Carries, FlowConfig, Route, Source, Transform};
 pub use flow::Flow;
 pub(crate) use latch::is_allowed;
 pub use outcome::{FlowStats, Outcome};
+pub use tags::{Begun, Lacking, compute_tags, write_tags};

@@ -5,6 +5,7 @@ use media_common::counters::DropReason;
 use super::config::{FlowConfig, Transform};
 use super::contexts::Contexts;
 use super::latch::{Admitted, WellFormed};
+use super::tags::{Begun, Tags};
 use crate::srtp::{SrtcpReceiver, SrtcpSender, SrtpReceiver, SrtpSender};
 
 /// What a flow does to packets, and the contexts that it does it with.
@@ -73,6 +74,18 @@ impl Crypto {
         };
     }
 
+    /// Looks at RTP whose tag is to be computed beside others'.
+    pub(super) fn begin<'p>(&self, datagram: &'p [u8]) -> Begun<'p> {
+        let receiver = match self.mode {
+            Mode::Decrypt | Mode::Reencrypt => self.receivers.rtp.seen(),
+            Mode::Blocked | Mode::Copy | Mode::PassThrough | Mode::Encrypt => None,
+        };
+        match receiver {
+            Some(receiver) => Begun::by(receiver, datagram),
+            None => Begun::unseen(datagram),
+        }
+    }
+
     /// Takes `datagram` off its leg and, if it `leaves`, puts it on the other into `out`.
     ///
     /// A packet that does not leave is still authenticated, so that the rollover counter
@@ -86,6 +99,7 @@ impl Crypto {
         datagram: &[u8],
         out: &mut [u8],
         leaves: bool,
+        mut tags: Tags<'_, '_>,
         read: impl FnOnce(&[u8]),
     ) -> Result<(usize, Admitted), DropReason> {
         match self.mode {
@@ -99,24 +113,24 @@ impl Crypto {
                 Ok((datagram.len(), Admitted::by_form(packet)))
             }
             Mode::Decrypt => {
-                let (len, admitted) = self.receivers.unprotect(packet, datagram, out)?;
+                let (len, admitted) = self.receivers.unprotect(packet, datagram, out, &tags)?;
                 read(out.get(..len).unwrap_or_default());
                 Ok((len, admitted))
             }
             Mode::Encrypt => {
                 read(datagram);
                 let len = if leaves {
-                    self.senders.protect(packet, datagram, out)?
+                    self.senders.protect(packet, datagram, out, &mut tags)?
                 } else {
                     0
                 };
                 Ok((len, Admitted::by_form(packet)))
             }
             Mode::Reencrypt => {
-                let (len, admitted) = self.receivers.unprotect(packet, datagram, out)?;
+                let (len, admitted) = self.receivers.unprotect(packet, datagram, out, &tags)?;
                 read(out.get(..len).unwrap_or_default());
                 let len = if leaves {
-                    self.senders.protect_in_place(packet, out, len)?
+                    self.senders.protect_in_place(packet, out, len, &mut tags)?
                 } else {
                     0
                 };
@@ -132,11 +146,12 @@ impl Receivers {
         packet: WellFormed,
         datagram: &[u8],
         out: &mut [u8],
+        tags: &Tags<'_, '_>,
     ) -> Result<(usize, Admitted), DropReason> {
-        let (len, proof) = if packet.rtcp {
-            self.rtcp.current()?.unprotect(datagram, out)?
-        } else {
-            self.rtp.current()?.unprotect(datagram, out)?
+        let (len, proof) = match tags.unverified() {
+            _ if packet.rtcp => self.rtcp.current()?.unprotect(datagram, out)?,
+            Some(begun) => self.rtp.current()?.unprotect_begun(begun, out)?,
+            None => self.rtp.current()?.unprotect(datagram, out)?,
         };
         Ok((len, Admitted::by_tag(&proof)))
     }
@@ -148,12 +163,18 @@ impl Senders {
         packet: WellFormed,
         datagram: &[u8],
         out: &mut [u8],
+        tags: &mut Tags<'_, '_>,
     ) -> Result<usize, DropReason> {
-        Ok(if packet.rtcp {
-            self.rtcp.current()?.protect(datagram, out)?
-        } else {
-            self.rtp.current()?.protect(datagram, out)?
-        })
+        if packet.rtcp {
+            return Ok(self.rtcp.current()?.protect(datagram, out)?);
+        }
+        let sender = self.rtp.current()?;
+        let Some(later) = tags.later() else {
+            return Ok(sender.protect(datagram, out)?);
+        };
+        let (len, untagged) = sender.protect_untagged(datagram, out)?;
+        *later = Some(untagged);
+        Ok(len)
     }
 
     fn protect_in_place(
@@ -161,11 +182,17 @@ impl Senders {
         packet: WellFormed,
         out: &mut [u8],
         len: usize,
+        tags: &mut Tags<'_, '_>,
     ) -> Result<usize, DropReason> {
-        Ok(if packet.rtcp {
-            self.rtcp.current()?.protect_in_place(out, len)?
-        } else {
-            self.rtp.current()?.protect_in_place(out, len)?
-        })
+        if packet.rtcp {
+            return Ok(self.rtcp.current()?.protect_in_place(out, len)?);
+        }
+        let sender = self.rtp.current()?;
+        let Some(later) = tags.later() else {
+            return Ok(sender.protect_in_place(out, len)?);
+        };
+        let (len, untagged) = sender.protect_in_place_untagged(out, len)?;
+        *later = Some(untagged);
+        Ok(len)
     }
 }

@@ -2,6 +2,7 @@
 
 mod counting;
 mod latch;
+mod together;
 
 use std::net::SocketAddr;
 

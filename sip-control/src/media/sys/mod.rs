@@ -14,4 +14,4 @@ pub(super) use cache::prefetch_value;
 pub(super) use datagrams::{Datagrams, LONGEST, Marks, Outgoing, TURN, report_marks, send};
 pub(super) use ethtool::receive_queues;
 pub(super) use table::FlowTable;
-pub(super) use xsk::{BATCH, BindError, FRAME, Receive, Transmit, open as open_xsk};
+pub(super) use xsk::{BATCH, BindError, FRAME, Receive, Room, Transmit, open as open_xsk};

@@ -1,8 +1,10 @@
 //! A worker's sockets: a side that receives and a side that sends, by interface.
 
+use std::ops::Range;
+
 use media_common::counters::DropReason;
 
-use crate::media::sys::{FRAME, Receive, Transmit};
+use crate::media::sys::{Receive, Room, Transmit};
 
 /// A bound socket.
 pub(super) struct Port {
@@ -44,22 +46,23 @@ impl Exits {
         self.0.iter().position(|exit| exit.ifindex == ifindex)
     }
 
-    /// An empty frame to send there; the same one until [`Exits::queue`].
+    /// An empty frame to send there.
     #[inline]
-    pub(super) fn room(&mut self, exit: usize) -> Result<&mut [u8; FRAME], DropReason> {
+    pub(super) fn room(&mut self, exit: usize) -> Result<Room, DropReason> {
         let exit = self.0.get_mut(exit).ok_or(DropReason::BadEntry)?;
         exit.transmit.room().ok_or(DropReason::TransmitFull)
     }
 
-    /// Queues what lies at `packet` in the frame of that exit.
+    /// Queues what lies at `packet` in a frame of that exit.
     #[inline]
     pub(super) fn queue(
         &mut self,
         exit: usize,
-        packet: std::ops::Range<usize>,
+        room: Room,
+        packet: Range<usize>,
     ) -> Result<(), DropReason> {
         let exit = self.0.get_mut(exit).ok_or(DropReason::BadEntry)?;
-        if !exit.transmit.commit(packet) {
+        if !exit.transmit.commit(room, packet) {
             return Err(DropReason::TooLong);
         }
         exit.is_queued = true;

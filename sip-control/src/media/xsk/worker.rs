@@ -1,22 +1,24 @@
 //! One worker: frames in by its sockets, relayed, frames out by its sockets.
 //!
 //! ```text
-//!   receive frame ─ parse ─ slot by index ─ Flow::relay ─► transmit frame ─ headers ─ queue ─ flush
+//!   receive frame ─ parse ─ slot by index ─ Flow::relay ─► transmit frame ─ tag ─ headers ─ queue ─ flush
 //! ```
 //!
 //! Per packet: no allocation, no log, no lock but the flow's own.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use media_common::counters::{DropReason, Verdicts};
-use media_core::relay::Outcome;
+use media_common::flow::NextHop;
 use media_core::relay::frame::{self, MAX_HEADERS, PassReason, UdpFrame};
+use media_core::relay::{self, Begun, Lacking, Outcome};
 
 use super::ports::{self, Exits, Port};
 use crate::media::shared_hops::HopCache;
 use crate::media::slots::{FlowReports, Latched, SharedVerdicts, Slots};
-use crate::media::sys::{BATCH, FRAME, Receive};
+use crate::media::sys::{BATCH, FRAME, Receive, Room};
 
 /// How many packets ahead of the one at hand are fetched into the cache.
 const AHEAD: usize = 4;
@@ -42,10 +44,24 @@ struct Relay {
 }
 
 /// A packet whose headers are read.
-struct Arrived {
+struct Arrived<'p> {
     frame: UdpFrame,
+    datagram: &'p [u8],
     /// Of its flow.
     index: u32,
+}
+
+/// A packet that is relayed, and lacks its tag and its headers.
+struct Leaving {
+    room: Room,
+    exit: usize,
+    /// Bytes of UDP payload, from [`MAX_HEADERS`] on.
+    len: usize,
+    from: SocketAddr,
+    to: SocketAddr,
+    dscp: Option<u8>,
+    next_hop: NextHop,
+    lacking: Lacking,
 }
 
 /// What a round has found.
@@ -111,43 +127,43 @@ impl Worker {
 impl Relay {
     /// Relays a group of packets into queues, or counts why not.
     ///
-    /// Each step is done for all of them before the next: what a packet needs next is then on
-    /// its way into the cache while the others take their step.
+    /// Each step is done for all of them before the next. So what a packet needs next is on its
+    /// way into the cache while the others take their step, and tags are computed together.
+    /// One flow is locked at a time, and none between the steps: there is no order of locks to
+    /// keep. Control may change a flow meanwhile; what was begun under another key is then
+    /// checked anew (`media_core::srtp::batch`).
     fn take(&mut self, now_ns: u64, receive: &Receive, group: Range<usize>) {
-        let mut arrived: [Option<Arrived>; GROUP] = [const { None }; GROUP];
-        for (arrived, place) in arrived.iter_mut().zip(group.clone()) {
+        let verdicts = &mut self.verdicts;
+        let mut arrived = [const { None }; GROUP];
+        for (arrived, place) in arrived.iter_mut().zip(group) {
             receive.prefetch(place + AHEAD);
-            match self.arrived(receive.frame(place)) {
-                Ok(packet) => {
-                    self.slots.prefetch(packet.index);
-                    *arrived = Some(packet);
-                }
-                Err(reason) => self.verdicts.count_drop(reason),
-            }
+            *arrived = kept(verdicts, Arrived::read(&self.slots, receive.frame(place)));
         }
         for packet in arrived.iter().flatten() {
             self.slots.prefetch_flow(packet.index);
         }
-        for (packet, place) in arrived.iter().zip(group) {
-            let Some(packet) = packet else { continue };
-            match self.relay(now_ns, receive.frame(place), packet) {
-                Ok(()) => self.verdicts.relayed += 1,
-                Err(reason) => self.verdicts.count_drop(reason),
+        let mut begun = [const { None }; GROUP];
+        for (begun, packet) in begun.iter_mut().zip(&arrived) {
+            let result = packet.as_ref().map(|packet| packet.begin(&self.slots));
+            *begun = result.and_then(|result| kept(verdicts, result));
+        }
+        relay::compute_tags(begun.iter_mut().flatten());
+
+        let mut leaving = [const { None }; GROUP];
+        for (leaving, packet) in leaving.iter_mut().zip(arrived.iter().zip(&begun)) {
+            if let (Some(packet), Some(begun)) = packet {
+                let result = self.relay(now_ns, packet, begun);
+                *leaving = kept(&mut self.verdicts, result);
             }
         }
-    }
-
-    /// What the headers say, and whose packet it is.
-    fn arrived(&self, received: &[u8]) -> Result<Arrived, DropReason> {
-        let frame = frame::parse(received).map_err(drop_reason)?;
-        let index = self
-            .slots
-            .index_of(frame.destination)
-            .ok_or(DropReason::BadEntry)?;
-        if !frame::has_valid_checksum(received, &frame) {
-            return Err(DropReason::Malformed);
+        relay::write_tags(leaving.iter_mut().flatten().map(Leaving::payload));
+        for (leaving, packet) in leaving.into_iter().zip(&arrived) {
+            if let (Some(leaving), Some(packet)) = (leaving, packet) {
+                let result = self.queue(leaving, packet);
+                let queued = kept(&mut self.verdicts, result);
+                self.verdicts.relayed += u64::from(queued.is_some());
+            }
         }
-        Ok(Arrived { frame, index })
     }
 
     /// Sends what was queued.
@@ -159,11 +175,13 @@ impl Relay {
         }
     }
 
-    fn relay(&mut self, now_ns: u64, received: &[u8], packet: &Arrived) -> Result<(), DropReason> {
-        let arrived = &packet.frame;
-        let datagram = received
-            .get(arrived.payload.clone())
-            .ok_or(DropReason::Malformed)?;
+    /// Relays a packet into a frame of the interface that it leaves by; its tag is to be written.
+    fn relay(
+        &mut self,
+        now_ns: u64,
+        packet: &Arrived<'_>,
+        begun: &Begun<'_>,
+    ) -> Result<Leaving, DropReason> {
         let mut guard = self.slots.lock(packet.index).ok_or(DropReason::BadEntry)?;
         let slot = guard.as_mut().ok_or(DropReason::BadEntry)?;
 
@@ -173,35 +191,39 @@ impl Relay {
             .hops()
             .next()
             .and_then(|(_, hop)| self.exits.towards(self.hops.get(hop).ifindex));
-        let out = match likely {
-            Some(likely) => self.exits.room(likely)?,
+        let mut room = likely.map(|likely| self.exits.room(likely)).transpose()?;
+        let out = match &mut room {
+            Some(room) => room.bytes(),
             None => &mut *self.scratch,
         };
         let out = out.get_mut(MAX_HEADERS..).unwrap_or_default();
-        let (len, from, to, dscp, latched, digit) =
-            match slot.flow.relay(now_ns, arrived.source, datagram, out) {
-                Outcome::Forward {
-                    len,
-                    from,
-                    to,
-                    dscp,
-                    latched,
-                    digit,
-                } => (len, from, to, dscp, latched, digit),
-                Outcome::Drop(reason) => return Err(reason),
-            };
+        let (outcome, lacking) = slot
+            .flow
+            .relay_begun(now_ns, packet.frame.source, begun, out);
+        let (len, from, to, dscp, latched, digit) = match outcome {
+            Outcome::Forward {
+                len,
+                from,
+                to,
+                dscp,
+                latched,
+                digit,
+            } => (len, from, to, dscp, latched, digit),
+            Outcome::Drop(reason) => return Err(reason),
+        };
         let hop = slot
             .hops()
             .find(|(remote, _)| *remote == to.ip())
             .map(|(_, hop)| hop);
         let generation = slot.flow.config().generation;
         drop(guard);
+        let local = packet.frame.destination;
         if let Some(code) = digit {
-            self.reports.digit(arrived.destination, code);
+            self.reports.digit(local, code);
         }
         if let Some(source) = latched {
             self.reports.latched(Latched {
-                local: arrived.destination,
+                local,
                 source,
                 generation,
             });
@@ -215,39 +237,104 @@ impl Relay {
             .exits
             .towards(next_hop.ifindex)
             .ok_or(DropReason::BadEntry)?;
-        if likely != Some(exit) {
-            self.move_to(exit, likely, len)?;
-        }
-        let room = self.exits.room(exit)?;
-        let payload = MAX_HEADERS..MAX_HEADERS + len;
-        let packet = frame::emit(room, payload, arrived, from, to, dscp, &next_hop)?;
-        self.exits.queue(exit, packet)
+        let room = match room {
+            Some(room) if likely == Some(exit) => room,
+            written => self.moved(exit, written, len)?,
+        };
+        Ok(Leaving {
+            room,
+            exit,
+            len,
+            from,
+            to,
+            dscp,
+            next_hop,
+            lacking,
+        })
     }
 
-    /// Brings the relayed packet to a frame of the interface that it does leave by.
-    fn move_to(
+    /// The relayed packet in a frame of the interface that it does leave by.
+    fn moved(
         &mut self,
         exit: usize,
-        written: Option<usize>,
+        written: Option<Room>,
         len: usize,
-    ) -> Result<(), DropReason> {
+    ) -> Result<Room, DropReason> {
         let relayed = MAX_HEADERS..MAX_HEADERS + len;
-        if let Some(written) = written {
-            let written = self.exits.room(written)?.get(relayed.clone());
-            let kept = self.scratch.get_mut(relayed.clone());
-            let (Some(written), Some(kept)) = (written, kept) else {
-                return Err(DropReason::TooLong);
-            };
-            kept.copy_from_slice(written);
-        }
-        let written = self.scratch.get(relayed.clone());
-        let room = self.exits.room(exit)?.get_mut(relayed);
-        let (Some(written), Some(room)) = (written, room) else {
+        let mut room = self.exits.room(exit)?;
+        let mut written = written;
+        let from = match &mut written {
+            Some(written) => written.bytes().get(relayed.clone()),
+            None => self.scratch.get(relayed.clone()),
+        };
+        let (Some(from), Some(to)) = (from, room.bytes().get_mut(relayed)) else {
             return Err(DropReason::TooLong);
         };
-        room.copy_from_slice(written);
-        Ok(())
+        to.copy_from_slice(from);
+        Ok(room)
     }
+
+    /// Writes the headers around a packet that has its tag, and queues it.
+    fn queue(&mut self, leaving: Leaving, packet: &Arrived<'_>) -> Result<(), DropReason> {
+        let Leaving {
+            mut room,
+            exit,
+            len,
+            from,
+            to,
+            dscp,
+            next_hop,
+            ..
+        } = leaving;
+        let payload = MAX_HEADERS..MAX_HEADERS + len;
+        let arrived = &packet.frame;
+        let place = frame::emit(room.bytes(), payload, arrived, from, to, dscp, &next_hop)?;
+        self.exits.queue(exit, room, place)
+    }
+}
+
+impl<'p> Arrived<'p> {
+    /// What the headers say, and whose packet it is.
+    fn read(slots: &Slots, received: &'p [u8]) -> Result<Arrived<'p>, DropReason> {
+        let frame = frame::parse(received).map_err(drop_reason)?;
+        let index = slots
+            .index_of(frame.destination)
+            .ok_or(DropReason::BadEntry)?;
+        slots.prefetch(index);
+        if !frame::has_valid_checksum(received, &frame) {
+            return Err(DropReason::Malformed);
+        }
+        let datagram = received
+            .get(frame.payload.clone())
+            .ok_or(DropReason::Malformed)?;
+        Ok(Arrived {
+            frame,
+            datagram,
+            index,
+        })
+    }
+
+    fn begin(&self, slots: &Slots) -> Result<Begun<'p>, DropReason> {
+        let guard = slots.lock(self.index).ok_or(DropReason::BadEntry)?;
+        let slot = guard.as_ref().ok_or(DropReason::BadEntry)?;
+        Ok(slot.flow.begin(self.frame.source, self.datagram))
+    }
+}
+
+impl Leaving {
+    /// What the packet's tag is to be written into.
+    fn payload(&mut self) -> (&Lacking, &mut [u8]) {
+        let payload = MAX_HEADERS..MAX_HEADERS + self.len;
+        let bytes = self.room.bytes().get_mut(payload).unwrap_or_default();
+        (&self.lacking, bytes)
+    }
+}
+
+/// The value, or nothing and a drop that is counted.
+fn kept<T>(verdicts: &mut Verdicts, result: Result<T, DropReason>) -> Option<T> {
+    result
+        .inspect_err(|reason| verdicts.count_drop(*reason))
+        .ok()
 }
 
 /// Nothing that the kernel hands over fails to parse; if it did, it could not go back to the host.

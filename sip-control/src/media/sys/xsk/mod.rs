@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Receive:   fill ring ─► kernel ─► receive ring ─► frame(n) ─► give_back: fill ring
-//!   Transmit:  room ─► commit: transmit ring ─► flush: kernel ─► completion ring ─► room
+//!   Transmit:  Room ─► commit: transmit ring ─► flush: kernel ─► completion ring ─► Room
 //! ```
 //!
 //! Each side has frames of its own. The receive side gives a batch back before it takes the
@@ -12,6 +12,7 @@
 mod mapping;
 mod ring;
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -61,9 +62,13 @@ pub(in crate::media) struct Receive {
 pub(in crate::media) struct Transmit {
     ring: Producer<XdpDesc>,
     completion: Consumer<u64>,
-    /// Frames that are neither in the ring nor with the kernel: the last one back is the first
-    /// to be used again, while it is in the cache.
-    free: Vec<u64>,
+    shared: Rc<Shared>,
+}
+
+/// An empty frame of the side that sends. Dropped, it is there for another packet.
+pub(in crate::media) struct Room {
+    /// `None` when it is given away.
+    address: Option<u64>,
     shared: Rc<Shared>,
 }
 
@@ -71,6 +76,9 @@ pub(in crate::media) struct Transmit {
 struct Shared {
     fd: OwnedFd,
     umem: Mapping,
+    /// Frames to send in that nobody has: the last one back is the first to be used again,
+    /// while it is in the cache.
+    free: RefCell<Vec<u64>>,
 }
 
 /// Why a socket is not bound.
@@ -95,7 +103,9 @@ pub(in crate::media) fn open(
     let frames = (RECEIVE_FRAMES + TRANSMIT_FRAMES) as usize;
     let umem = Mapping::anonymous(frames * FRAME).map_err(BindError::Refused)?;
     register(&fd, &umem)?;
-    let shared = Rc::new(Shared { fd, umem });
+    let free = (RECEIVE_FRAMES..RECEIVE_FRAMES + TRANSMIT_FRAMES).rev();
+    let free = RefCell::new(free.map(address_of).collect());
+    let shared = Rc::new(Shared { fd, umem, free });
     let (receive, transmit) = sides(&shared).map_err(BindError::Refused)?;
     let mut flags = SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
     if copy {
@@ -148,9 +158,8 @@ fn sides(shared: &Rc<Shared>) -> io::Result<(Receive, Transmit)> {
             )?,
         )
     };
-    let address = |frame: u32| u64::from(frame) * FRAME as u64;
     for frame in 0..RECEIVE_FRAMES {
-        fill.push(address(frame));
+        fill.push(address_of(frame));
     }
     fill.publish();
     let receive = Receive {
@@ -162,10 +171,6 @@ fn sides(shared: &Rc<Shared>) -> io::Result<(Receive, Transmit)> {
     let transmit = Transmit {
         ring,
         completion,
-        free: (RECEIVE_FRAMES..RECEIVE_FRAMES + TRANSMIT_FRAMES)
-            .rev()
-            .map(address)
-            .collect(),
         shared: Rc::clone(shared),
     };
     Ok((receive, transmit))
@@ -249,46 +254,38 @@ impl Receive {
 }
 
 impl Transmit {
-    /// The bytes of an empty frame, for [`Transmit::commit`]; `None` while all are on their way.
+    /// An empty frame, for [`Transmit::commit`]; `None` while all are on their way.
     #[inline]
-    pub(in crate::media) fn room(&mut self) -> Option<&mut [u8; FRAME]> {
-        if self.free.is_empty() {
+    pub(in crate::media) fn room(&mut self) -> Option<Room> {
+        let free = self.shared.free.borrow_mut().pop();
+        let address = free.or_else(|| {
             self.reclaim();
-        }
-        let start = usize::try_from(*self.free.last()?).ok()?;
-        debug_assert!(start + FRAME <= self.shared.umem.len());
-        // SAFETY: `free` has addresses of whole frames in the UMEM, each once, that neither the
-        // kernel nor the receive side has; the borrow of `self` keeps others from this one.
-        Some(unsafe {
-            &mut *self
-                .shared
-                .umem
-                .start()
-                .as_ptr()
-                .add(start)
-                .cast::<[u8; FRAME]>()
+            self.shared.free.borrow_mut().pop()
+        })?;
+        Some(Room {
+            address: Some(address),
+            shared: Rc::clone(&self.shared),
         })
     }
 
-    /// Queues what `packet` has of the bytes that [`Transmit::room`] gave last, for
-    /// [`Transmit::flush`]. `false` if it does not fit, or there was no room.
+    /// Queues what `packet` has of a frame of this socket, for [`Transmit::flush`]. `false` if it
+    /// does not fit.
     #[inline]
-    pub(in crate::media) fn commit(&mut self, packet: Range<usize>) -> bool {
-        if packet.is_empty() || packet.end > FRAME {
+    pub(in crate::media) fn commit(&mut self, mut room: Room, packet: Range<usize>) -> bool {
+        if packet.is_empty() || packet.end > FRAME || !Rc::ptr_eq(&self.shared, &room.shared) {
             return false;
         }
-        let Some(address) = self.free.last() else {
+        let Some(address) = room.address else {
             return false;
         };
-        let entry = XdpDesc {
+        // There are as many entries as frames: the ring has room.
+        let is_queued = self.ring.push(XdpDesc {
             addr: address + packet.start as u64,
             len: packet.len() as u32,
             options: XdpDescOptions::empty(),
-        };
-        // There are as many entries as frames: the ring has room.
-        let is_queued = self.ring.push(entry);
+        });
         if is_queued {
-            self.free.pop();
+            room.address = None;
         }
         is_queued
     }
@@ -330,12 +327,43 @@ impl Transmit {
         if count == 0 {
             return;
         }
+        let mut free = self.shared.free.borrow_mut();
         for place in 0..count {
-            let frame = self.completion.get(place) & !(FRAME as u64 - 1);
-            self.free.push(frame);
+            free.push(self.completion.get(place) & !(FRAME as u64 - 1));
         }
         self.completion.release(count);
     }
+}
+
+impl Room {
+    #[inline]
+    pub(in crate::media) fn bytes(&mut self) -> &mut [u8] {
+        let start = self
+            .address
+            .and_then(|address| usize::try_from(address).ok());
+        let Some(start) = start.filter(|start| start + FRAME <= self.shared.umem.len()) else {
+            return &mut [];
+        };
+        // SAFETY: within the UMEM. An address is in the free list once or in one `Room`, or else
+        // with the kernel, and never that of a frame to receive in: the borrow of `self` is the
+        // only one of these bytes.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.shared.umem.start().as_ptr().add(start), FRAME)
+        }
+    }
+}
+
+impl Drop for Room {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(address) = self.address.take() {
+            self.shared.free.borrow_mut().push(address);
+        }
+    }
+}
+
+fn address_of(frame: u32) -> u64 {
+    u64::from(frame) * FRAME as u64
 }
 
 fn refused(what: &'static str) -> impl Fn(Errno) -> BindError {
