@@ -60,11 +60,16 @@ pub struct LabOptions {
     /// Leave checksums to the (absent) hardware, as veth does by default: packets then
     /// arrive with partial checksums.
     pub tx_offload: bool,
+    /// Receive and transmit queues of each interface.
+    pub queues: u32,
 }
 
 impl Default for LabOptions {
     fn default() -> Self {
-        LabOptions { tx_offload: true }
+        LabOptions {
+            tx_offload: true,
+            queues: 1,
+        }
     }
 }
 
@@ -126,21 +131,14 @@ impl Lab {
     fn link(&mut self, side: Host, options: LabOptions) -> Result<()> {
         let near = EDGE_INTERFACES[usize::from(side == Host::Pbx)];
         let (far, edge) = (self.namespace(side), &self.edge);
-        run(Command::new("ip").args([
-            "link",
-            "add",
-            "name",
-            near,
-            "netns",
-            edge.name(),
-            "type",
-            "veth",
-            "peer",
-            "name",
-            UPLINK,
-            "netns",
-            far.name(),
-        ]))?;
+        let queues = options.queues;
+        let queues = format!("numrxqueues {queues} numtxqueues {queues}");
+        let (edge_name, far_name) = (edge.name(), far.name());
+        let link = format!(
+            "link add name {near} {queues} netns {edge_name} type veth \
+             peer name {UPLINK} {queues} netns {far_name}"
+        );
+        run(Command::new("ip").args(link.split_whitespace()))?;
         edge.configure(near, &[(ipv4(side, EDGE), 24), (ipv6(side, EDGE), 64)])?;
         far.configure(
             UPLINK,

@@ -19,4 +19,6 @@ mod sockets;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod workers;
+#[cfg(test)]
 mod xdp;
