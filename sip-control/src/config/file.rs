@@ -122,6 +122,8 @@ pub(super) struct TrunkSection {
     pub(super) dscp: Option<u64>,
     pub(super) max_packet_rate: Option<u32>,
     pub(super) codecs: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) t38: bool,
     pub(super) verify: Option<String>,
     pub(super) ca: Option<String>,
     pub(super) server_name: Option<String>,

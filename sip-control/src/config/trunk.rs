@@ -112,6 +112,7 @@ impl Resolver<'_> {
             dscp: self.dscp()?,
             max_packet_rate: section.max_packet_rate,
             codecs: self.codecs()?,
+            t38: self.t38(mode)?,
             destination,
         };
         let tls = self.peer_tls(&trunk)?;
@@ -127,6 +128,15 @@ impl Resolver<'_> {
             return Err(Fault::new(self.at("sips"), problem));
         }
         Ok(pass)
+    }
+
+    /// A secure leg carries nothing in the clear, and UDPTL has no protection of ours.
+    fn t38(&self, mode: SecureMode) -> Result<bool, Fault> {
+        if self.section.t38 && mode == SecureMode::Srtp {
+            let problem = "true is not for secure = \"srtp\": T.38 would be in the clear";
+            return Err(Fault::new(self.at("t38"), problem));
+        }
+        Ok(self.section.t38)
     }
 
     fn at(&self, field: &str) -> String {

@@ -285,6 +285,11 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
             ":40:8: trunks[1].sips (pbx): \"pass\" is only for secure = \"tls\" or \"srtp\"",
         ),
         (
+            "acl = [\"127.0.0.2\"]",
+            "t38 = true",
+            ":33:7: trunks[0].t38 (carrier): true is not for secure = \"srtp\": T.38 would be in the clear",
+        ),
+        (
             "from = \"carrier\"",
             "from = \"nobody\"",
             ":43:8: routes[0].from: unknown trunk \"nobody\"; expected one of: carrier, pbx",
@@ -313,6 +318,23 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn sig_8_t38_is_off_unless_a_trunk_turns_it_on() {
+    let directory = files();
+    for (text, expected) in [
+        (GOOD.to_owned(), [false, false]),
+        (GOOD.replace("dscp = 46", "t38 = true"), [false, true]),
+        (
+            GOOD.replace("\"srtp\"", "\"tls\"\nt38 = true"),
+            [true, false],
+        ),
+    ] {
+        let config = parse(&directory, &text).expect("a configuration that is right");
+        let allowed: Vec<bool> = config.trunks.iter().map(|each| each.trunk.t38).collect();
+        assert_eq!(allowed, expected);
+    }
 }
 
 #[test]

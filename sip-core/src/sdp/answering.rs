@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::crypto::CryptoLine;
 use super::document::{Block, Document};
 use super::exchange::{Agreed, AgreedStream, Keying, OfferedLine, OfferedStream, by_side};
-use super::fields::{Direction, MediaLine};
+use super::fields::{Direction, MediaLine, Profile};
 use super::leg::Leg;
 use super::rewrite::{MediaEdit, RelayEdit};
 use super::stream::PeerStream;
@@ -116,7 +116,7 @@ impl Answering<'_> {
         let stream = Stream {
             legs: by_side(to, offerer, answerer),
             on_hold,
-            is_raw: false,
+            is_raw: profiles.contains(&Profile::Udptl),
         };
         Ok(Some((
             AgreedStream {

@@ -147,7 +147,7 @@ impl MediaLine {
     }
 }
 
-/// An RTP profile that we relay.
+/// What an m-line that we relay is carried in: an RTP profile, or UDPTL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Profile {
     /// RFC 3551.
@@ -158,10 +158,12 @@ pub(super) enum Profile {
     Savp,
     /// RFC 5124.
     Savpf,
+    /// Not RTP (ITU-T T.38 section 9.1).
+    Udptl,
 }
 
 impl Profile {
-    const ALL: [Profile; 4] = [Profile::Avp, Profile::Avpf, Profile::Savp, Profile::Savpf];
+    const RTP: [Profile; 4] = [Profile::Avp, Profile::Avpf, Profile::Savp, Profile::Savpf];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -169,6 +171,7 @@ impl Profile {
             Profile::Avpf => "RTP/AVPF",
             Profile::Savp => "RTP/SAVP",
             Profile::Savpf => "RTP/SAVPF",
+            Profile::Udptl => "udptl",
         }
     }
 
@@ -177,8 +180,9 @@ impl Profile {
         if secure { Profile::Savp } else { Profile::Avp }
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Profile> {
-        Profile::ALL
+    /// The RTP profile of that name.
+    pub(super) fn rtp(name: &str) -> Option<Profile> {
+        Profile::RTP
             .into_iter()
             .find(|profile| profile.name().eq_ignore_ascii_case(name))
     }

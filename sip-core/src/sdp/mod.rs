@@ -5,8 +5,8 @@
 //! [`media_core::session::Session`] for the media plane out.
 //!
 //! ```text
-//! body ─ document (lines, bytes kept) ─ stream (what an m-line says: fields, codec, crypto) ─┐
-//! body ─ rewrite (only what must change) ─ leg (our o=, ports, keys) ─ negotiation ──────────┘
+//! body ─ document (lines, bytes kept) ─ stream (what an m-line says: fields, codec, fax, crypto) ─┐
+//! body ─ rewrite (only what must change) ─ leg (our o=, ports, keys) ─ negotiation ───────────────┘
 //! ```
 
 mod answering;
@@ -14,6 +14,7 @@ mod codec;
 mod crypto;
 mod document;
 mod exchange;
+mod fax;
 mod fields;
 mod leg;
 pub mod negotiation;

@@ -26,8 +26,9 @@ use crate::refusal::Refusal;
 /// offer settles the exchange. [`reject`](Self::reject) goes back to what was agreed before the
 /// offer. A method that returns an error has changed nothing but, perhaps, allocated ports.
 ///
-/// Audio is relayed. Every other m-line is passed on and answered with port 0, so that the
-/// positions match on both legs (RFC 3264 section 6).
+/// Audio is relayed, and T.38 where both trunks allow it and neither is secure. Every other m-line
+/// is passed on and answered with port 0, so that the positions match on both legs (RFC 3264
+/// section 6).
 #[derive(Debug)]
 pub struct Negotiation {
     call: CallId,
@@ -40,11 +41,11 @@ pub struct Negotiation {
 /// What the call record says of a leg's media.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegMedia {
-    /// The transport of the leg's m-line: `RTP/AVP`, `RTP/SAVP`, or their `F` forms.
+    /// The transport of the leg's m-line: `RTP/AVP`, `RTP/SAVP`, or their `F` forms; `udptl`.
     pub profile: &'static str,
     /// The SRTP suite agreed.
     pub suite: Option<Suite>,
-    /// Encoding name of the first codec agreed.
+    /// Encoding name of the first codec agreed; `t38` for a fax.
     pub codec: Option<String>,
 }
 

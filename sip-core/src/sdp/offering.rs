@@ -14,7 +14,7 @@ use super::stream::PeerStream;
 use crate::refusal::Refusal;
 use crate::trunk::Passthrough;
 
-/// Audio m-lines relayed in one call; further ones get port 0. Bounds the ports that one offer
+/// M-lines relayed in one call; further ones get port 0. Bounds the ports that one offer
 /// can take.
 const MAX_RELAYED: usize = 4;
 
@@ -192,11 +192,15 @@ impl OfferedLine {
         };
         let local = stream.locals[to.index()];
         let crypto = stream.keying.lines_offered();
+        let transport = match stream.peer.profile {
+            Profile::Udptl => self.line.transport.clone(),
+            _ => Profile::offered(!crypto.is_empty()).name().to_owned(),
+        };
         MediaEdit::Relay(RelayEdit {
             line: MediaLine {
                 media: self.line.media.clone(),
                 port: local.rtp_port,
-                transport: Profile::offered(!crypto.is_empty()).name().to_owned(),
+                transport,
                 formats: stream.peer.formats.kept.clone(),
             },
             address: local.address,

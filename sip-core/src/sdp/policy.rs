@@ -20,6 +20,8 @@ pub struct LegPolicy {
     /// Encoding names allowed in audio, compared case-insensitively; telephone-event passes
     /// whether it is listed or not.
     pub codecs: Vec<String>,
+    /// T.38 may be relayed, if the other leg's trunk allows it too and neither leg is `secure`.
+    pub t38: bool,
     /// Where media may come from (MED-2).
     pub source: SourceMode,
     /// With [`SourceMode::Latch`]: the networks that media may come from; empty: anywhere.
@@ -56,6 +58,7 @@ impl LegPolicy {
             secure: trunk.mode == SecureMode::Srtp,
             suites: trunk.suites.clone(),
             codecs: trunk.codecs.clone(),
+            t38: trunk.t38,
             source: trunk.source,
             media_acl: trunk.media_acl.clone(),
             passthrough: trunk.passthrough,
@@ -119,6 +122,7 @@ mod tests {
             secure: false,
             suites: Vec::new(),
             codecs: Vec::new(),
+            t38: false,
             source: SourceMode::Strict,
             media_acl: Vec::new(),
             passthrough: Passthrough::Never,

@@ -6,11 +6,12 @@ use media_core::session::RemoteMedia;
 
 use super::codec::Formats;
 use super::document::Block;
+use super::fax;
 use super::fields::{Connection, Direction, MediaLine, Origin, Profile, rtcp_attribute};
 use super::policy::LegPolicy;
 use crate::refusal::Refusal;
 
-/// An audio m-line, in use, that its trunk allows.
+/// An m-line in use, audio or fax, that its trunk allows.
 #[derive(Clone, Debug)]
 pub(super) struct PeerStream {
     pub(super) profile: Profile,
@@ -42,22 +43,22 @@ impl PeerStream {
         own: &LegPolicy,
         far: &LegPolicy,
     ) -> Result<PeerStream, Refusal> {
-        if !line.media.eq_ignore_ascii_case("audio") {
-            return Err(Refusal::NO_COMMON_CODEC);
-        }
-        let profile = read_profile(line, own)?;
+        let profile = read_profile(line, own, far)?;
+        let is_raw = profile == Profile::Udptl;
         let connection = block
             .value(b'c')
             .or_else(|| session.value(b'c'))
             .ok_or(Refusal::MALFORMED)?;
-        let rtcp_mux = block.has_attribute("rtcp-mux");
+        let rtcp_mux = !is_raw && block.has_attribute("rtcp-mux");
         let remote = match Connection::parse(connection)? {
             Connection::Address(address) => {
                 let rtp = SocketAddr::new(address, line.port);
-                Some(RemoteMedia {
-                    rtp,
-                    rtcp: read_rtcp(rtp, block, rtcp_mux)?,
-                })
+                let rtcp = if is_raw {
+                    rtp
+                } else {
+                    read_rtcp(rtp, block, rtcp_mux)?
+                };
+                Some(RemoteMedia { rtp, rtcp })
             }
             Connection::Unspecified => None,
         };
@@ -66,7 +67,11 @@ impl PeerStream {
             receive: written.receive && remote.is_some(),
             ..written
         };
-        let formats = Formats::of(line, block, [own, far])?;
+        let formats = if is_raw {
+            fax::formats(line)
+        } else {
+            Formats::of(line, block, [own, far])?
+        };
         Ok(PeerStream {
             profile,
             sdp_version: sdp_version(session),
@@ -96,8 +101,14 @@ impl PeerStream {
 
 /// SEC-2: a secure leg takes nothing weaker. On a plain leg SRTP is refused too: whoever asks for
 /// it must not be left believing that the call is secure.
-fn read_profile(line: &MediaLine, own: &LegPolicy) -> Result<Profile, Refusal> {
-    match Profile::from_name(&line.transport) {
+fn read_profile(line: &MediaLine, own: &LegPolicy, far: &LegPolicy) -> Result<Profile, Refusal> {
+    if fax::is_image(line) {
+        return fax::profile(line, [own, far]);
+    }
+    if !line.media.eq_ignore_ascii_case("audio") {
+        return Err(Refusal::NO_COMMON_CODEC);
+    }
+    match Profile::rtp(&line.transport) {
         Some(profile) if profile.is_secure() == own.secure => Ok(profile),
         Some(profile) if profile.is_secure() => Err(Refusal::SRTP_UNUSABLE),
         Some(_) => Err(Refusal::SRTP_REQUIRED),

@@ -278,6 +278,7 @@ mod tests {
             passthrough: Passthrough::Never,
             pass_sips: false,
             mki: false,
+            t38: false,
             dscp: None,
             max_packet_rate: None,
             codecs: Vec::new(),

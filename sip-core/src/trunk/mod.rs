@@ -87,6 +87,8 @@ pub struct Trunk {
     pub max_packet_rate: Option<u32>,
     /// Encoding names allowed in audio, upper case, in any order; `TELEPHONE-EVENT` among them.
     pub codecs: Vec<String>,
+    /// T.38 may be relayed (SIG-8), unless a leg of the call is SRTP.
+    pub t38: bool,
 }
 
 /// One rule of the ordered routing table.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sip_core::message::{HeaderName, Method};
 use sip_core::stack::EventKind;
 
-use crate::sim::sdp::direction;
-use crate::sim::{Agent, CALLEE, CALLER, LATENCY, Phase, Wire, World};
+use crate::sim::sdp::{direction, line};
+use crate::sim::{Agent, CALLEE, CALLER, LATENCY, Phase, Wire, World, config};
 
 fn up(wires: [Wire; 2], seed: u64) -> World {
     let mut world = World::new(wires, seed);
@@ -319,4 +319,92 @@ fn the_listed_headers_cross_in_a_reinvite_too() {
     let invite = world.callee().request_received(&Method::Invite);
     assert_eq!(invite.headers.named("X-Why").next(), Some(&b"transfer"[..]));
     end(world);
+}
+
+/// What a fax machine says, at its agent's address.
+fn fax(address: &str, version: u32) -> Vec<u8> {
+    format!(
+        "v=0\r\no=- 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
+         m=image 4400 udptl t38\r\na=T38FaxVersion:0\r\n"
+    )
+    .into_bytes()
+}
+
+/// The callee asks for T.38, and the caller agrees if it is asked.
+fn switch_to_fax(world: &mut World) {
+    world.caller().manners.reinvite = None;
+    world.tell(CALLEE, |agent, now| {
+        agent.request(now, Method::Invite, |request| {
+            request
+                .headers
+                .push(HeaderName::ContentType, "application/sdp");
+            request.body = fax("198.51.100.20", 50);
+        });
+    });
+    world.run_ms(100);
+    if world.caller().is_invited() {
+        world.tell(CALLER, |agent, now| {
+            agent.respond_edited(now, 200, |response| {
+                response.body = fax("192.0.2.10", 50);
+            });
+        });
+    }
+    world.run_ms(500);
+    world.caller().manners.reinvite = Some(200);
+}
+
+fn is_raw(world: &World) -> bool {
+    world
+        .sessions
+        .values()
+        .all(|session| session.streams.len() == 1 && session.streams[0].is_raw)
+}
+
+#[test]
+fn sig_8_a_call_is_switched_to_t38_by_the_callee_and_back_to_speech() {
+    let wires = [Wire::Udp, Wire::Tls];
+    let mut config = config(wires);
+    for trunk in &mut config.trunks {
+        trunk.t38 = true;
+    }
+    let mut world = World::with_config(wires, 12, config);
+    world.establish();
+    let speech = world.sessions.clone();
+    assert!(!is_raw(&world));
+    switch_to_fax(&mut world);
+    assert_eq!(world.callee().statuses(&Method::Invite).last(), Some(&200));
+    let answer = world.callee().response(&Method::Invite, 200).body.clone();
+    assert!(line(&answer, "m=image ").is_some_and(|rest| rest.ends_with(" udptl t38")));
+    assert!(is_raw(&world));
+
+    world.tell(CALLER, |agent, now| agent.reinvite(now, "sendrecv"));
+    world.run_ms(500);
+    assert!(!is_raw(&world));
+    for (id, session) in &world.sessions {
+        let ports =
+            |of: &media_core::session::Session| of.streams[0].legs.clone().map(|leg| leg.local);
+        assert_eq!(ports(session), ports(&speech[id]), "the same ports");
+    }
+    end(world);
+}
+
+#[test]
+fn sig_8_t38_is_refused_with_488_on_trunks_that_do_not_allow_it_and_speech_goes_on() {
+    for (wires, t38) in [
+        ([Wire::Udp, Wire::Udp], false),
+        ([Wire::Srtp, Wire::Udp], true),
+        ([Wire::Udp, Wire::Srtp], true),
+    ] {
+        let mut config = config(wires);
+        for trunk in &mut config.trunks {
+            trunk.t38 = t38;
+        }
+        let mut world = World::with_config(wires, 13, config);
+        world.establish();
+        let speech = world.sessions.clone();
+        switch_to_fax(&mut world);
+        assert_eq!(world.callee().statuses(&Method::Invite), [488]);
+        assert_eq!(world.sessions, speech);
+        end(world);
+    }
 }

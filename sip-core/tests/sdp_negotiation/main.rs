@@ -1,6 +1,7 @@
 //! SDP through a whole call, as the two peers and the media plane see it.
 
 mod codecs;
+mod fax;
 mod hold;
 mod lines;
 mod m_lines;

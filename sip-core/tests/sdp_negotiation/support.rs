@@ -96,6 +96,7 @@ pub(crate) fn plain(realm: u16) -> LegPolicy {
         media_acl: Vec::new(),
         passthrough: Passthrough::Never,
         mki: false,
+        t38: false,
         dscp: None,
         max_packet_rate: None,
         realm: RealmId(realm),

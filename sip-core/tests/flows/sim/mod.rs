@@ -174,6 +174,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         passthrough: Passthrough::Never,
         pass_sips: false,
         mki: false,
+        t38: false,
         dscp: None,
         max_packet_rate: None,
         codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
