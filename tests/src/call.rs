@@ -60,59 +60,100 @@ pub async fn place(
     number: u32,
     progress: &Progress,
 ) -> Result<CallResult> {
-    let rtp_port = 20_000 + (number as u16 % 1000) * 4;
-    let config = |party: Party, side: u8| -> Result<AgentConfig> {
-        let address = stage.address(party);
-        Ok(AgentConfig {
-            place: stage.place(party.side()),
-            user: party.number().to_owned(),
-            address,
-            sip_port: stage.sip_port(party),
-            rtp_port: rtp_port + 2 * u16::from(side),
-            announced_rtp_port: None,
-            transport: party.transport(),
-            suite: party.is_secure().then_some(script.suite),
-            credentials: party
-                .is_secure()
-                .then(|| authority.credentials(&[address]))
-                .transpose()? as Option<Arc<Credentials>>,
-            edge: stage.edge_listener(party),
-            pattern: Pattern { call: number, side },
-        })
-    };
-    let mut caller = Agent::start(config(script.caller, 0)?)
-        .await
-        .context("starting the caller")?;
-    let mut callee = Agent::start(config(script.callee, 1)?)
-        .await
-        .context("starting the callee")?;
-    let (setup, ()) = tokio::try_join!(caller.call(script.callee.number()), callee.answer())
-        .context("setting up the call")?;
-
+    let mut call = Live::set_up(stage, authority, script, number).await?;
     if script.hold {
-        talk(&caller, &callee, script.packets / 2, progress).await?;
-        hold_and_resume(&mut caller, &mut callee).await?;
-        talk(
-            &caller,
-            &callee,
-            script.packets - script.packets / 2,
-            progress,
-        )
-        .await?;
+        call.talk_and_show(script.packets / 2, progress).await?;
+        hold_and_resume(&mut call.caller, &mut call.callee).await?;
+        call.talk_and_show(script.packets - script.packets / 2, progress)
+            .await?;
     } else {
-        talk(&caller, &callee, script.packets, progress).await?;
+        call.talk_and_show(script.packets, progress).await?;
     }
-    last_packets(&caller, &callee).await;
-    let (first, second) = if script.caller_hangs_up {
-        (&mut caller, &mut callee)
-    } else {
-        (&mut callee, &mut caller)
-    };
-    tokio::try_join!(first.hang_up(), second.await_hang_up()).context("ending the call")?;
-    Ok(CallResult {
-        setup,
-        counts: [caller.media().counts(), callee.media().counts()],
-    })
+    call.hang_up().await
+}
+
+/// A call that is up, to be played by hand.
+pub struct Live {
+    script: Script,
+    setup: Duration,
+    pub caller: Agent,
+    pub callee: Agent,
+}
+
+impl Live {
+    /// Starts both agents, and has the one call the other.
+    pub async fn set_up(
+        stage: &Stage,
+        authority: &Authority,
+        script: Script,
+        number: u32,
+    ) -> Result<Live> {
+        let rtp_port = 20_000 + (number as u16 % 1000) * 4;
+        let config = |party: Party, side: u8| -> Result<AgentConfig> {
+            let address = stage.address(party);
+            Ok(AgentConfig {
+                place: stage.place(party.side()),
+                user: party.number().to_owned(),
+                address,
+                sip_port: stage.sip_port(party),
+                rtp_port: rtp_port + 2 * u16::from(side),
+                announced_rtp_port: None,
+                transport: party.transport(),
+                suite: party.is_secure().then_some(script.suite),
+                credentials: party
+                    .is_secure()
+                    .then(|| authority.credentials(&[address]))
+                    .transpose()? as Option<Arc<Credentials>>,
+                edge: stage.edge_listener(party),
+                pattern: Pattern { call: number, side },
+            })
+        };
+        let mut caller = Agent::start(config(script.caller, 0)?)
+            .await
+            .context("starting the caller")?;
+        let mut callee = Agent::start(config(script.callee, 1)?)
+            .await
+            .context("starting the callee")?;
+        let (setup, ()) = tokio::try_join!(caller.call(script.callee.number()), callee.answer())
+            .context("setting up the call")?;
+        Ok(Live {
+            script,
+            setup,
+            caller,
+            callee,
+        })
+    }
+
+    /// Both sides send `packets`; returns when all that will come has come.
+    pub async fn talk(&self, packets: u32) -> Result<()> {
+        self.talk_and_show(packets, &Progress::default()).await?;
+        last_packets(&self.caller, &self.callee).await;
+        Ok(())
+    }
+
+    async fn talk_and_show(&self, packets: u32, progress: &Progress) -> Result<()> {
+        talk(&self.caller, &self.callee, packets, progress).await
+    }
+
+    /// What the endpoints have seen so far, caller first.
+    pub fn result(&self) -> CallResult {
+        CallResult {
+            setup: self.setup,
+            counts: [self.caller.media().counts(), self.callee.media().counts()],
+        }
+    }
+
+    /// Ends the call as its script says.
+    pub async fn hang_up(mut self) -> Result<CallResult> {
+        last_packets(&self.caller, &self.callee).await;
+        let (first, second) = if self.script.caller_hangs_up {
+            (&mut self.caller, &mut self.callee)
+        } else {
+            (&mut self.callee, &mut self.caller)
+        };
+        tokio::try_join!(first.hang_up(), second.await_hang_up()).context("ending the call")?;
+        Ok(self.result())
+    }
 }
 
 /// Both sides send `packets`, at the pace of speech.

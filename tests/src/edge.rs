@@ -28,6 +28,10 @@ pub struct EdgeOptions {
     pub plain_transport: Transport,
     /// Media ports of each realm.
     pub ports: u16,
+    /// `media.port_cooldown`, e.g. `"1s"`.
+    pub port_cooldown: &'static str,
+    /// Further settings of `[media]`, TOML lines.
+    pub media_lines: &'static str,
     /// Sections to add at the end, TOML.
     pub extra: String,
 }
@@ -39,6 +43,8 @@ impl Default for EdgeOptions {
             trunk_lines: Vec::new(),
             plain_transport: Transport::Udp,
             ports: 200,
+            port_cooldown: "1s",
+            media_lines: "",
             extra: String::new(),
         }
     }
@@ -255,7 +261,10 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         "socket"
     };
     let backend = options.backend.unwrap_or(default_backend);
-    let mut text = format!("[media]\nbackend = \"{backend}\"\nport_cooldown = \"1s\"\n");
+    let mut text = format!(
+        "[media]\nbackend = \"{backend}\"\nport_cooldown = \"{}\"\n{}",
+        options.port_cooldown, options.media_lines
+    );
     if let Some(bpffs) = stage.bpffs() {
         text += &format!("pin_dir = \"{}/trunkline\"\n", bpffs.display());
     }

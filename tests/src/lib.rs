@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod call;
+pub mod capture;
 pub mod edge;
 pub mod lab;
 pub mod peer;
@@ -10,4 +11,5 @@ pub mod privilege;
 pub mod stage;
 pub mod sys;
 pub mod tap;
+pub mod tshark;
 pub mod xdp;

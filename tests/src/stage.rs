@@ -202,8 +202,7 @@ impl Stage {
 
     /// The edge's interface towards a side.
     pub fn edge_interface(&self, side: Host) -> Option<&'static str> {
-        self.namespaces()
-            .map(|_| lab::EDGE_INTERFACES[usize::from(side == Host::Pbx)])
+        self.namespaces().map(|_| lab::edge_interface(side))
     }
 
     /// Directory for the daemon's pins.

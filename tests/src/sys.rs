@@ -4,11 +4,14 @@
 #![allow(unsafe_code)]
 
 pub mod libsrtp;
+mod packet;
 
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+pub use packet::{Seen, packet_socket, receive_frame, send_frame};
 
 /// Moves the calling thread into the network namespace that `namespace` is open on.
 pub fn enter_network_namespace(namespace: &File) -> io::Result<()> {
@@ -48,90 +51,6 @@ pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: kill takes two integers.
     check(unsafe { libc::kill(pid, signal) }).map(drop)
-}
-
-/// A socket that sees every frame of an interface, both ways, with a receive time limit.
-pub fn packet_socket(interface: &str, timeout: std::time::Duration) -> io::Result<OwnedFd> {
-    let protocol = (libc::ETH_P_ALL as u16).to_be();
-    // SAFETY: socket takes integers; the descriptor that it gives is owned by nobody else.
-    let fd = check(unsafe {
-        libc::socket(
-            libc::AF_PACKET,
-            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
-            i32::from(protocol),
-        )
-    })?;
-    // SAFETY: `fd` was just made and is not used elsewhere.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: sockaddr_ll is plain data for which all zeroes is a value.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = protocol;
-    address.sll_ifindex = interface_index(interface)? as i32;
-    // SAFETY: the pointer and the length describe `address`, which outlives the call.
-    check(unsafe {
-        libc::bind(
-            fd,
-            (&raw const address).cast(),
-            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-        )
-    })?;
-    let limit = libc::timeval {
-        tv_sec: timeout.as_secs() as i64,
-        tv_usec: i64::from(timeout.subsec_micros()),
-    };
-    let buffer: libc::c_int = 8 << 20;
-    for (option, value, length) in [
-        (
-            libc::SO_RCVTIMEO,
-            (&raw const limit).cast::<libc::c_void>(),
-            size_of_val(&limit),
-        ),
-        (
-            libc::SO_RCVBUFFORCE,
-            (&raw const buffer).cast(),
-            size_of_val(&buffer),
-        ),
-    ] {
-        // SAFETY: `value` points at `length` bytes of a local that outlives the call.
-        check(unsafe {
-            libc::setsockopt(
-                fd,
-                libc::SOL_SOCKET,
-                option,
-                value,
-                length as libc::socklen_t,
-            )
-        })?;
-    }
-    Ok(socket)
-}
-
-/// Reads one frame; `None` when the time limit passes.
-pub fn receive_frame(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    // SAFETY: the pointer and the length describe `buffer`.
-    let read = unsafe {
-        libc::recv(
-            socket.as_raw_fd(),
-            buffer.as_mut_ptr().cast(),
-            buffer.len(),
-            0,
-        )
-    };
-    match usize::try_from(read) {
-        Ok(length) => Ok(Some(length)),
-        Err(_) => match io::Error::last_os_error() {
-            error
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(None)
-            }
-            error => Err(error),
-        },
-    }
 }
 
 /// Attaches a program that passes everything to an interface of the thread's namespace.
@@ -218,6 +137,64 @@ pub fn in_child(
 pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: prctl with integers only.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) }).map(drop)
+}
+
+/// Room for datagrams that have not been read, bytes; beyond what an ordinary user may ask for.
+pub fn set_receive_buffer(socket: &std::net::UdpSocket, bytes: i32) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe `bytes`, which outlives the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            (&raw const bytes).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+/// A thread of this process that stands still until this is dropped.
+pub struct Held(());
+
+/// Holds are one at a time: the flag that ends one is the process's.
+static HOLDS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Makes a thread of this process stand still, wherever it is, as a bug in it could.
+pub fn hold_thread(thread: i32) -> io::Result<Held> {
+    use std::sync::atomic::Ordering;
+    HOLDS.store(true, Ordering::SeqCst);
+    let held = Held(());
+    // SAFETY: sigaction is plain data for which all zeroes is a value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = stand_still as *const () as usize;
+    // SAFETY: `action` outlives the call, and its handler makes async-signal-safe calls only.
+    check(unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut()) })?;
+    // SAFETY: tgkill takes integers.
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR2) };
+    check(sent as i32)?;
+    Ok(held)
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HOLDS.store(false, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+extern "C" fn stand_still(_signal: libc::c_int) {
+    let pause = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 1_000_000,
+    };
+    // SAFETY: the location of this thread's errno is valid as long as the thread runs.
+    let errno = unsafe { *libc::__errno_location() };
+    while HOLDS.load(std::sync::atomic::Ordering::SeqCst) {
+        // SAFETY: `pause` outlives the call; nanosleep is async-signal-safe.
+        unsafe { libc::nanosleep(&raw const pause, std::ptr::null_mut()) };
+    }
+    // SAFETY: as above; the interrupted code must not see nanosleep's.
+    unsafe { *libc::__errno_location() = errno };
 }
 
 fn check(result: i32) -> io::Result<i32> {

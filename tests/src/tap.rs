@@ -35,8 +35,8 @@ impl Tap {
         let thread = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while !watcher.stop.load(Ordering::Relaxed) {
-                if let Ok(Some(length)) = sys::receive_frame(&socket, &mut buffer) {
-                    watcher.see(&buffer[..length], party);
+                if let Ok(Some(seen)) = sys::receive_frame(&socket, &mut buffer) {
+                    watcher.see(&buffer[..seen.length], party);
                 }
             }
         });

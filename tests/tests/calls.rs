@@ -187,28 +187,12 @@ async fn in_the_lab(options: LabOptions, ipv6: &[Host], trunk_lines: Vec<(Party,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_pairing_crosses_the_edge_with_tx_offload() {
-    in_the_lab(
-        LabOptions {
-            tx_offload: true,
-            ..LabOptions::default()
-        },
-        &[],
-        Vec::new(),
-    )
-    .await;
+    in_the_lab(LabOptions::offload(true), &[], Vec::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_pairing_crosses_the_edge_without_tx_offload() {
-    in_the_lab(
-        LabOptions {
-            tx_offload: false,
-            ..LabOptions::default()
-        },
-        &[],
-        Vec::new(),
-    )
-    .await;
+    in_the_lab(LabOptions::offload(false), &[], Vec::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,6 +56,7 @@ const TEST: &[&str] = &[
     "libsrtp2-1",
     "openssl",
     "sip-tester",
+    "tshark",
 ];
 /// Peers of the media bench.
 const BENCH: &[&str] = &["libsrtp2-1", "nftables", "rtpengine-daemon"];

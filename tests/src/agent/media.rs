@@ -17,6 +17,8 @@ use super::protection::Protection;
 
 /// Packet time of the stream (RFC 3551 section 4.2).
 pub(super) const PTIME: Duration = Duration::from_millis(20);
+/// The payload type of telephone-event in the agent's SDP.
+const TELEPHONE_EVENT: u8 = 101;
 /// A sender report goes out with every so many packets.
 const REPORT_EVERY: u32 = 50;
 
@@ -34,12 +36,15 @@ pub struct MediaCounts {
     pub reports_received: u32,
     /// Interarrival jitter of what arrived (RFC 3550 section 6.4.1), milliseconds.
     pub jitter_ms: f64,
+    /// Telephone-event packets that arrived, as they are (RFC 4733 section 2.3).
+    pub events: Vec<[u8; 4]>,
 }
 
 struct State {
     counts: MediaCounts,
     pattern: Pattern,
     ssrc: u32,
+    /// Of the payload with index 0, and more by one with each packet of an event.
     first_sequence: u16,
     remote: Option<SocketAddr>,
     keys: Option<(MasterKey, MasterKey)>,
@@ -130,6 +135,26 @@ impl Media {
         Ok(())
     }
 
+    /// Presses a key for 60 ms (RFC 4733 section 2.5): three updates and three ends.
+    pub async fn press(&self, code: u8) -> Result<()> {
+        const UNITS_PER_PTIME: u16 = PAYLOAD_LEN as u16;
+        let mut ticks = tokio::time::interval(PTIME);
+        for number in 0..6_u16 {
+            ticks.tick().await;
+            let ended = if number >= 3 { 0x80 } else { 0 };
+            let duration = (number + 1).min(3) * UNITS_PER_PTIME;
+            let [high, low] = duration.to_be_bytes();
+            let event = [code, ended | 10, high, low];
+            let (packet, remote) = lock(&self.state).event_packet(event, number == 0)?;
+            self.rtp
+                .send_to(&packet, remote)
+                .await
+                .context("sending an event")?;
+        }
+        // The next key's timestamp is another.
+        self.send(1).await
+    }
+
     pub fn counts(&self) -> MediaCounts {
         lock(&self.state).counts.clone()
     }
@@ -161,6 +186,20 @@ impl State {
         self.counts.sent += 1;
         self.counts.reports_sent += u32::from(report.is_some());
         Ok((packet, report, remote))
+    }
+
+    /// A packet of the event that begins now: its timestamp is that of the next payload.
+    fn event_packet(&mut self, event: [u8; 4], is_first: bool) -> Result<(Vec<u8>, SocketAddr)> {
+        let remote = self.remote.context("no call")?;
+        let mut packet = self.rtp_packet(self.counts.sent);
+        packet[1] = TELEPHONE_EVENT | if is_first { 0x80 } else { 0 };
+        packet.truncate(12);
+        packet.extend(event);
+        self.first_sequence = self.first_sequence.wrapping_add(1);
+        if let Some(protection) = &mut self.protection {
+            packet = protection.protect_rtp(&packet)?;
+        }
+        Ok((packet, remote))
     }
 
     /// RFC 3550 section 5.1.
@@ -195,6 +234,16 @@ impl State {
         let Some(packet) = self.unprotect(datagram, Protection::unprotect_rtp) else {
             return;
         };
+        if packet
+            .get(1)
+            .is_some_and(|kind| kind & 0x7f == TELEPHONE_EVENT)
+        {
+            match packet.get(12..).and_then(|event| event.try_into().ok()) {
+                Some(event) => self.counts.events.push(event),
+                None => self.counts.payload_errors += 1,
+            }
+            return;
+        }
         let other = Pattern {
             side: 1 - self.pattern.side,
             ..self.pattern

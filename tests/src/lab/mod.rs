@@ -1,4 +1,4 @@
-//! Three hosts on one machine: carrier – edge – pbx.
+//! Three hosts on one machine: carrier – edge – pbx; and a fourth, a stranger, on request.
 //!
 //! ```text
 //!   carrier namespace            edge namespace               pbx namespace
@@ -6,6 +6,10 @@
 //!          2001:db8:c::2, ::3            2001:db8:c::1
 //!                                to-pbx 198.51.100.1    ───   uplink 198.51.100.2, .3
 //!                                    2001:db8:b::1                   2001:db8:b::2, ::3
+//!
+//!   stranger namespace           to-stranger 203.0.113.1
+//!   uplink 203.0.113.2, .3 ───       2001:db8:a::1
+//!          2001:db8:a::2, ::3
 //! ```
 //!
 //! Everything is removed when the [`Lab`] is dropped, also after a failure.
@@ -30,11 +34,15 @@ pub enum Host {
     Carrier,
     Edge,
     Pbx,
+    /// On a network of its own, which is no trunk's.
+    Stranger,
 }
 
 /// The edge's interfaces.
 pub const EDGE_INTERFACES: [&str; 2] = ["to-carrier", "to-pbx"];
-/// The only interface of the carrier and of the pbx.
+/// The edge's interface towards the stranger.
+pub const STRANGER_INTERFACE: &str = "to-stranger";
+/// The only interface of the carrier, of the pbx and of the stranger.
 pub const UPLINK: &str = "uplink";
 
 /// Host part of the edge's own addresses.
@@ -44,14 +52,28 @@ pub const EDGE: u8 = 1;
 pub fn ipv4(side: Host, host: u8) -> IpAddr {
     match side {
         Host::Pbx => Ipv4Addr::new(198, 51, 100, host).into(),
+        Host::Stranger => Ipv4Addr::new(203, 0, 113, host).into(),
         Host::Carrier | Host::Edge => Ipv4Addr::new(192, 0, 2, host).into(),
     }
 }
 
 /// The IPv6 address with host part `host` on a side's network.
 pub fn ipv6(side: Host, host: u8) -> IpAddr {
-    let network = if side == Host::Pbx { 0xb } else { 0xc };
+    let network = match side {
+        Host::Stranger => 0xa,
+        Host::Pbx => 0xb,
+        Host::Carrier | Host::Edge => 0xc,
+    };
     Ipv6Addr::new(0x2001, 0xdb8, network, 0, 0, 0, 0, u16::from(host)).into()
+}
+
+/// The edge's interface towards a side.
+pub fn edge_interface(side: Host) -> &'static str {
+    match side {
+        Host::Carrier | Host::Edge => EDGE_INTERFACES[0],
+        Host::Pbx => EDGE_INTERFACES[1],
+        Host::Stranger => STRANGER_INTERFACE,
+    }
 }
 
 /// How the lab's links are made.
@@ -60,8 +82,20 @@ pub struct LabOptions {
     /// Leave checksums to the (absent) hardware, as veth does by default: packets then
     /// arrive with partial checksums.
     pub tx_offload: bool,
-    /// Receive and transmit queues of each interface.
+    /// Queues of every interface, each way.
     pub queues: u32,
+    /// Whether there is a stranger.
+    pub stranger: bool,
+}
+
+impl LabOptions {
+    /// With or without tx offload, else as by default.
+    pub fn offload(tx_offload: bool) -> LabOptions {
+        LabOptions {
+            tx_offload,
+            ..LabOptions::default()
+        }
+    }
 }
 
 impl Default for LabOptions {
@@ -69,15 +103,17 @@ impl Default for LabOptions {
         LabOptions {
             tx_offload: true,
             queues: 1,
+            stranger: false,
         }
     }
 }
 
-/// The three namespaces, their links, and a private BPF file system.
+/// The namespaces, their links, and a private BPF file system.
 pub struct Lab {
     carrier: Namespace,
     edge: Namespace,
     pbx: Namespace,
+    stranger: Option<Namespace>,
     bpffs: PathBuf,
     // Programs that pass everything at the peers of the edge's interfaces.
     _pass_links: Vec<OwnedFd>,
@@ -97,6 +133,7 @@ impl Lab {
             carrier: Namespace::create(&format!("{id}-carrier"))?,
             edge: Namespace::create(&format!("{id}-edge"))?,
             pbx: Namespace::create(&format!("{id}-pbx"))?,
+            stranger: None,
             bpffs: std::env::temp_dir().join(format!("{id}-bpf")),
             _pass_links: Vec::new(),
         };
@@ -104,14 +141,24 @@ impl Lab {
         for side in [Host::Carrier, Host::Pbx] {
             lab.link(side, options)?;
         }
+        if options.stranger {
+            lab.stranger = Some(Namespace::create(&format!("{id}-stranger"))?);
+            lab.link(Host::Stranger, options)?;
+        }
         Ok(lab)
     }
 
+    /// # Panics
+    /// If it is the stranger's and the lab was made without.
     pub fn namespace(&self, host: Host) -> &Namespace {
         match host {
             Host::Carrier => &self.carrier,
             Host::Edge => &self.edge,
             Host::Pbx => &self.pbx,
+            Host::Stranger => self
+                .stranger
+                .as_ref()
+                .expect("the lab was made with a stranger"),
         }
     }
 
@@ -129,16 +176,16 @@ impl Lab {
 
     /// One veth pair between the edge and `side`, with addresses, up, and a program at the far end.
     fn link(&mut self, side: Host, options: LabOptions) -> Result<()> {
-        let near = EDGE_INTERFACES[usize::from(side == Host::Pbx)];
+        let near = edge_interface(side);
+        let queues = options.queues.to_string();
         let (far, edge) = (self.namespace(side), &self.edge);
-        let queues = options.queues;
-        let queues = format!("numrxqueues {queues} numtxqueues {queues}");
-        let (edge_name, far_name) = (edge.name(), far.name());
-        let link = format!(
-            "link add name {near} {queues} netns {edge_name} type veth \
-             peer name {UPLINK} {queues} netns {far_name}"
-        );
-        run(Command::new("ip").args(link.split_whitespace()))?;
+        let numbers = ["numtxqueues", &queues, "numrxqueues", &queues];
+        run(Command::new("ip")
+            .args(["link", "add", "name", near, "netns", edge.name()])
+            .args(numbers)
+            .args(["type", "veth", "peer", "name", UPLINK])
+            .args(["netns", far.name()])
+            .args(numbers))?;
         edge.configure(near, &[(ipv4(side, EDGE), 24), (ipv6(side, EDGE), 64)])?;
         far.configure(
             UPLINK,

@@ -76,46 +76,22 @@ fn every_pairing_arrives_whole(options: LabOptions, attach: Attach) {
 #[test]
 fn every_pairing_arrives_whole_with_partial_checksums() {
     if require_root("the namespace lab") {
-        every_pairing_arrives_whole(
-            LabOptions {
-                tx_offload: true,
-                ..LabOptions::default()
-            },
-            Attach::Auto,
-        );
+        every_pairing_arrives_whole(LabOptions::offload(true), Attach::Auto);
     }
 }
 
 #[test]
 fn every_pairing_arrives_whole_with_full_checksums() {
     if require_root("the namespace lab") {
-        every_pairing_arrives_whole(
-            LabOptions {
-                tx_offload: false,
-                ..LabOptions::default()
-            },
-            Attach::Native,
-        );
+        every_pairing_arrives_whole(LabOptions::offload(false), Attach::Native);
     }
 }
 
 #[test]
 fn every_pairing_arrives_whole_in_generic_mode() {
     if require_root("the namespace lab") {
-        every_pairing_arrives_whole(
-            LabOptions {
-                tx_offload: false,
-                ..LabOptions::default()
-            },
-            Attach::Generic,
-        );
-        every_pairing_arrives_whole(
-            LabOptions {
-                tx_offload: true,
-                ..LabOptions::default()
-            },
-            Attach::Generic,
-        );
+        every_pairing_arrives_whole(LabOptions::offload(false), Attach::Generic);
+        every_pairing_arrives_whole(LabOptions::offload(true), Attach::Generic);
     }
 }
 
