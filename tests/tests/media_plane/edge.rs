@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use media_common::counters::Verdicts;
 use media_common::flow::{MediaAddress, ip_to_mapped};
 use media_core::report::{MediaEvent, MediaReport};
-use media_core::session::{CallId, SourceRule};
+use media_core::session::{CallId, Session, SourceRule};
 use sip_control::media::{
     ActiveBackend, Attach, Backend, Carried, FlowStatus, MediaConfig, MediaError, MediaPlane,
 };
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Receiver;
 use trunkline_tests::lab::{self, EDGE, EDGE_INTERFACES, Host, Lab, LabOptions};
 
 use crate::endpoint::Endpoint;
-use crate::support::{Keys, LegSpec, local, session};
+use crate::support::{Keys, LegSpec, local, session, until};
 
 pub(crate) const PORTS: std::ops::RangeInclusive<u16> = 30_000..=30_099;
 
@@ -35,6 +35,8 @@ pub(crate) struct Party {
     pub(crate) ipv6: bool,
     pub(crate) keys: Option<Keys>,
     pub(crate) latches: bool,
+    /// Networks that bound its latch; empty for none.
+    pub(crate) allowed: Vec<(IpAddr, u8)>,
     /// What its SDP says instead of where it is.
     pub(crate) claims: Option<SocketAddr>,
     /// Where it is, if not on the network of its host.
@@ -48,6 +50,7 @@ impl Party {
             ipv6,
             keys,
             latches: false,
+            allowed: Vec::new(),
             claims: None,
             address: None,
         }
@@ -114,7 +117,14 @@ impl Edge {
 
     pub(crate) fn apply(&self, call: &Call) {
         let [caller, callee] = &call.specs;
-        self.plane().apply(session(call.id.0, caller, callee));
+        self.apply_session(session(call.id.0, caller, callee));
+    }
+
+    /// Applies a session and waits until it is in force.
+    pub(crate) fn apply_session(&self, session: Session) {
+        let ready = self.plane().ready();
+        let ticket = self.plane().apply(session);
+        until("the session is in force", || *ready.borrow() >= ticket);
         // An unknown neighbour answers within a millisecond or two.
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -122,6 +132,10 @@ impl Edge {
     fn leg(&mut self, party: Party, ssrc: u32, host_part: u8) -> (LegSpec, Endpoint) {
         let port = self.next_port;
         self.next_port += 2;
+        // By then the first calls have ended.
+        if self.next_port >= *PORTS.end() {
+            self.next_port = *PORTS.start();
+        }
         let local = local(address(party.host, EDGE, party.ipv6), port);
         let own = party
             .address
@@ -139,7 +153,7 @@ impl Edge {
         }
         let source = if party.latches {
             SourceRule::Latch {
-                allowed: Vec::new(),
+                allowed: party.allowed,
             }
         } else {
             SourceRule::Strict
@@ -194,20 +208,35 @@ impl Edge {
     }
 }
 
-/// XDP on both of the edge's interfaces, four media addresses.
-pub(crate) fn config(lab: &Lab) -> MediaConfig {
-    let addresses = [
+/// Media by the third interface as well, at two more addresses.
+pub(crate) fn with_third(config: &mut MediaConfig) {
+    config.interfaces.push(lab::STRANGER_INTERFACE.to_owned());
+    let mut addresses = media_addresses().to_vec();
+    addresses.extend([
+        lab::ipv4(Host::Stranger, EDGE),
+        lab::ipv6(Host::Stranger, EDGE),
+    ]);
+    config.layout = layout(&addresses);
+}
+
+/// Where media arrives from carrier and pbx.
+pub(crate) fn media_addresses() -> [IpAddr; 4] {
+    [
         lab::ipv4(Host::Carrier, EDGE),
         lab::ipv4(Host::Pbx, EDGE),
         lab::ipv6(Host::Carrier, EDGE),
         lab::ipv6(Host::Pbx, EDGE),
-    ];
+    ]
+}
+
+/// XDP on both of the edge's interfaces, four media addresses.
+pub(crate) fn config(lab: &Lab) -> MediaConfig {
     MediaConfig {
         backend: Backend::Xdp,
         interfaces: EDGE_INTERFACES.map(str::to_owned).to_vec(),
         attach: Attach::Auto,
         attach_of: Vec::new(),
-        layout: layout(&addresses),
+        layout: layout(&media_addresses()),
         timeout: None,
         pin_dir: lab.bpffs().join("trunkline"),
         cpus: Vec::new(),
@@ -251,12 +280,13 @@ pub(crate) fn start_plane(
     config: MediaConfig,
 ) -> Result<(MediaPlane, Receiver<MediaEvent>), MediaError> {
     let (sender, events) = tokio::sync::mpsc::channel(64);
+    let wanted = config.interfaces.len();
     let plane = lab
         .namespace(Host::Edge)
         .enter(|| MediaPlane::start(config, sender))
         .unwrap()?;
     if let ActiveBackend::Xdp { interfaces, .. } = &plane.description().backend {
-        assert_eq!(interfaces.len(), EDGE_INTERFACES.len());
+        assert_eq!(interfaces.len(), wanted);
     }
     Ok((plane, events))
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use media_core::session::{LocalMedia, RemoteMedia};
 use media_core::srtp::{MAX_TRAILER, SrtcpReceiver, SrtcpSender, SrtpReceiver, SrtpSender};
+use trunkline_tests::agent::MARKER;
 
 use crate::support::Keys;
 
-/// In every payload, so that a leak of plaintext can be seen on a wire.
-pub(crate) const PLAINTEXT: &[u8] = b"this must not be read on a secure leg";
 pub(crate) const PAYLOAD_LEN: usize = 160;
 
 pub(crate) struct Endpoint {
@@ -176,13 +175,14 @@ impl Endpoint {
         packet[..4] == [0x80, 201, 0, 1] && packet[4..8] == ssrc.to_be_bytes()
     }
 
-    /// Takes whatever has arrived.
+    /// Takes whatever has arrived as RTP.
     pub(crate) fn drain(&self) -> usize {
-        let mut buffer = [0; 2048];
-        self.rtp.set_nonblocking(true).unwrap();
-        let count = std::iter::from_fn(|| self.rtp.recv_from(&mut buffer).ok()).count();
-        self.rtp.set_nonblocking(false).unwrap();
-        count
+        drain(&self.rtp)
+    }
+
+    /// Takes whatever has arrived as RTCP.
+    pub(crate) fn drain_rtcp(&self) -> usize {
+        drain(&self.rtcp)
     }
 
     /// Nothing arrives within the time of a few round trips.
@@ -192,6 +192,14 @@ impl Endpoint {
     }
 }
 
+fn drain(socket: &UdpSocket) -> usize {
+    let mut buffer = [0; 2048];
+    socket.set_nonblocking(true).unwrap();
+    let count = std::iter::from_fn(|| socket.recv_from(&mut buffer).ok()).count();
+    socket.set_nonblocking(false).unwrap();
+    count
+}
+
 fn payload(ssrc: u32, sequence: u16) -> [u8; PAYLOAD_LEN] {
     let mut payload = [0; PAYLOAD_LEN];
     for (at, byte) in payload.iter_mut().enumerate() {
@@ -199,6 +207,7 @@ fn payload(ssrc: u32, sequence: u16) -> [u8; PAYLOAD_LEN] {
             .wrapping_add(sequence as u8)
             .wrapping_add(at as u8);
     }
-    payload[..PLAINTEXT.len()].copy_from_slice(PLAINTEXT);
+    // So that a leak of plaintext can be seen on a wire.
+    payload[..MARKER.len()].copy_from_slice(MARKER);
     payload
 }

@@ -2,6 +2,7 @@
 //! RTP and SRTP through it.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use media_core::quality::Codec;
 use media_core::session::{
@@ -107,4 +108,13 @@ pub(crate) fn talk(call: &mut Call, count: u16) -> [u16; 2] {
         arrived[1] += u16::from(call.caller.receive(CALLEE_SSRC).is_some());
     }
     arrived
+}
+
+/// Waits until something holds: at once, or after ten seconds on a busy machine.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

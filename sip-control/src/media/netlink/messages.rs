@@ -4,6 +4,9 @@ use std::io;
 use std::net::IpAddr;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::link::{
+    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo as Info, LinkMessage, VlanProtocol,
+};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
@@ -12,7 +15,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::{Change, Neighbour, Route};
+use super::{Change, LinkInfo, Neighbour, Route, Vlan};
 
 pub(super) fn answer_of(
     payload: NetlinkPayload<RouteNetlinkMessage>,
@@ -100,6 +103,50 @@ pub(super) fn route_of(answer: &RouteMessage, to: IpAddr) -> Route {
     }
 }
 
+/// `None` for a link without an Ethernet address.
+pub(super) fn link_of(answer: &LinkMessage) -> Option<LinkInfo> {
+    let mut mac = None;
+    let mut mtu = 0;
+    let mut parent = None;
+    let mut tag = None;
+    for attribute in &answer.attributes {
+        match attribute {
+            LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            LinkAttribute::Mtu(bytes) => mtu = *bytes,
+            LinkAttribute::Link(ifindex) => parent = Some(*ifindex),
+            LinkAttribute::LinkInfo(infos) => {
+                tag = infos.iter().find_map(|info| match info {
+                    Info::Data(InfoData::Vlan(vlan)) => Some(vlan.as_slice()),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+    Some(LinkInfo {
+        mac: mac.filter(|mac| *mac != [0; 6])?,
+        mtu,
+        is_up: answer.header.flags.contains(LinkFlags::Up),
+        vlan: tag.map(|tag| vlan_of(tag, parent)),
+    })
+}
+
+fn vlan_of(tag: &[InfoVlan], parent: Option<u32>) -> Vlan {
+    let id = tag.iter().find_map(|info| match info {
+        InfoVlan::Id(id) => Some(*id),
+        _ => None,
+    });
+    // Kernels before 3.10 do not say; they know no other.
+    let is_customer = tag.iter().all(|info| match info {
+        InfoVlan::Protocol(protocol) => *protocol == VlanProtocol::Ieee8021Q,
+        _ => true,
+    });
+    match (id, parent) {
+        (Some(id), Some(parent)) if is_customer => Vlan::Customer { id, parent },
+        _ => Vlan::Other,
+    }
+}
+
 pub(super) fn neighbour_message(ifindex: u32, address: IpAddr) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = family(address);
@@ -150,5 +197,51 @@ pub(super) fn prefix(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => 32,
         IpAddr::V6(_) => 128,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `ip link show` has it of `ip link add link eth0 name eth0.7 type vlan id 7`.
+    fn vlan_interface(protocol: VlanProtocol, parent: Option<u32>) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.flags = LinkFlags::Up;
+        let tag = vec![InfoVlan::Protocol(protocol), InfoVlan::Id(7)];
+        message.attributes = vec![
+            LinkAttribute::Address(vec![2, 0, 0, 0, 0, 7]),
+            LinkAttribute::Mtu(1500),
+            LinkAttribute::LinkInfo(vec![Info::Data(InfoData::Vlan(tag))]),
+        ];
+        message.attributes.extend(parent.map(LinkAttribute::Link));
+        message
+    }
+
+    #[test]
+    fn a_vlan_interface_names_its_tag_and_the_interface_under_it() {
+        let vlan = |message| link_of(&message).and_then(|link| link.vlan);
+        let customer = Vlan::Customer { id: 7, parent: 3 };
+        let cases = [
+            (VlanProtocol::Ieee8021Q, Some(3), customer),
+            (VlanProtocol::Ieee8021Ad, Some(3), Vlan::Other),
+            (VlanProtocol::Ieee8021Q, None, Vlan::Other),
+        ];
+        for (protocol, parent, expected) in cases {
+            assert_eq!(vlan(vlan_interface(protocol, parent)), Some(expected));
+        }
+        let mut plain = vlan_interface(VlanProtocol::Ieee8021Q, Some(3));
+        plain.attributes.truncate(2);
+        assert_eq!(
+            link_of(&plain),
+            Some(LinkInfo {
+                mac: [2, 0, 0, 0, 0, 7],
+                mtu: 1500,
+                is_up: true,
+                vlan: None
+            })
+        );
+        plain.attributes.remove(0);
+        assert_eq!(link_of(&plain), None, "no Ethernet address");
     }
 }

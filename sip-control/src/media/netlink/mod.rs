@@ -13,14 +13,14 @@ use netlink_packet_core::{
     NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourExtFlags, NeighbourFlags};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
 use messages::{
-    answer_of, change_of, each_message, family, neighbour_message, neighbour_of, prefix,
+    answer_of, change_of, each_message, family, link_of, neighbour_message, neighbour_of, prefix,
     route_address, route_of,
 };
 
@@ -59,6 +59,17 @@ pub(super) struct LinkInfo {
     /// Longest IP packet, bytes.
     pub(super) mtu: u32,
     pub(super) is_up: bool,
+    /// Whether, and how, frames are tagged.
+    pub(super) vlan: Option<Vlan>,
+}
+
+/// The tag of a VLAN interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vlan {
+    /// IEEE 802.1Q, by the interface under it.
+    Customer { id: u16, parent: u32 },
+    /// Another kind of tag, or incomplete.
+    Other,
 }
 
 /// A neighbour whose address is known.
@@ -148,19 +159,7 @@ impl Netlink {
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut mac = None;
-        let mut mtu = 0;
-        for attribute in &answer.attributes {
-            match attribute {
-                LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
-                LinkAttribute::Mtu(bytes) => mtu = *bytes,
-                _ => {}
-            }
-        }
-        let is_up = answer.header.flags.contains(LinkFlags::Up);
-        Ok(mac
-            .filter(|mac| *mac != [0; 6])
-            .map(|mac| LinkInfo { mac, mtu, is_up }))
+        Ok(link_of(&answer))
     }
 
     /// The neighbour, if its Ethernet address is known.

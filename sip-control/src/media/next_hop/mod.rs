@@ -4,6 +4,8 @@
 //! its generation has changed). Index 0 is never resolved. A next hop that is not resolved
 //! has interface 0, and packets to it are dropped and counted.
 
+mod resolver;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -14,9 +16,10 @@ use std::time::{Duration, Instant};
 use aya::maps::{Array, MapData};
 use media_common::flow::NextHop;
 
-use super::netlink::{Change, LinkInfo, Netlink, Route};
+use super::netlink::{Change, Netlink};
 use super::shared_hops::SharedHops;
 use super::sys::Abi;
+use resolver::{Occasion, Resolution, Resolver, Unresolved, Watched};
 
 /// Entries of the table, and so of the map.
 pub(super) const CAPACITY: u32 = 4096;
@@ -25,6 +28,11 @@ pub(super) const CAPACITY: u32 = 4096;
 const BETWEEN_REFRESHES: Duration = Duration::from_millis(100);
 /// How long a next hop that no flow uses is kept resolved for the next call.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// For how long, to the next tick, packets go on by a way that was good while its neighbour,
+/// or that of the way that is to follow it, is asked: it answers within milliseconds, once it
+/// is asked, and no packet need be lost.
+const OLD_WAY: Duration = Duration::from_millis(1500);
 
 /// Who is to be reached from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,29 +53,10 @@ pub(super) enum Unreachable {
     Full,
 }
 
-/// Why a look at routes and neighbours gave nothing.
-enum Unresolved {
-    OwnAddress(IpAddr),
-    /// The kernel did not answer: what was known before is still the best to go by.
-    NoAnswer(String),
-}
-
-/// Why a look is taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Occasion {
-    /// The kernel said that something has changed. It is not asked for a neighbour again:
-    /// that too is a change, and would go round in circles.
-    Change,
-    /// The next hop is new, or a second has passed.
-    Turn,
-}
-
 /// The table; the control thread's own.
 pub(super) struct NextHops {
-    netlink: Netlink,
+    resolver: Resolver,
     map: Array<MapData, Abi<NextHop>>,
-    /// Interfaces that the program is attached to.
-    interfaces: Vec<u32>,
     shared: Arc<SharedHops>,
     hops: Vec<Option<Hop>>,
     free: Vec<u16>,
@@ -81,25 +70,27 @@ struct Hop {
     idle_since: Instant,
     value: NextHop,
     neighbour: Option<Watched>,
+    /// Since when `value` is the way of before, because `neighbour` has yet to answer.
+    outdated: Option<Instant>,
     trouble: Option<String>,
 }
 
-/// The neighbour that a next hop is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Watched {
-    ifindex: u32,
-    address: IpAddr,
-    /// The kernel was asked to keep it resolved.
-    is_managed: bool,
-}
-
-/// What a look at routes and neighbours gave.
-#[derive(Default)]
-struct Resolution {
-    value: NextHop,
-    neighbour: Option<Watched>,
-    /// Why it is not resolved, if that is worth a word.
-    trouble: Option<String>,
+impl Hop {
+    /// Since when, if at all, packets keep to the way of before: a look has named `neighbour`,
+    /// and given `value`.
+    fn outdated_after(
+        &self,
+        value: NextHop,
+        neighbour: Option<Watched>,
+        now: Instant,
+    ) -> Option<Instant> {
+        let is_asked = value.ifindex == 0 && neighbour.is_some();
+        if !is_asked || self.value.ifindex == 0 {
+            return None;
+        }
+        let since = self.outdated.unwrap_or(now);
+        (now.saturating_duration_since(since) < OLD_WAY).then_some(since)
+    }
 }
 
 impl NextHops {
@@ -109,9 +100,8 @@ impl NextHops {
     ) -> io::Result<NextHops> {
         let capacity = CAPACITY as u16;
         Ok(NextHops {
-            netlink: Netlink::open()?,
+            resolver: Resolver::new(Netlink::open()?, interfaces),
             map,
-            interfaces,
             shared: Arc::new(SharedHops::new(capacity)),
             hops: (0..capacity).map(|_| None).collect(),
             free: (1..capacity).rev().collect(),
@@ -125,7 +115,7 @@ impl NextHops {
     }
 
     pub(super) fn changes_fd(&self) -> BorrowedFd<'_> {
-        self.netlink.changes_fd()
+        self.resolver.netlink.changes_fd()
     }
 
     /// The index of the next hop to a peer, which [`NextHops::release`] gives back.
@@ -144,7 +134,7 @@ impl NextHops {
             value,
             neighbour,
             trouble,
-        } = match self.resolve(peer, None, Occasion::Turn) {
+        } = match self.resolver.resolve(peer, None, Occasion::Turn) {
             Ok(resolution) => resolution,
             Err(Unresolved::OwnAddress(address)) => return Err(Unreachable::OwnAddress(address)),
             Err(Unresolved::NoAnswer(why)) => Resolution {
@@ -159,6 +149,7 @@ impl NextHops {
             idle_since: Instant::now(),
             value,
             neighbour,
+            outdated: None,
             trouble: None,
         };
         self.hops[usize::from(index)] = Some(hop);
@@ -189,7 +180,7 @@ impl NextHops {
 
     /// Takes what the kernel says has changed.
     pub(super) fn handle_changes(&mut self) {
-        let changes = self.netlink.changes();
+        let changes = self.resolver.netlink.changes();
         if changes.contains(&Change::Anything) {
             // If it was done a moment ago, the next tick does it.
             if self.refreshed.elapsed() >= BETWEEN_REFRESHES {
@@ -250,7 +241,7 @@ impl NextHops {
             value,
             neighbour,
             trouble,
-        } = match self.resolve(peer, old_neighbour, occasion) {
+        } = match self.resolver.resolve(peer, old_neighbour, occasion) {
             Ok(resolution) => resolution,
             Err(Unresolved::OwnAddress(_)) => {
                 let trouble = Some("its address is this host's".to_owned());
@@ -261,7 +252,12 @@ impl NextHops {
             }
             Err(Unresolved::NoAnswer(why)) => return self.report(index, Some(why)),
         };
+        let (mut value, mut trouble) = (value, trouble);
         if let Some(hop) = &mut self.hops[usize::from(index)] {
+            hop.outdated = hop.outdated_after(value, neighbour, Instant::now());
+            if hop.outdated.is_some() {
+                (value, trouble) = (old_value, None);
+            }
             (hop.value, hop.neighbour) = (value, neighbour);
         }
         if let Some(old) = old_neighbour.filter(|old| neighbour != Some(*old)) {
@@ -297,69 +293,8 @@ impl NextHops {
                 .indices(|hop| hop.neighbour == Some(neighbour))
                 .is_empty()
         {
-            let _ = self.netlink.use_neighbour(ifindex, address, false);
+            let _ = self.resolver.netlink.use_neighbour(ifindex, address, false);
         }
-    }
-
-    /// Route, link and neighbour; `before` is the neighbour that the next hop was about.
-    fn resolve(
-        &mut self,
-        peer: Peer,
-        before: Option<Watched>,
-        occasion: Occasion,
-    ) -> Result<Resolution, Unresolved> {
-        let in_trouble = |why: String| {
-            Ok(Resolution {
-                trouble: Some(why),
-                ..Resolution::default()
-            })
-        };
-        let no_answer = |error: io::Error| Unresolved::NoAnswer(format!("rtnetlink: {error}"));
-        let (ifindex, address) = match self
-            .netlink
-            .route(peer.remote, peer.local)
-            .map_err(no_answer)?
-        {
-            Route::Via { ifindex, neighbour } => (ifindex, neighbour),
-            Route::Local => return Err(Unresolved::OwnAddress(peer.remote)),
-            Route::None => return in_trouble("there is no route".to_owned()),
-        };
-        if !self.interfaces.contains(&ifindex) {
-            return in_trouble(format!(
-                "its route leaves by interface {ifindex}, which is not one for media"
-            ));
-        }
-        let link = match self.netlink.link(ifindex).map_err(no_answer)? {
-            Some(link) if link.is_up => link,
-            _ => return in_trouble(format!("interface {ifindex} is down or not Ethernet")),
-        };
-        let known = self
-            .netlink
-            .neighbour(ifindex, address)
-            .map_err(no_answer)?;
-        let is_managed = known.is_none_or(|known| !known.is_permanent);
-        let neighbour = Watched {
-            ifindex,
-            address,
-            is_managed,
-        };
-        let is_new = before != Some(neighbour);
-        let mut trouble = None;
-        if is_managed && (is_new || known.is_none() && occasion == Occasion::Turn) {
-            self.netlink
-                .use_neighbour(ifindex, address, true)
-                .map_err(no_answer)?;
-            // Not worth a word at first: the answer usually takes a millisecond.
-            trouble = (!is_new).then(|| format!("neighbour {address} does not answer"));
-        }
-        let value = known.map_or(NextHop::default(), |known| {
-            next_hop(ifindex, &link, known.mac)
-        });
-        Ok(Resolution {
-            value,
-            neighbour: Some(neighbour),
-            trouble,
-        })
     }
 
     fn publish(&mut self, index: u16, value: NextHop) {
@@ -397,16 +332,6 @@ fn longest_idle(hops: &[Option<Hop>]) -> Option<u16> {
     u16::try_from(index).ok()
 }
 
-fn next_hop(ifindex: u32, link: &LinkInfo, mac: [u8; 6]) -> NextHop {
-    NextHop {
-        ifindex,
-        source_mac: link.mac,
-        destination_mac: mac,
-        mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
-        ..NextHop::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,11 +349,68 @@ mod tests {
                 idle_since: start + Duration::from_secs(idle_since),
                 value: NextHop::default(),
                 neighbour: None,
+                outdated: None,
                 trouble: None,
             })
         };
         let hops = [None, hop(1, 0), hop(0, 5), hop(0, 3), hop(0, 4)];
         assert_eq!(longest_idle(&hops), Some(3));
         assert_eq!(longest_idle(&[None, hop(1, 0), hop(2, 1)]), None);
+    }
+
+    #[test]
+    fn the_old_way_serves_until_the_new_one_answers_and_not_for_long() {
+        let start = Instant::now();
+        let neighbour = |last| {
+            Some(Watched {
+                ifindex: 2,
+                address: IpAddr::from([192, 0, 2, last]),
+                is_managed: true,
+            })
+        };
+        let resolved = NextHop {
+            ifindex: 2,
+            ..NextHop::default()
+        };
+        let unresolved = NextHop::default();
+        let mut hop = Hop {
+            peer: Peer {
+                remote: IpAddr::from([192, 0, 2, 1]),
+                local: IpAddr::from([192, 0, 2, 2]),
+            },
+            users: 1,
+            idle_since: start,
+            value: resolved,
+            neighbour: neighbour(1),
+            outdated: None,
+            trouble: None,
+        };
+        let lost = hop.outdated_after(unresolved, neighbour(1), start);
+        assert_eq!(lost, Some(start), "it is asked again");
+        let without_route = hop.outdated_after(unresolved, None, start);
+        assert_eq!(without_route, None);
+        assert_eq!(hop.outdated_after(resolved, neighbour(2), start), None);
+
+        hop.outdated = hop.outdated_after(unresolved, neighbour(2), start);
+        hop.neighbour = neighbour(2);
+        assert_eq!(hop.outdated, Some(start));
+        let soon = start + OLD_WAY / 2;
+        assert_eq!(
+            hop.outdated_after(unresolved, neighbour(2), soon),
+            Some(start)
+        );
+        assert_eq!(
+            hop.outdated_after(unresolved, neighbour(3), soon),
+            Some(start),
+            "changes upon changes do not keep it for longer"
+        );
+        assert_eq!(
+            hop.outdated_after(unresolved, neighbour(2), start + OLD_WAY),
+            None
+        );
+        hop.value = unresolved;
+        let later = start + OLD_WAY;
+        let again = hop.outdated_after(unresolved, neighbour(2), later);
+        assert_eq!(again, None, "there is no way of before any more");
     }
 }
