@@ -71,32 +71,3 @@ fn tampered_and_replayed_packets_are_dropped_by_reason() {
         [("drop_authentication", 1), ("drop_replay", 1)]
     );
 }
-
-#[test]
-fn without_af_xdp_sockets_a_secure_leg_is_silent_and_counted() {
-    if !require_root("the namespace lab") {
-        return;
-    }
-    let mut edge = Edge::start(LabOptions::default());
-    let pins = edge
-        .lab
-        .bpffs()
-        .join("trunkline")
-        .join(format!("v{}", media_common::ABI_VERSION));
-    let map = aya::maps::MapData::from_pin(pins.join("XSKS")).unwrap();
-    let mut sockets = aya::maps::XskMap::try_from(aya::maps::Map::XskMap(map)).unwrap();
-    let mut call = edge.call(
-        Party::new(Host::Carrier, false, secure()),
-        Party::new(Host::Pbx, false, None),
-    );
-    assert_eq!(talk(&mut call, 3), [3, 3]);
-    for slot in 0..sockets.len() {
-        let _ = sockets.unset(slot);
-    }
-    for _ in 0..10 {
-        call.callee.send();
-        call.caller.send();
-    }
-    assert!(call.caller.hears_nothing() && call.callee.hears_nothing());
-    assert_eq!(edge.verdicts().drop_xsk_unbound, 20);
-}
