@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::json;
 use trunkline_tests::lab::run;
 
-use super::contender::{Crypto, PRIORITY, source};
+use super::contender::{CALLS, Crypto, PRIORITY, far_port, source};
 use super::lab::{IN, Lab};
 use super::measure::median;
 use super::meter::LONGEST;
-use super::nat::Routed;
+use super::nat::{Routed, Translated};
 use super::relaying::{Egress, Stage, Turn, unrelayed};
 use super::report::{Section, rounded, short};
 use super::sys::{self, Policy};
@@ -41,7 +41,7 @@ pub fn measure(lab: &Lab, objects: &Objects, options: &Options) -> Result<Sectio
                 short(thread)
             ),
             format!(
-                "IP forwarding on the other CPU / on the same {}",
+                "what NAT adds on the other CPU / on the same   {}",
                 short(softirq)
             ),
         ],
@@ -94,20 +94,29 @@ fn idle_turn(stage: &mut Stage<'_>) -> Result<Turn> {
     )
 }
 
-/// CPU time of IP forwarding with its softirqs steered to the other CPU, to that on the
-/// generator's own.
+/// What address translation adds to IP forwarding, with the softirqs steered to the other CPU, to
+/// the same on the generator's own CPU. Steering itself costs interrupts, in both alike.
 fn softirq(stage: &mut Stage<'_>) -> Result<f64> {
-    let _routed = Routed::new(stage.lab)?;
-    let mut packets = source(stage.lab, &unrelayed(Crypto::None), false)?;
+    let lab = stage.lab;
+    let mut packets = source(lab, &unrelayed(Crypto::None), false)?;
     let mut turn = |stage: &mut Stage<'_>| -> Result<f64> {
         let turn = stage.passing_turn(Egress::Skb, &mut *packets, RATE, LONGEST)?;
+        ensure!(turn.loss() < 0.01, "packets were lost");
         Ok(turn.us_per_packet())
     };
-    let here = turn(stage)?;
+    let mut added = |stage: &mut Stage<'_>| -> Result<f64> {
+        let routed = {
+            let _rules = Routed::new(lab)?;
+            turn(stage)?
+        };
+        let _rules = Translated::new(lab, far_port(0)..=far_port(CALLS - 1))?;
+        Ok(turn(stage)? - routed)
+    };
+    let here = added(stage)?;
     let mask: usize = stage.cpus.iter().map(|cpu| 1 << cpu).sum();
-    steer(stage.lab, mask)?;
-    let elsewhere = turn(stage);
-    steer(stage.lab, 0)?;
+    steer(lab, mask)?;
+    let elsewhere = added(stage);
+    steer(lab, 0)?;
     Ok(elsewhere? / here)
 }
 

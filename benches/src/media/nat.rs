@@ -1,13 +1,13 @@
 //! The kernel's own ways through the edge: plain routing, and nftables' DNAT with SNAT.
 
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use trunkline_tests::lab::{Namespace, run};
 
 use super::forwarder::target;
-use super::frames::PORT_LOW;
 use super::lab::{EXIT, Lab, MEDIA, OUT, SINK};
 
 /// The edge routes what is sent to its first media address, as if that lay behind it.
@@ -40,10 +40,10 @@ impl Drop for Routed<'_> {
 pub struct Translated<'a>(&'a Lab);
 
 impl<'a> Translated<'a> {
-    pub fn new(lab: &'a Lab, flows: u16) -> Result<Translated<'a>> {
+    pub fn new(lab: &'a Lab, ports: RangeInclusive<u16>) -> Result<Translated<'a>> {
         let translated = Translated(lab);
         lab.set_forwarding(true)?;
-        nft(&lab.edge, &rules(flows))?;
+        nft(&lab.edge, &rules(ports))?;
         Ok(translated)
     }
 }
@@ -55,11 +55,11 @@ impl Drop for Translated<'_> {
     }
 }
 
-fn rules(flows: u16) -> String {
-    let targets: Vec<String> = (0..flows)
-        .map(|flow| {
-            let to = target(PORT_LOW + flow);
-            format!("{} : {} . {}", PORT_LOW + flow, to.ip(), to.port())
+fn rules(ports: RangeInclusive<u16>) -> String {
+    let targets: Vec<String> = ports
+        .map(|port| {
+            let to = target(port);
+            format!("{port} : {} . {}", to.ip(), to.port())
         })
         .collect();
     format!(

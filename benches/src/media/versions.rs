@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-/// Versions of kernel and peers, the command line, the CPU.
+/// Versions of kernel and peers, the command line, the CPU, and what else it had to do.
 ///
 /// # Errors
 /// A peer that is missing is named.
@@ -18,6 +18,7 @@ pub fn all() -> Result<Value> {
         "libsrtp2": package("libsrtp2-1")?,
         "command": std::env::var("TRUNKLINE_BENCH_COMMAND").unwrap_or_else(|_| command.join(" ")),
         "cpu": cpu()?,
+        "load_average": read("/proc/loadavg")?,
     }))
 }
 
@@ -35,7 +36,8 @@ fn first_line(program: &str, package: &str) -> Result<String> {
         })?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    let line = text.lines().next().unwrap_or_default().trim();
+    Ok(line.strip_prefix("Version: ").unwrap_or(line).to_owned())
 }
 
 fn package(name: &str) -> Result<String> {

@@ -218,7 +218,7 @@ impl<'a> Bench<'a> {
                 let _rules = nat::Routed::new(self.lab)?;
                 samples[4].push(self.skb_turn(&mut source, true, "IP forwarding")?);
             }
-            let _rules = nat::Translated::new(self.lab, USUAL as u16)?;
+            let _rules = nat::Translated::new(self.lab, PORT_LOW..=PORT_LOW + (USUAL as u16 - 1))?;
             samples[5].push(self.skb_turn(&mut source, true, "nftables")?);
         }
         let [drop, bare, ours, tc_drop, ip_forward, nft] = &samples;
