@@ -1,4 +1,4 @@
-//! The section of [`srtp_crypto`](super::srtp_crypto): its figures with aims.
+//! The section of [`srtp_crypto`]: its figures with aims.
 
 use anyhow::{Context as _, Result};
 use media_core::srtp::profile::Suite;
