@@ -68,7 +68,7 @@ pub struct FlowEntry {
     pub local_port: [u8; 2],
     /// The port that the packet is sent to.
     pub remote_port: [u8; 2],
-    /// Packets that may pass in 2^[`CEILING_SHIFT`](crate::quality::CEILING_SHIFT) ns; 0 for
+    /// Packets that may pass in 2^[`CEILING_SHIFT`] ns; 0 for
     /// any number.
     pub ceiling: u16,
     /// Where the packet must come from, with [`FLAG_CHECK_SOURCE`].

@@ -33,7 +33,7 @@ pub struct LegPolicy {
     /// DSCP (0–63) of what we send.
     pub dscp: Option<u8>,
     /// Packets per second from the peer at each port; `Some(0)`: any number; `None`: what
-    /// [`LegPolicy::packet_rate`] makes of the packet time.
+    /// `LegPolicy::packet_rate` makes of the packet time.
     pub max_packet_rate: Option<u32>,
     /// Where our media addresses and ports come from.
     pub realm: RealmId,
