@@ -38,6 +38,8 @@ pub struct MediaCounts {
     pub jitter_ms: f64,
     /// Telephone-event packets that arrived, as they are (RFC 4733 section 2.3).
     pub events: Vec<[u8; 4]>,
+    /// Datagrams that arrived during a fax.
+    pub fax: Vec<Vec<u8>>,
 }
 
 struct State {
@@ -47,6 +49,8 @@ struct State {
     /// Of the payload with index 0, and more by one with each packet of an event.
     first_sequence: u16,
     remote: Option<SocketAddr>,
+    /// Where the other side receives a fax, while there is one instead of speech.
+    fax: Option<SocketAddr>,
     keys: Option<(MasterKey, MasterKey)>,
     protection: Option<Protection>,
     /// When the packet before arrived, and the timestamp that it had.
@@ -79,6 +83,7 @@ impl Media {
             ssrc: OsRng.unwrap_err().next_u32(),
             first_sequence: OsRng.unwrap_err().next_u32() as u16,
             remote: None,
+            fax: None,
             keys: None,
             protection: None,
             before: None,
@@ -106,7 +111,7 @@ impl Media {
     /// Where to send, and the keys (ours, the edge's) of a secure leg. Keys that stay keep their counters.
     pub(super) fn set_remote(&self, remote: SocketAddr, keys: Option<(MasterKey, MasterKey)>) {
         let mut state = lock(&self.state);
-        state.remote = Some(remote);
+        (state.remote, state.fax) = (Some(remote), None);
         if state.keys != keys {
             state.protection = keys
                 .as_ref()
@@ -131,6 +136,26 @@ impl Media {
                     .await
                     .context("sending RTCP")?;
             }
+        }
+        Ok(())
+    }
+
+    /// From now on what arrives is a fax's, and what [`Media::send_fax`] sends goes there; speech
+    /// again with `None`.
+    pub(super) fn set_fax(&self, remote: Option<SocketAddr>) {
+        lock(&self.state).fax = remote;
+    }
+
+    /// Sends datagrams of a fax, one each 20 ms.
+    pub async fn send_fax(&self, datagrams: &[Vec<u8>]) -> Result<()> {
+        let remote = lock(&self.state).fax.context("no fax")?;
+        let mut ticks = tokio::time::interval(PTIME);
+        for datagram in datagrams {
+            ticks.tick().await;
+            self.rtp
+                .send_to(datagram, remote)
+                .await
+                .context("sending a fax")?;
         }
         Ok(())
     }
@@ -231,6 +256,9 @@ impl State {
     }
 
     fn receive_rtp(&mut self, datagram: &[u8]) {
+        if self.fax.is_some() {
+            return self.counts.fax.push(datagram.to_vec());
+        }
         let Some(packet) = self.unprotect(datagram, Protection::unprotect_rtp) else {
             return;
         };

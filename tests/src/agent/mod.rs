@@ -3,6 +3,7 @@
 //! It checks what a person would hear: every payload that arrives is compared byte for byte
 //! with what the other end sent, and every datagram of a secure leg is searched for plaintext.
 
+mod fax;
 mod media;
 mod message;
 mod pattern;

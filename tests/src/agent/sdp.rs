@@ -57,6 +57,17 @@ pub struct RemoteSdp {
 }
 
 impl RemoteSdp {
+    /// Where the other side receives.
+    pub(super) fn address(sdp: &str) -> Result<IpAddr> {
+        let lines = sdp.lines();
+        let connection = lines
+            .filter_map(|line| line.strip_prefix("c="))
+            .last()
+            .context("no c=")?;
+        let address = connection.split(' ').nth(2);
+        Ok(address.context("no address in c=")?.trim().parse()?)
+    }
+
     pub fn parse(sdp: &str) -> Result<RemoteSdp> {
         let lines = || sdp.lines().filter_map(|line| line.split_once('='));
         let media = lines()
@@ -68,12 +79,7 @@ impl RemoteSdp {
             fields.len() > 3 && fields[3..].contains(&"0"),
             "PCMU is not in m={media}"
         );
-        let connection = lines().rfind(|(kind, _)| *kind == "c").context("no c=")?.1;
-        let address: IpAddr = connection
-            .split(' ')
-            .nth(2)
-            .context("no address in c=")?
-            .parse()?;
+        let address = RemoteSdp::address(sdp)?;
         let attributes = || {
             lines()
                 .filter(|(kind, _)| *kind == "a")

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod digits;
 #[cfg(test)]
+mod fax;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod passthrough;

@@ -79,7 +79,7 @@ impl Endpoint {
     /// The next packet as it goes on the wire, not sent yet.
     pub(crate) fn next_packet(&mut self) -> Vec<u8> {
         let plain = self.plain_packet();
-        self.sent += 1;
+        self.sent = self.sent.wrapping_add(1);
         match &mut self.protection {
             None => plain,
             Some(protection) => {
