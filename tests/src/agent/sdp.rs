@@ -62,7 +62,7 @@ impl RemoteSdp {
         let lines = sdp.lines();
         let connection = lines
             .filter_map(|line| line.strip_prefix("c="))
-            .last()
+            .next_back()
             .context("no c=")?;
         let address = connection.split(' ').nth(2);
         Ok(address.context("no address in c=")?.trim().parse()?)
