@@ -39,6 +39,12 @@ refusals! {
     /// The dialog is gone at one side: 481 or no answer to a request within it
     /// (RFC 3261 section 12.2.1.2).
     DIALOG_LOST = 481, 32017, "the peer lost the call";
+    /// A provisional response that the caller must acknowledge never was (RFC 3262 section 3).
+    PRACK_MISSING = 504, 32031, "provisional response not acknowledged";
+    /// Nobody refreshed the session in time (RFC 4028 section 10).
+    SESSION_EXPIRED = 408, 32032, "session not refreshed";
+    /// Session-Expires asks for less than the trunk's `min_se` (RFC 4028 section 9).
+    INTERVAL_TOO_SMALL = 422, 32033, "session interval too small";
     /// The media plane could not set up what was negotiated.
     MEDIA_FAILED = 503, 32018, "media cannot be carried";
     ACL = 403, 32201, "source address not allowed";

@@ -124,6 +124,9 @@ pub(super) struct TrunkSection {
     pub(super) codecs: Option<Vec<String>>,
     #[serde(default)]
     pub(super) t38: bool,
+    pub(super) session_timer: Option<String>,
+    pub(super) session_expires: Option<String>,
+    pub(super) min_se: Option<String>,
     pub(super) verify: Option<String>,
     pub(super) ca: Option<String>,
     pub(super) server_name: Option<String>,

@@ -5,6 +5,7 @@
 //! certificates are read again on SIGHUP ([`Config::reload`]).
 
 mod certificates;
+mod dialogs;
 mod error;
 mod file;
 mod host;

@@ -13,7 +13,9 @@ use super::error::Fault;
 use super::file::{File, TrunkSection};
 use super::realm::Realm;
 use super::settings::{TlsSettings, at, optional};
-use super::{ListenerConfig, TrunkConfig, certificates, check_names, find_name, id, value};
+use super::{
+    ListenerConfig, TrunkConfig, certificates, check_names, dialogs, find_name, id, value,
+};
 use crate::transport::tls::{PeerTls, Rules, Verify};
 
 const DEFAULT_CODECS: [&str; 3] = ["PCMU", "PCMA", "TELEPHONE-EVENT"];
@@ -113,6 +115,7 @@ impl Resolver<'_> {
             max_packet_rate: section.max_packet_rate,
             codecs: self.codecs()?,
             t38: self.t38(mode)?,
+            session: dialogs::session(&self.key, section)?,
             destination,
         };
         let tls = self.peer_tls(&trunk)?;

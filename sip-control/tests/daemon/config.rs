@@ -290,6 +290,31 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
             ":33:7: trunks[0].t38 (carrier): true is not for secure = \"srtp\": T.38 would be in the clear",
         ),
         (
+            "dscp = 46",
+            "session_timer = \"off\"",
+            ":40:17: trunks[1].session_timer (pbx): \"off\" is unknown; expected on or strip",
+        ),
+        (
+            "dscp = 46",
+            "session_expires = \"60s\"",
+            ":40:19: trunks[1].session_expires (pbx): 60 s is out of range; expected 90-86400 s",
+        ),
+        (
+            "dscp = 46",
+            "session_expires = \"10m\"\nmin_se = \"20m\"",
+            ":40:19: trunks[1].session_expires (pbx): 600 s is below min_se; expected 1200 s or more",
+        ),
+        (
+            "dscp = 46",
+            "min_se = \"90\"",
+            ":40:10: trunks[1].min_se (pbx): \"90\" is not a time; expected a number and ms, s, m or h, like \"60s\"",
+        ),
+        (
+            "dscp = 46",
+            "session_timer = \"strip\"\nmin_se = \"90s\"",
+            ":41:10: trunks[1].min_se (pbx): is only for session_timer = \"on\"",
+        ),
+        (
             "from = \"carrier\"",
             "from = \"nobody\"",
             ":43:8: routes[0].from: unknown trunk \"nobody\"; expected one of: carrier, pbx",
@@ -334,6 +359,26 @@ fn sig_8_t38_is_off_unless_a_trunk_turns_it_on() {
         let config = parse(&directory, &text).expect("a configuration that is right");
         let allowed: Vec<bool> = config.trunks.iter().map(|each| each.trunk.t38).collect();
         assert_eq!(allowed, expected);
+    }
+}
+
+#[test]
+fn sig_2_session_timers_are_on_unless_a_trunk_strips_them() {
+    let directory = files();
+    for (lines, expected) in [
+        ("", (true, 1800, 90)),
+        ("session_timer = \"strip\"", (false, 1800, 90)),
+        (
+            "session_expires = \"10m\"\nmin_se = \"2m\"",
+            (true, 600, 120),
+        ),
+        ("min_se = \"1h\"", (true, 3600, 3600)),
+    ] {
+        let text = GOOD.replace("dscp = 46", lines);
+        let config = parse(&directory, &text).expect("a configuration that is right");
+        let session = config.trunks[1].trunk.session;
+        let read = (session.timers, session.expires, session.min_se);
+        assert_eq!(read, expected, "{lines}");
     }
 }
 

@@ -31,10 +31,10 @@ struct LateOffer {
     sequence: u32,
 }
 
-struct Deferred {
-    side: Side,
-    server: ServerKey,
-    request: Request,
+pub(super) struct Deferred {
+    pub(super) side: Side,
+    pub(super) server: ServerKey,
+    pub(super) request: Request,
 }
 
 impl Accepted {
@@ -60,6 +60,11 @@ impl Accepted {
             late: Some(LateOffer { client, sequence }),
             deferred: None,
         }
+    }
+
+    /// Whose offer in a 2xx still has no answer.
+    pub(super) fn offerer(&self) -> Option<Side> {
+        self.late.as_ref().map(|_| self.inviter.other())
     }
 
     pub(super) fn handle(mut self, cx: &mut Context, parties: &mut Parties, input: Input) -> State {
@@ -203,7 +208,7 @@ enum AckState {
 }
 
 impl Deferred {
-    fn respond(&self, cx: &mut Context, parties: &Parties, status: StatusCode) {
+    pub(super) fn respond(&self, cx: &mut Context, parties: &Parties, status: StatusCode) {
         parties.respond(cx, self.side, self.server, &self.request, status);
     }
 }

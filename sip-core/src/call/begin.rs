@@ -7,13 +7,14 @@ use super::context::{Context, LegKey};
 use super::headers::{ALLOW, pass_through, session_description};
 use super::identity::{self, Sips};
 use super::inviting::Inviting;
-use super::leg::{Leg, LegTrunk, SentInvite};
+use super::leg::{Leg, LegTrunk, NewLeg, SentInvite};
 use super::media::CallMedia;
 use super::parties::{Description, Parties};
 use super::record::Draft;
+use super::reliable::Provisionals;
 use super::{Call, State};
 use crate::dialog::{Dialog, NewRequest, Path};
-use crate::message::{HeaderName, Method, Request, StatusCode, response_to};
+use crate::message::{HeaderName, Method, RELIABLE, Request, StatusCode, response_to};
 use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
 use crate::transaction::ServerKey;
@@ -93,12 +94,16 @@ impl NewInvite {
         let mut invite = outgoing.request.clone();
         pass_through(headers, &mut invite.headers);
         if let Some(sdp) = offer {
+            // An offer of the far side in a reliable response would need its answer in our PRACK,
+            // which a caller that knows no PRACK cannot give: so only where the offer is ours.
+            invite.headers.push(HeaderName::Supported, RELIABLE);
             Description {
                 sdp,
                 described_by: headers,
             }
             .attach(&mut invite.headers, &mut invite.body);
         }
+        outgoing.leg.timer.ask(&mut invite.headers);
         let client = cx.request((self.id, Side::Callee), invite, outgoing.target.clone());
         let mut callee = outgoing.leg;
         callee.invite = Some(SentInvite {
@@ -113,7 +118,8 @@ impl NewInvite {
             .map_or(String::new(), |from| from.uri().to_string());
         let draft = Draft::new(from, self.request.uri.to_string(), cx.now);
         let media = CallMedia::new(self.id, negotiation);
-        let parties = Parties::new(self.id, [caller, callee], media, draft);
+        let provisionals = Provisionals::to(headers, cx.rng.next_u32());
+        let parties = Parties::new(self.id, [caller, callee], media, draft, provisionals);
         for side in [Side::Caller, Side::Callee] {
             cx.legs
                 .insert(parties.leg(side).key.clone(), parties.owner(side));
@@ -127,6 +133,7 @@ impl NewInvite {
             late_offer,
             early_answer: None,
             deadline: cx.now + cx.config.ring_timeout,
+            held: None,
         };
         Call {
             parties: Box::new(parties),
@@ -150,7 +157,7 @@ impl NewInvite {
             .with_listeners(&cx.config.listeners);
         let dialog = Dialog::from_request(request, &self.tag, contact.clone(), path)
             .map_err(|_| Refusal::MALFORMED)?;
-        Ok(Leg {
+        let mut leg = Leg::from(NewLeg {
             trunk: way.caller.clone(),
             listener: self.origin.listener,
             key: LegKey {
@@ -162,8 +169,9 @@ impl NewInvite {
             transport: self.origin.transport,
             remote: Some(self.origin.remote),
             dialog: Some(dialog),
-            invite: None,
-        })
+        });
+        leg.learn(&request.headers);
+        Ok(leg)
     }
 
     fn callee_leg(&self, cx: &mut Context, way: &Way) -> Result<Outgoing, Refusal> {
@@ -209,7 +217,7 @@ impl NewInvite {
             port: destination.port,
             trunk: Some(way.callee.id),
         };
-        let leg = Leg {
+        let leg = Leg::from(NewLeg {
             trunk: way.callee.clone(),
             listener,
             key,
@@ -218,8 +226,7 @@ impl NewInvite {
             transport,
             remote: None,
             dialog: None,
-            invite: None,
-        };
+        });
         Ok(Outgoing {
             leg,
             request,

@@ -72,8 +72,13 @@ impl Ending {
             } => {
                 parties.respond(cx, side, server, &request, StatusCode::CALL_DOES_NOT_EXIST);
             }
-            Input::Cancel { .. } | Input::ResponseLost { .. } | Input::Deadline | Input::End(_) => {
-            }
+            Input::Cancel { .. }
+            | Input::ResponseLost { .. }
+            | Input::Acknowledged
+            | Input::Unacknowledged
+            | Input::Refresh { .. }
+            | Input::Deadline
+            | Input::End(_) => {}
         }
         State::Ending(self)
     }

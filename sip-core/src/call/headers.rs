@@ -4,7 +4,9 @@
 use crate::message::{Field, HeaderName, Headers};
 
 /// The methods that we take (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE";
+/// The extensions that we have (RFC 3261 section 20.37).
+pub(crate) const SUPPORTED: &str = "100rel, timer";
 /// The bodies that we take.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
@@ -24,6 +26,18 @@ fn withholds_identity(headers: &Headers) -> bool {
             .split(|byte| matches!(byte, b';' | b','))
             .any(|wish| wish.trim_ascii().eq_ignore_ascii_case(b"id"))
     })
+}
+
+/// Copies what INFO and MESSAGE say of their contents besides (RFC 6086 section 10, RFC 3428
+/// section 8), as spelled.
+pub(super) fn pass_of_method(from: &Headers, to: &mut Headers) {
+    to.extend(from.iter().filter(|field| match field.name {
+        Some(name) => matches!(
+            name,
+            HeaderName::Date | HeaderName::Subject | HeaderName::Priority | HeaderName::Expires
+        ),
+        None => field.is_named("Info-Package"),
+    }));
 }
 
 /// Copies what describes the body, as spelled.

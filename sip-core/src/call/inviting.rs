@@ -11,6 +11,7 @@ use super::ending::Ending;
 use super::headers::session_description;
 use super::outcome::{Failure, Outcome, hop_refusal};
 use super::parties::{Description, Parties};
+use super::reliable::Heard;
 use super::{Input, State};
 use crate::message::{Headers, Request, Response, StatusCode};
 use crate::refusal::Refusal;
@@ -28,6 +29,9 @@ pub(super) struct Inviting {
     /// What the caller was last answered in a provisional response.
     pub(super) early_answer: Option<Vec<u8>>,
     pub(super) deadline: Instant,
+    /// A 2xx that must wait until the caller has acknowledged the answer that it has already
+    /// (RFC 3262 section 3). The far side repeats it meanwhile.
+    pub(super) held: Option<Box<(Origin, Response)>>,
 }
 
 impl Inviting {
@@ -63,6 +67,8 @@ impl Inviting {
                 parties.respond_later(cx, Side::Caller, server, &request);
                 State::Inviting(self)
             }
+            Input::Acknowledged => self.release(cx, parties),
+            Input::Unacknowledged => self.give_up(cx, parties, Refusal::PRACK_MISSING),
             Input::Deadline => self.give_up(cx, parties, Refusal::NO_ANSWER),
             Input::End(refusal) => self.give_up(cx, parties, refusal),
             _ => State::Inviting(self),
@@ -79,20 +85,31 @@ impl Inviting {
         if response.status == StatusCode::TRYING {
             State::Inviting(self)
         } else if response.status.is_provisional() {
-            self.proceed(cx, parties, &response)
+            self.proceed(cx, parties, &origin, &response)
         } else if response.status.is_success() {
-            self.accept(cx, parties, &origin, &response)
+            self.accept(cx, parties, origin, response)
         } else {
             self.decline(cx, parties, &response)
         }
     }
 
     /// Ringing, progress, early media. An SDP here is the answer only if the offer was ours to
-    /// send; and since these responses are not reliable, the 2xx has the last word.
-    fn proceed(mut self, cx: &mut Context, parties: &mut Parties, response: &Response) -> State {
+    /// send; unless it came and went reliably, the 2xx has the last word.
+    fn proceed(
+        mut self,
+        cx: &mut Context,
+        parties: &mut Parties,
+        origin: &Origin,
+        response: &Response,
+    ) -> State {
+        let heard = parties.hear_provisional(cx, origin, response);
+        if heard == Heard::Useless {
+            return State::Inviting(self);
+        }
         let mut body = None;
         if let Ok(Some(sdp)) = session_description(&response.headers, &response.body)
             && !self.late_offer
+            && !parties.provisionals.has_answered()
             && let Ok(sdp) = parties.media.answer(cx, Side::Callee, sdp)
         {
             self.early_answer = Some(sdp.clone());
@@ -100,26 +117,35 @@ impl Inviting {
                 sdp,
                 described_by: &response.headers,
             });
+            parties.leg_mut(Side::Callee).has_answered |= heard == Heard::Reliable;
         }
-        parties.pass_response(
-            cx,
-            Side::Caller,
-            (self.server, &self.invite),
-            response,
-            body,
-        );
+        let invite = (self.server, &*self.invite);
+        parties.pass_provisional(cx, invite, (response, heard), body, self.late_offer);
         State::Inviting(self)
+    }
+
+    /// The caller has acknowledged what a 2xx had to wait for.
+    fn release(mut self, cx: &mut Context, parties: &mut Parties) -> State {
+        match self.held.take() {
+            Some(held) => self.accept(cx, parties, held.0, held.1),
+            None => State::Inviting(self),
+        }
     }
 
     /// The far side answered: its dialog is made, the caller hears of it.
     fn accept(
-        self,
+        mut self,
         cx: &mut Context,
         parties: &mut Parties,
-        origin: &Origin,
-        response: &Response,
+        origin: Origin,
+        response: Response,
     ) -> State {
-        if !confirm_far_dialog(cx, parties, origin, response) {
+        if parties.provisionals.holds_answer() {
+            self.held
+                .get_or_insert_with(|| Box::new((origin, response)));
+            return State::Inviting(self);
+        }
+        if !confirm_far_dialog(cx, parties, &origin, &response) {
             // Without a dialog it can be neither acknowledged nor ended; it will give up by itself.
             parties.refuse(
                 cx,
@@ -135,15 +161,19 @@ impl Inviting {
             .ok()
             .flatten();
         let described = match (sdp, self.late_offer) {
+            _ if parties.provisionals.has_answered() => {
+                return self.pass_answer(cx, parties, &response, None);
+            }
             (Some(offer), true) => parties.media.offer(cx, Side::Callee, offer),
             (Some(answer), false) => parties.media.answer(cx, Side::Callee, answer),
-            // Not what section 13.2.1 wants, but then the early answer is the answer.
+            // Not what section 13.2.1 wants unless the early answer was reliable, but then that is
+            // the answer.
             (None, false) => self.early_answer.clone().ok_or(Refusal::NO_SDP),
             (None, true) => Err(Refusal::NO_SDP),
         };
         match described {
-            Ok(sdp) => self.pass_answer(cx, parties, response, sdp),
-            Err(refusal) => self.refuse_answer(cx, parties, response, &refusal),
+            Ok(sdp) => self.pass_answer(cx, parties, &response, Some(sdp)),
+            Err(refusal) => self.refuse_answer(cx, parties, &response, &refusal),
         }
     }
 
@@ -152,7 +182,7 @@ impl Inviting {
         cx: &mut Context,
         parties: &mut Parties,
         response: &Response,
-        sdp: Vec<u8>,
+        sdp: Option<Vec<u8>>,
     ) -> State {
         let sequence = sequence(response);
         let plain = Headers::new();
@@ -161,7 +191,7 @@ impl Inviting {
         } else {
             &response.headers
         };
-        let body = Some(Description { sdp, described_by });
+        let body = sdp.map(|sdp| Description { sdp, described_by });
         if let Some(dialog) = &mut parties.leg_mut(Side::Caller).dialog {
             dialog.confirm();
         }
@@ -203,6 +233,10 @@ impl Inviting {
 
     /// The far side refused: the caller hears why.
     fn decline(self, cx: &mut Context, parties: &mut Parties, response: &Response) -> State {
+        let timer = &mut parties.leg_mut(Side::Callee).timer;
+        if response.status == StatusCode::INTERVAL_TOO_SMALL && timer.raise(&response.headers) {
+            return self.ask_again(cx, parties);
+        }
         let refusal = hop_refusal(response.status);
         match &refusal {
             Some(refusal) => parties.refuse(cx, Side::Caller, self.server, &self.invite, refusal),
@@ -216,6 +250,27 @@ impl Inviting {
         }
         parties.finish(cx, Outcome::declined(response, refusal.as_ref()));
         State::Ending(Ending::default())
+    }
+
+    /// The far side wants a longer session interval (RFC 4028 section 7.3): the same INVITE with
+    /// that.
+    fn ask_again(self, cx: &mut Context, parties: &mut Parties) -> State {
+        let owner = parties.owner(Side::Callee);
+        let body = match self.late_offer {
+            true => None,
+            false => parties.media.described(Side::Callee),
+        };
+        let body = body.map(|sdp| Description {
+            sdp,
+            described_by: &self.invite.headers,
+        });
+        match parties
+            .leg_mut(Side::Callee)
+            .invite_again(cx, owner, &self.invite.headers, body)
+        {
+            Some(client) => State::Inviting(Inviting { client, ..self }),
+            None => self.give_up(cx, parties, Refusal::ALL_TARGETS_FAILED),
+        }
     }
 
     fn fail(self, cx: &mut Context, parties: &mut Parties, failure: Failure) -> State {
@@ -265,7 +320,21 @@ impl Inviting {
     fn cancel_far_side(self, cx: &mut Context, parties: &mut Parties, outcome: Outcome) -> State {
         parties.finish(cx, outcome);
         cx.cancel(self.client);
-        State::Ending(Ending::default().with_invite(Side::Callee, self.client))
+        let ending = Ending::default().with_invite(Side::Callee, self.client);
+        match self.held {
+            // It has answered already: ACK and BYE.
+            Some(held) => {
+                let (origin, response) = *held;
+                let input = Input::Response {
+                    side: Side::Callee,
+                    client: self.client,
+                    origin,
+                    response,
+                };
+                ending.handle(cx, parties, input)
+            }
+            None => State::Ending(ending),
+        }
     }
 }
 
@@ -276,12 +345,7 @@ pub(super) fn confirm_far_dialog(
     origin: &Origin,
     response: &Response,
 ) -> bool {
-    let leg = parties.leg_mut(Side::Callee);
-    leg.dialog = leg
-        .invite
-        .as_ref()
-        .and_then(|sent| sent.dialog(cx, origin, response).ok());
-    leg.dialog.is_some()
+    parties.leg_mut(Side::Callee).confirm(cx, origin, response)
 }
 
 /// The CSeq number of a response that was matched to its request.

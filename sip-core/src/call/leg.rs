@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::context::{Context, LegKey};
-use super::headers::ALLOW;
+use super::context::{Context, LegKey, Owner};
+use super::headers::{ALLOW, pass_through};
 use super::identity::Sips;
+use super::parties::Description;
+use super::session_timer::SessionTimer;
 use crate::dialog::{Dialog, DialogError, Path};
-use crate::message::{HeaderName, Method, NameAddr, Request, Response, Scheme, Uri};
+use crate::message::{
+    CSeq, HeaderName, Headers, Method, NameAddr, RELIABLE, Request, Response, Scheme, Uri,
+};
 use crate::transaction::ClientKey;
 use crate::transport::{ConnectionId, ListenerId, Origin, Target, Transport};
 use crate::trunk::{Trunk, TrunkId};
@@ -38,8 +42,23 @@ pub(crate) struct Leg {
     pub(super) remote: Option<SocketAddr>,
     /// The caller's from its INVITE on, the callee's from its 2xx on.
     pub(super) dialog: Option<Dialog>,
+    /// What our INVITE was answered with before the 2xx, a dialog for each To tag (RFC 3261
+    /// section 12.1.2): the latest heard of is last.
+    early: Vec<EarlyDialog>,
+    /// The peer has answered our offer in a reliable provisional response: for good.
+    pub(super) has_answered: bool,
+    /// The peer takes UPDATE (RFC 3311 section 4).
+    pub(super) allows_update: bool,
+    pub(super) timer: SessionTimer,
     /// Our INVITE that makes the dialog: the callee's.
     pub(super) invite: Option<SentInvite>,
+}
+
+/// A dialog that a provisional response made.
+pub(super) struct EarlyDialog {
+    dialog: Dialog,
+    /// RSeq of the latest reliable response in it (RFC 3262 section 4).
+    pub(super) latest: Option<u32>,
 }
 
 /// An INVITE of ours outside a dialog, kept for the dialogs that its responses make.
@@ -84,6 +103,38 @@ impl SentInvite {
     }
 }
 
+/// How a leg of a call begins.
+pub(super) struct NewLeg {
+    pub(super) trunk: LegTrunk,
+    pub(super) listener: ListenerId,
+    pub(super) key: LegKey,
+    pub(super) contact: NameAddr,
+    pub(super) sips: Sips,
+    pub(super) transport: Transport,
+    pub(super) remote: Option<SocketAddr>,
+    pub(super) dialog: Option<Dialog>,
+}
+
+impl From<NewLeg> for Leg {
+    fn from(new: NewLeg) -> Leg {
+        Leg {
+            timer: SessionTimer::new(new.trunk.settings.session),
+            trunk: new.trunk,
+            listener: new.listener,
+            key: new.key,
+            contact: new.contact,
+            sips: new.sips,
+            transport: new.transport,
+            remote: new.remote,
+            dialog: new.dialog,
+            early: Vec::new(),
+            has_answered: false,
+            allows_update: false,
+            invite: None,
+        }
+    }
+}
+
 impl Leg {
     /// A message of the peer came.
     pub(super) fn hear(&mut self, origin: &Origin) {
@@ -91,12 +142,126 @@ impl Leg {
         self.transport = origin.transport;
     }
 
-    /// The next request within the dialog, and where it goes; `None` without a dialog.
+    /// What the peer says that it can do.
+    pub(super) fn learn(&mut self, headers: &Headers) {
+        if headers.contains(HeaderName::Allow) {
+            self.allows_update = headers
+                .list(HeaderName::Allow)
+                .any(|method| method == Method::Update.as_str().as_bytes());
+        }
+    }
+
+    /// The dialog; before the 2xx to our INVITE the early one that was heard of last.
+    pub(super) fn dialog_now(&mut self) -> Option<&mut Dialog> {
+        let early = self.early.last_mut().map(|early| &mut early.dialog);
+        self.dialog.as_mut().or(early)
+    }
+
+    /// The next request within the dialog, which may be an early one, and where it goes; `None`
+    /// without a dialog.
     pub(super) fn request(&mut self, cx: &Context, method: Method) -> Option<(Request, Target)> {
-        let dialog = self.dialog.as_mut()?;
+        let dialog = self.dialog_now()?;
+        let refreshes = matches!(method, Method::Invite | Method::Update);
+        let request = dialog.request(method);
+        let target = dialog.target();
+        let mut request = self.complete(cx, request);
+        if refreshes {
+            self.timer.ask(&mut request.headers);
+        }
+        Some((request, target))
+    }
+
+    /// The same within the early dialog that `response` belongs to.
+    pub(super) fn request_early(
+        &mut self,
+        cx: &Context,
+        response: &Response,
+        method: Method,
+    ) -> Option<(Request, Target)> {
+        let at = self.early_position(&remote_tag(&response.headers)?)?;
+        let dialog = &mut self.early[at].dialog;
         let request = dialog.request(method);
         let target = dialog.target();
         Some((self.complete(cx, request), target))
+    }
+
+    /// Sends our INVITE once more, as a request of its own with what crosses from the caller's.
+    pub(super) fn invite_again(
+        &mut self,
+        cx: &mut Context,
+        owner: Owner,
+        crossing: &Headers,
+        offer: Option<Description<'_>>,
+    ) -> Option<ClientKey> {
+        let sent = self.invite.as_mut()?;
+        let number = sent.request.headers.cseq().ok()?.number.saturating_add(1);
+        let cseq = CSeq::new(number, Method::Invite);
+        sent.request.headers.set(HeaderName::CSeq, cseq);
+        let mut invite = sent.request.clone();
+        pass_through(crossing, &mut invite.headers);
+        if let Some(offer) = offer {
+            invite.headers.push(HeaderName::Supported, RELIABLE);
+            offer.attach(&mut invite.headers, &mut invite.body);
+        }
+        self.timer.ask(&mut invite.headers);
+        sent.client = cx.request(owner, invite, sent.target.clone());
+        self.early.clear();
+        Some(sent.client)
+    }
+
+    /// The early dialog that a provisional response belongs to, or makes. `None` if it can make
+    /// none: it has no To tag, or there are too many.
+    pub(super) fn early_dialog(
+        &mut self,
+        cx: &Context,
+        origin: &Origin,
+        response: &Response,
+    ) -> Option<&mut EarlyDialog> {
+        let tag = remote_tag(&response.headers)?;
+        let early = match self.early_position(&tag) {
+            Some(at) => self.early.remove(at),
+            None if self.early.len() >= MAX_EARLY_DIALOGS => return None,
+            None => EarlyDialog {
+                dialog: self.invite.as_ref()?.dialog(cx, origin, response).ok()?,
+                latest: None,
+            },
+        };
+        self.early.push(early);
+        self.early.last_mut()
+    }
+
+    /// The 2xx to our INVITE makes the dialog, from the early one with its tag if there is one
+    /// (RFC 3261 section 13.2.2.4): requests may have been sent in that already.
+    pub(super) fn confirm(&mut self, cx: &Context, origin: &Origin, response: &Response) -> bool {
+        let early = remote_tag(&response.headers).and_then(|tag| self.early_position(&tag));
+        self.dialog = match early {
+            Some(at) => {
+                let mut dialog = self.early.swap_remove(at).dialog;
+                dialog.confirm_by(response).is_ok().then_some(dialog)
+            }
+            None => self
+                .invite
+                .as_ref()
+                .and_then(|sent| sent.dialog(cx, origin, response).ok()),
+        };
+        self.early.clear();
+        self.dialog.is_some()
+    }
+
+    /// The dialog, early or not, that a request of the peer with that From tag is within.
+    pub(super) fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
+        let is_that = |dialog: &&mut Dialog| &*dialog.id().remote_tag == remote_tag;
+        if self.dialog.is_some() {
+            return self.dialog.as_mut().filter(is_that);
+        }
+        let mut early = self.early.iter_mut().map(|early| &mut early.dialog);
+        early.find(is_that)
+    }
+
+    fn early_position(&self, remote_tag: &str) -> Option<usize> {
+        self.early
+            .iter()
+            .position(|early| &*early.dialog.id().remote_tag == remote_tag)
     }
 
     /// The ACK to a 2xx that our INVITE with that CSeq number got.
@@ -106,7 +271,8 @@ impl Leg {
     }
 
     pub(super) fn forget_connection(&mut self, closed: ConnectionId) {
-        if let Some(dialog) = &mut self.dialog {
+        let early = self.early.iter_mut().map(|early| &mut early.dialog);
+        for dialog in early.chain(&mut self.dialog) {
             dialog.path_mut().forget_connection(closed);
         }
     }
@@ -119,7 +285,7 @@ impl Leg {
 /// A request within a dialog with what every one of ours carries.
 fn complete(cx: &Context, mut request: Request, sips: Sips) -> Request {
     request.uri = hop_by_hop(request.uri, sips);
-    if request.method == Method::Invite {
+    if matches!(request.method, Method::Invite | Method::Update) {
         request.headers.push(HeaderName::Allow, ALLOW);
     }
     request
@@ -136,3 +302,12 @@ fn hop_by_hop(uri: Uri, sips: Sips) -> Uri {
     uri.with_sips(false)
         .with_param("transport", Some(Transport::Tls.uri_token()))
 }
+
+/// The tag that the peer put in To of a response.
+fn remote_tag(headers: &Headers) -> Option<String> {
+    let to = headers.to().ok()?;
+    to.tag().filter(|tag| !tag.is_empty()).map(str::to_owned)
+}
+
+/// Forks of one INVITE whose early dialogs are remembered.
+const MAX_EARLY_DIALOGS: usize = 16;

@@ -78,6 +78,23 @@ impl CallMedia {
         self.apply(cx);
     }
 
+    /// What a side was last described, to be sent once more.
+    pub(super) fn described(&self, side: Side) -> Option<Vec<u8>> {
+        self.negotiation.described(side).map(<[u8]>::to_vec)
+    }
+
+    /// `side` answered that.
+    pub(super) fn refreshed(
+        &mut self,
+        cx: &mut Context,
+        side: Side,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
+        self.negotiation.refreshed(side, sdp)?;
+        self.apply(cx);
+        Ok(())
+    }
+
     fn apply(&mut self, cx: &mut Context) {
         let Some(session) = self.negotiation.session() else {
             return;

@@ -11,6 +11,10 @@
 //!        └── refused, cancelled, BYE, timeout, ... ──► Ending ──► over
 //! ```
 //!
+//! `Refreshing` is `Up` with a re-INVITE of our own out to one side, for its session timer. What is
+//! independent of all that stands beside the state: reliable provisional responses (`reliable`),
+//! requests that are passed on (`relaying`, `updating`), session timers (`session_timer`).
+//!
 //! Retransmissions, 100 Trying, the repetition of a 2xx until its ACK and of that ACK are
 //! [`crate::transaction`]'s; CSeq, route sets and targets are [`crate::dialog`]'s; SDP is
 //! [`crate::sdp`]'s. What is left here is who waits for whom.
@@ -27,8 +31,13 @@ mod media;
 pub(crate) mod outcome;
 mod parties;
 mod record;
+mod refreshing;
 mod reinviting;
+mod relaying;
+mod reliable;
+pub(crate) mod session_timer;
 mod up;
+mod updating;
 pub(crate) mod within;
 
 use std::time::Instant;
@@ -41,7 +50,9 @@ use self::context::{Context, LegKey};
 use self::leg::SentInvite;
 use self::outcome::Failure;
 use self::parties::Parties;
-use crate::message::{Request, Response};
+use self::reliable::Patience;
+use self::session_timer::Due;
+use crate::message::{Method, Request, Response};
 use crate::refusal::Refusal;
 use crate::stack::LiveCall;
 use crate::transaction::{ClientKey, ServerKey};
@@ -59,6 +70,7 @@ enum State {
     Accepted(accepted::Accepted),
     Up(up::Up),
     Reinviting(reinviting::Reinviting),
+    Refreshing(refreshing::Refreshing),
     Ending(ending::Ending),
 }
 
@@ -79,7 +91,8 @@ enum Input {
     },
     /// The side hung up; the BYE is answered already.
     Bye { side: Side, request: Request },
-    /// A re-INVITE, checked as far as the state does not matter.
+    /// A re-INVITE, or the offer of an UPDATE that must go on as one; checked as far as the state
+    /// does not matter.
     Invite {
         side: Side,
         server: ServerKey,
@@ -89,10 +102,16 @@ enum Input {
     Cancel { server: ServerKey },
     /// The ACK to our 2xx.
     Ack { server: ServerKey, request: Request },
+    /// The caller acknowledged a reliable provisional response; its PRACK is answered already.
+    Acknowledged,
+    /// It never did.
+    Unacknowledged,
     /// A response could not be sent.
     ResponseLost { server: ServerKey },
     /// An INVITE's transaction is over: its ACK never came, or was here long ago.
     ServerGone { server: ServerKey },
+    /// A side's session is to be refreshed by re-INVITE (RFC 4028).
+    Refresh { side: Side },
     /// The time of [`Call::deadline`] has come.
     Deadline,
     /// We end the call.
@@ -111,7 +130,28 @@ impl Call {
         origin: Origin,
         response: Response,
     ) -> Call {
-        self.parties.leg_mut(side).hear(&origin);
+        let leg = self.parties.leg_mut(side);
+        leg.hear(&origin);
+        leg.learn(&response.headers);
+        if response.status.is_success() && starts_session(&response) {
+            leg.timer.answered(cx.now, &response.headers);
+        }
+        if leg.timer.is_refresh(client) {
+            return match response.status.is_final() {
+                true => self.handle_refreshed(cx, side, &response),
+                false => self,
+            };
+        }
+        if self.parties.is_relayed(client) {
+            let relay = match response.status.is_final() {
+                true => self.parties.take_relay(client),
+                false => None,
+            };
+            return match relay {
+                Some(relay) => self.handle_relayed(cx, relay, &response),
+                None => self,
+            };
+        }
         self.step(
             cx,
             Input::Response {
@@ -124,12 +164,18 @@ impl Call {
     }
 
     pub(crate) fn handle_failure(
-        self,
+        mut self,
         cx: &mut Context,
         side: Side,
         client: ClientKey,
         failure: Failure,
     ) -> Call {
+        if let Some(relay) = self.parties.take_relay(client) {
+            return self.handle_relay_failure(cx, relay, &failure);
+        }
+        if self.parties.leg(side).timer.is_refresh(client) {
+            return self.handle_refresh_failure(cx, side, &failure);
+        }
         self.step(
             cx,
             Input::Failed {
@@ -164,8 +210,19 @@ impl Call {
         self.step(cx, Input::ServerGone { server })
     }
 
-    pub(crate) fn handle_timeout(self, cx: &mut Context) -> Call {
-        match self.deadline() {
+    pub(crate) fn handle_timeout(mut self, cx: &mut Context) -> Call {
+        if self.parties.provisionals.handle_timeout(cx) == Patience::Ended {
+            self = self.step(cx, Input::Unacknowledged);
+        }
+        for side in [Side::Caller, Side::Callee] {
+            self = match self.parties.leg(side).timer.due(cx.now) {
+                _ if self.is_ending() => self,
+                Due::Nothing => self,
+                Due::Refresh => self.refresh(cx, side),
+                Due::Expired => self.step(cx, Input::End(Refusal::SESSION_EXPIRED)),
+            };
+        }
+        match self.state_deadline() {
             Some(deadline) if deadline <= cx.now => self.step(cx, Input::Deadline),
             _ => self,
         }
@@ -198,9 +255,23 @@ impl Call {
 
     /// When [`Call::handle_timeout`] wants to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.is_ending() {
+            return None;
+        }
+        let [caller, callee] =
+            [Side::Caller, Side::Callee].map(|side| self.parties.leg(side).timer.deadline());
+        let provisionals = self.parties.provisionals.deadline();
+        [self.state_deadline(), provisionals, caller, callee]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn state_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Inviting(state) => Some(state.deadline()),
             State::Reinviting(state) => state.deadline(),
+            State::Refreshing(state) => state.deadline(),
             _ => None,
         }
     }
@@ -213,6 +284,11 @@ impl Call {
         response: &Response,
     ) {
         self.parties.refuse_fork(cx, origin, response);
+    }
+
+    /// It is over for the peers: a request within it finds no dialog.
+    fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending(_))
     }
 
     /// Nothing of it is left to do: legs, media, record.
@@ -236,8 +312,15 @@ impl Call {
             State::Accepted(state) => state.handle(cx, parties, input),
             State::Up(state) => state.handle(cx, parties, input),
             State::Reinviting(state) => state.handle(cx, parties, input),
+            State::Refreshing(state) => state.handle(cx, parties, input),
             State::Ending(state) => state.handle(cx, parties, input),
         };
         self
     }
+}
+
+/// Whether a session runs, or goes on, by this 2xx (RFC 4028 section 7.2).
+fn starts_session(response: &Response) -> bool {
+    let cseq = response.headers.cseq();
+    cseq.is_ok_and(|cseq| matches!(cseq.method, Method::Invite | Method::Update))
 }

@@ -7,6 +7,8 @@ use super::headers::{ALLOW, pass_body_description, pass_through};
 use super::leg::Leg;
 use super::media::CallMedia;
 use super::record::Draft;
+use super::relaying::Relay;
+use super::reliable::Provisionals;
 use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::{ClientKey, ServerKey};
@@ -18,6 +20,10 @@ pub(super) struct Parties {
     legs: [Leg; 2],
     pub(super) media: CallMedia,
     pub(super) draft: Draft,
+    /// To the caller's first INVITE.
+    pub(super) provisionals: Provisionals,
+    /// Requests other than INVITE and BYE that were passed on.
+    pub(super) relays: Vec<Relay>,
 }
 
 /// A body to send on: the SDP that negotiation made of it, and the headers that described it.
@@ -27,12 +33,20 @@ pub(super) struct Description<'a> {
 }
 
 impl Parties {
-    pub(super) fn new(id: CallId, legs: [Leg; 2], media: CallMedia, draft: Draft) -> Parties {
+    pub(super) fn new(
+        id: CallId,
+        legs: [Leg; 2],
+        media: CallMedia,
+        draft: Draft,
+        provisionals: Provisionals,
+    ) -> Parties {
         Parties {
             id,
             legs,
             media,
             draft,
+            provisionals,
+            relays: Vec::new(),
         }
     }
 
@@ -71,6 +85,23 @@ impl Parties {
         cx.respond(server, &response);
     }
 
+    /// 200 to a request that refreshes the dialog and goes no further.
+    pub(super) fn accept(
+        &mut self,
+        cx: &mut Context,
+        side: Side,
+        server: ServerKey,
+        request: &Request,
+    ) {
+        let leg = self.leg_mut(side);
+        let mut response = cx.response(request, StatusCode::OK, &leg.key.tag);
+        response.headers.push(HeaderName::Contact, &leg.contact);
+        response.headers.push(HeaderName::Allow, ALLOW);
+        leg.timer
+            .answer(cx.now, &request.headers, &mut response.headers);
+        cx.respond(server, &response);
+    }
+
     /// Refuses with a code of ours.
     pub(super) fn refuse(
         &self,
@@ -104,19 +135,37 @@ impl Parties {
 
     /// Passes a response of the far side on to `side`, with its phrase and the headers that cross.
     pub(super) fn pass_response(
-        &self,
+        &mut self,
         cx: &mut Context,
         side: Side,
         (server, request): (ServerKey, &Request),
         far: &Response,
         body: Option<Description<'_>>,
     ) {
-        let leg = self.leg(side);
+        let response = self.passed_response(cx, side, request, far, body);
+        cx.respond(server, &response);
+    }
+
+    /// What [`Parties::pass_response`] sends.
+    pub(super) fn passed_response(
+        &mut self,
+        cx: &Context,
+        side: Side,
+        request: &Request,
+        far: &Response,
+        body: Option<Description<'_>>,
+    ) -> Response {
+        let leg = self.leg_mut(side);
         let mut response = cx.response(request, far.status, &leg.key.tag);
         response.reason.clone_from(&far.reason);
-        if far.status.is_provisional() || far.status.is_success() {
+        let refreshes = matches!(request.method, Method::Invite | Method::Update);
+        if refreshes && (far.status.is_provisional() || far.status.is_success()) {
             response.headers.push(HeaderName::Contact, &leg.contact);
             response.headers.push(HeaderName::Allow, ALLOW);
+        }
+        if refreshes && far.status.is_success() {
+            leg.timer
+                .answer(cx.now, &request.headers, &mut response.headers);
         }
         pass_through(&far.headers, &mut response.headers);
         if let Some(delay) = far
@@ -129,7 +178,7 @@ impl Parties {
         if let Some(body) = body {
             body.attach(&mut response.headers, &mut response.body);
         }
-        cx.respond(server, &response);
+        response
     }
 
     // Requests.
@@ -160,6 +209,7 @@ impl Parties {
         because: Option<&Refusal>,
         passing: Option<&Request>,
     ) -> Option<ClientKey> {
+        self.leg(side).dialog.as_ref()?;
         let owner = self.owner(side);
         let (mut bye, target) = self.leg_mut(side).request(cx, Method::Bye)?;
         if let Some(refusal) = because {
@@ -187,7 +237,13 @@ impl Parties {
             .to()
             .ok()
             .and_then(|to| to.tag().map(str::to_owned));
-        if !response.status.is_success() || tag.unwrap_or_default() == confirmed.unwrap_or_default()
+        let is_answer = response
+            .headers
+            .cseq()
+            .is_ok_and(|cseq| cseq.method == Method::Invite);
+        if !is_answer
+            || !response.status.is_success()
+            || tag.unwrap_or_default() == confirmed.unwrap_or_default()
         {
             return;
         }

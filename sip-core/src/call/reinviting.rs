@@ -14,7 +14,7 @@ use super::outcome::{Failure, Outcome, hop_refusal};
 use super::parties::{Description, Parties};
 use super::up::{self, Up};
 use super::{Input, State};
-use crate::message::{Request, Response, StatusCode};
+use crate::message::{HeaderName, Method, RELIABLE, Request, Response, StatusCode};
 use crate::refusal::Refusal;
 use crate::stack::EventKind;
 use crate::transaction::{ClientKey, ServerKey};
@@ -22,6 +22,7 @@ use crate::transaction::{ClientKey, ServerKey};
 pub(super) struct Reinviting {
     pub(super) inviter: Side,
     pub(super) server: ServerKey,
+    /// Its re-INVITE; or its UPDATE, if the other side does not take UPDATE.
     pub(super) invite: Box<Request>,
     pub(super) client: ClientKey,
     pub(super) late_offer: bool,
@@ -87,14 +88,13 @@ impl Reinviting {
         if response.status == StatusCode::TRYING {
             State::Reinviting(self)
         } else if response.status.is_provisional() {
-            // Both talk already: media does not change before the 2xx.
-            parties.pass_response(
-                cx,
-                self.inviter,
-                (self.server, &self.invite),
-                response,
-                None,
-            );
+            // Both talk already: media does not change before the 2xx. Who wants such a response
+            // reliable or not at all (RFC 3262 section 3) misses nothing.
+            let headers = &self.invite.headers;
+            if self.is_invite() && !headers.has_option_tag(HeaderName::Require, RELIABLE) {
+                let invite = (self.server, &*self.invite);
+                parties.pass_response(cx, self.inviter, invite, response, None);
+            }
             State::Reinviting(self)
         } else if response.status.is_success() {
             self.accept(cx, parties, response)
@@ -142,12 +142,25 @@ impl Reinviting {
         }
         parties.acknowledge(cx, far, self.client, sequence(response), None);
         parties.media.confirm(cx);
-        State::Accepted(Accepted::awaiting_ack(self.inviter, self.server))
+        match self.is_invite() {
+            true => State::Accepted(Accepted::awaiting_ack(self.inviter, self.server)),
+            false => State::Up(Up),
+        }
     }
 
     fn decline(self, cx: &mut Context, parties: &mut Parties, response: &Response) -> State {
+        let timer = &mut parties.leg_mut(self.inviter.other()).timer;
+        if response.status == StatusCode::INTERVAL_TOO_SMALL && timer.raise(&response.headers) {
+            // The same once more, with the interval that the far side wants (RFC 4028
+            // section 7.3).
+            parties.media.reject(cx);
+            return Up.invite(cx, parties, self.inviter, self.server, *self.invite);
+        }
         parties.media.reject(cx);
-        match hop_refusal(response.status) {
+        // An UPDATE cannot be cancelled: it was we who gave up.
+        let is_ours = !self.is_invite() && response.status == StatusCode::REQUEST_TERMINATED;
+        let gave_up = Refusal::NO_ANSWER.with_status(504);
+        match hop_refusal(response.status).or(is_ours.then_some(gave_up)) {
             Some(refusal) => parties.refuse(cx, self.inviter, self.server, &self.invite, &refusal),
             None => parties.pass_response(
                 cx,
@@ -163,6 +176,10 @@ impl Reinviting {
             return up::end(cx, parties, &Refusal::DIALOG_LOST);
         }
         State::Up(Up)
+    }
+
+    fn is_invite(&self) -> bool {
+        self.invite.method == Method::Invite
     }
 
     fn fail(self, cx: &mut Context, parties: &mut Parties, failure: Failure) -> State {

@@ -7,6 +7,7 @@ use super::ending::Ending;
 use super::headers::{pass_through, session_description};
 use super::outcome::Outcome;
 use super::parties::{Description, Parties};
+use super::refreshing::Refreshing;
 use super::reinviting::Reinviting;
 use super::{Input, State};
 use crate::message::{Method, Request, StatusCode};
@@ -29,6 +30,9 @@ impl Up {
                 server,
                 request,
             } => self.invite(cx, parties, side, server, request),
+            Input::Refresh { side } => {
+                Refreshing::start(cx, parties, side).unwrap_or(State::Up(self))
+            }
             Input::End(refusal) => end(cx, parties, &refusal),
             Input::Response {
                 side: Side::Callee,
@@ -93,13 +97,18 @@ impl Up {
             body.attach(&mut invite.headers, &mut invite.body);
         }
         let client = cx.request(parties.owner(far), invite, target);
+        let patience = match request.method {
+            Method::Invite => cx.config.ring_timeout,
+            // Whoever sent an UPDATE waits 64*T1 for its response (RFC 3261 section 17.1.2.2).
+            _ => cx.config.timers.timeout() * 3 / 4,
+        };
         State::Reinviting(Reinviting {
             inviter: side,
             server,
             invite: Box::new(request),
             client,
             late_offer,
-            deadline: Some(cx.now + cx.config.ring_timeout),
+            deadline: Some(cx.now + patience),
         })
     }
 }

@@ -3,9 +3,10 @@
 use media_core::session::Side;
 
 use super::context::Context;
-use super::headers::{ACCEPT, ALLOW, UnsupportedBody, session_description};
+use super::headers::{ACCEPT, ALLOW, SUPPORTED, UnsupportedBody, session_description};
+use super::session_timer::{IntervalTooSmall, judge};
 use super::{Call, Input};
-use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use crate::message::{HeaderName, Headers, Method, RELIABLE, Request, Response, StatusCode, TIMER};
 use crate::refusal::Refusal;
 use crate::stack::{Event, EventKind};
 use crate::transaction::ServerKey;
@@ -33,6 +34,7 @@ impl Call {
                     .respond(cx, side, server, &request, StatusCode::OK);
                 self.step(cx, Input::Bye { side, request })
             }
+            Method::Invite if self.crosses_update(cx, side, server, &request) => self,
             Method::Invite => {
                 cx.servers.insert(server, self.parties.owner(side));
                 self.step(
@@ -44,6 +46,19 @@ impl Call {
                     },
                 )
             }
+            Method::Prack => self.handle_prack(cx, side, server, request),
+            Method::Update | Method::Info | Method::Message if self.is_ending() => {
+                let status = StatusCode::CALL_DOES_NOT_EXIST;
+                self.parties.respond(cx, side, server, &request, status);
+                self
+            }
+            Method::Update => self.handle_update(cx, side, server, request),
+            Method::Info | Method::Message => {
+                let method = request.method.clone();
+                self.parties
+                    .relay(cx, side, (server, request), method, None);
+                self
+            }
             _ => {
                 let tag = self.parties.leg(side).key.tag.clone();
                 let response = general_response(cx, &request, &tag);
@@ -51,6 +66,29 @@ impl Call {
                 self
             }
         }
+    }
+
+    /// RFC 3262 section 3.
+    fn handle_prack(
+        mut self,
+        cx: &mut Context,
+        side: Side,
+        server: ServerKey,
+        prack: Request,
+    ) -> Call {
+        if !self.parties.take_prack(cx, side, &prack) {
+            let status = StatusCode::CALL_DOES_NOT_EXIST;
+            self.parties.respond(cx, side, server, &prack, status);
+            return self;
+        }
+        if prack.body.is_empty() {
+            self.parties
+                .respond(cx, side, server, &prack, StatusCode::OK);
+        } else {
+            // Whatever becomes of the offer (section 5), the response is acknowledged.
+            self = self.handle_offer(cx, side, server, prack);
+        }
+        self.step(cx, Input::Acknowledged)
     }
 
     /// The response to a request that goes no further.
@@ -78,32 +116,41 @@ impl Call {
             });
             return Err(cx.refusal_response(request, &tag, &refusal, listener));
         }
-        let Some(dialog) = &mut leg.dialog else {
-            // A dialog of the far side that we do not know yet: its 2xx may be lost for now, and
-            // it hangs up already.
-            return match request.method {
-                Method::Bye => Ok(()),
+        if leg.dialog.is_none() {
+            match request.method {
+                // A dialog of the far side that we may not know yet: its 2xx may be lost for now,
+                // and it hangs up already.
+                Method::Bye => return Ok(()),
                 // Section 14.2: an INVITE of ours is in progress there.
-                Method::Invite => refuse(cx, StatusCode::REQUEST_PENDING),
-                _ => refuse(cx, StatusCode::CALL_DOES_NOT_EXIST),
-            };
-        };
+                Method::Invite => return refuse(cx, StatusCode::REQUEST_PENDING),
+                _ => {}
+            }
+        }
         let from_tag = request
             .headers
             .from()
             .ok()
             .and_then(|from| from.tag().map(str::to_owned));
-        if from_tag.unwrap_or_default() != *dialog.id().remote_tag {
+        let Some(dialog) = leg.dialog_with(&from_tag.unwrap_or_default()) else {
             cx.counters.unknown_dialog += 1;
             return refuse(cx, StatusCode::CALL_DOES_NOT_EXIST);
-        }
+        };
         if let Err(error) = dialog.handle_request(origin, request) {
             return refuse(cx, error.status());
         }
         leg.hear(origin);
-        check_extensions(cx, request, &tag)?;
-        if request.method == Method::Invite
-            && let Err(unsupported) = session_description(&request.headers, &request.body)
+        leg.learn(&request.headers);
+        let policy = leg.trunk.settings.session;
+        check_extensions(cx, request, &tag, policy.timers)?;
+        if matches!(request.method, Method::Invite | Method::Update)
+            && let Err(short) = judge(&policy, &request.headers)
+        {
+            return Err(interval_too_small(cx, request, &tag, short));
+        }
+        if matches!(
+            request.method,
+            Method::Invite | Method::Update | Method::Prack
+        ) && let Err(unsupported) = session_description(&request.headers, &request.body)
         {
             return Err(unsupported_body(cx, request, &tag, unsupported));
         }
@@ -111,10 +158,18 @@ impl Call {
     }
 }
 
-/// 420 for an extension that is required of us: we have none (RFC 3261 section 8.2.2.3).
-/// Proxy-Require is not for us.
-pub(crate) fn check_extensions(cx: &Context, request: &Request, tag: &str) -> Result<(), Response> {
-    let mut unsupported = request.headers.option_tags(HeaderName::Require).peekable();
+/// 420 for an extension that is required of us and that we do not have (RFC 3261 section
+/// 8.2.2.3). Proxy-Require is not for us.
+pub(crate) fn check_extensions(
+    cx: &Context,
+    request: &Request,
+    tag: &str,
+    has_timers: bool,
+) -> Result<(), Response> {
+    let required = request.headers.option_tags(HeaderName::Require);
+    let mut unsupported = required
+        .filter(|tag| !is_supported(tag, &request.method, has_timers))
+        .peekable();
     if unsupported.peek().is_none() {
         return Ok(());
     }
@@ -126,6 +181,30 @@ pub(crate) fn check_extensions(cx: &Context, request: &Request, tag: &str) -> Re
         .headers
         .push(HeaderName::Reason, Refusal::BAD_EXTENSION.reason_header());
     Err(response)
+}
+
+/// Reliable provisional responses are those to INVITE (RFC 3262 section 3), session timers go by
+/// INVITE and UPDATE (RFC 4028 section 4).
+fn is_supported(extension: &str, method: &Method, has_timers: bool) -> bool {
+    let is_invite = *method == Method::Invite;
+    is_invite && extension.eq_ignore_ascii_case(RELIABLE)
+        || (is_invite || *method == Method::Update)
+            && has_timers
+            && extension.eq_ignore_ascii_case(TIMER)
+}
+
+/// 422, with the shortest interval that we take (RFC 4028 section 9).
+pub(crate) fn interval_too_small(
+    cx: &Context,
+    request: &Request,
+    tag: &str,
+    IntervalTooSmall(min_se): IntervalTooSmall,
+) -> Response {
+    let mut response = cx.response(request, StatusCode::INTERVAL_TOO_SMALL, tag);
+    let reason = Refusal::INTERVAL_TOO_SMALL.reason_header();
+    response.headers.push(HeaderName::MinSe, min_se.to_string());
+    response.headers.push(HeaderName::Reason, reason);
+    response
 }
 
 /// 415, with what we do take (section 21.4.13).
@@ -147,12 +226,11 @@ pub(crate) fn describe_unsupported(headers: &mut Headers, unsupported: Unsupport
     }
 }
 
-/// The answer to any request other than INVITE and BYE, within a dialog or outside: 200 with what
-/// we can do for OPTIONS (section 11.2), 405 for methods that we know of, 501 for others.
+/// The answer to any request that has no other, within a dialog or outside: 200 with what we can do
+/// for OPTIONS (section 11.2), 405 with Allow for all others (section 8.2.1).
 pub(crate) fn general_response(cx: &Context, request: &Request, tag: &str) -> Response {
     let status = match request.method {
         Method::Options => StatusCode::OK,
-        Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::METHOD_NOT_ALLOWED,
     };
     let mut response = cx.response(request, status, tag);
@@ -163,7 +241,7 @@ pub(crate) fn general_response(cx: &Context, request: &Request, tag: &str) -> Re
             .headers
             .push(HeaderName::AcceptEncoding, "identity");
         response.headers.push(HeaderName::AcceptLanguage, "en");
-        response.headers.push(HeaderName::Supported, "");
+        response.headers.push(HeaderName::Supported, SUPPORTED);
     }
     response
 }

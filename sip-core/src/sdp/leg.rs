@@ -155,6 +155,11 @@ impl Leg {
             .retain(|(slot, key)| !was_used(*slot, key) || is_used(*slot, key));
     }
 
+    /// The last description that the peer had from us.
+    pub(super) fn described(&self) -> Option<&[u8]> {
+        self.sent.as_ref().map(|sent| sent.body.as_slice())
+    }
+
     /// Puts our `o=` into a description for the peer and gives its bytes.
     ///
     /// User name and session id are those of the first description, whoever stands behind later

@@ -20,6 +20,7 @@ mod leg;
 pub mod negotiation;
 mod offering;
 pub mod policy;
+mod repeated;
 mod rewrite;
 mod stream;
 

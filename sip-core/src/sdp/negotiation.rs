@@ -193,6 +193,21 @@ impl Negotiation {
         })
     }
 
+    pub(super) fn leg_of(&self, side: Side) -> &Leg {
+        &self.legs[side.index()]
+    }
+
+    /// What is agreed, to be changed and put back, with the legs of that side and of the other one.
+    pub(super) fn take_agreed(&mut self, side: Side) -> Option<(Agreed, [&Leg; 2])> {
+        let agreed = self.agreed.take()?;
+        let legs = [side, side.other()].map(|side| &self.legs[side.index()]);
+        Some((agreed, legs))
+    }
+
+    pub(super) fn put_agreed(&mut self, agreed: Agreed) {
+        self.agreed = Some(agreed);
+    }
+
     /// The latest answer, or what was agreed before the pending offer.
     fn current(&self) -> Option<&Agreed> {
         let answered = self

@@ -9,7 +9,8 @@ use crate::call::headers::session_description;
 use crate::call::identity;
 use crate::call::leg::LegTrunk;
 use crate::call::outcome::Outcome;
-use crate::call::within::{check_extensions, describe_unsupported};
+use crate::call::session_timer::judge;
+use crate::call::within::{check_extensions, describe_unsupported, interval_too_small};
 use crate::call::{NewInvite, Way};
 use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
@@ -18,6 +19,7 @@ use crate::transport::{ListenerId, Origin};
 use crate::trunk::TrunkId;
 use crate::trunk::acl::{NotAdmitted, admit};
 use crate::trunk::routing::route;
+use crate::trunk::session::SessionPolicy;
 
 /// Why an INVITE makes no call, with a response that says more than the refusal alone, and the
 /// caller's trunk as far as it is known.
@@ -113,7 +115,11 @@ impl Stack {
             Err(_) => return Err(refuse(Refusal::MALFORMED)),
         };
         let max_forwards = max_forwards.ok_or(refuse(Refusal::TOO_MANY_HOPS))?;
-        self.check_content(request, &invite.tag, invite.origin.listener)
+        let session = self
+            .leg_trunk(caller)
+            .map(|trunk| trunk.settings.session)
+            .unwrap_or_default();
+        self.check_content(request, &invite.tag, invite.origin.listener, &session)
             .map_err(|(refusal, response)| Refused {
                 response,
                 ..refuse(refusal)
@@ -137,12 +143,17 @@ impl Stack {
         request: &Request,
         tag: &str,
         listener: ListenerId,
+        session: &SessionPolicy,
     ) -> Result<(), (Refusal, Option<Box<Response>>)> {
         if request.uri.scheme() == Scheme::Other {
             return Err((Refusal::URI_SCHEME, None));
         }
-        if let Err(response) = check_extensions(&self.cx, request, tag) {
+        if let Err(response) = check_extensions(&self.cx, request, tag, session.timers) {
             return Err((Refusal::BAD_EXTENSION, Some(Box::new(response))));
+        }
+        if let Err(short) = judge(session, &request.headers) {
+            let response = interval_too_small(&self.cx, request, tag, short);
+            return Err((Refusal::INTERVAL_TOO_SMALL, Some(Box::new(response))));
         }
         if let Err(unsupported) = session_description(&request.headers, &request.body) {
             let refusal = Refusal::MEDIA_TYPE;

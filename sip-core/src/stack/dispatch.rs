@@ -115,7 +115,7 @@ impl Stack {
             Method::Bye => self.respond(key, &request, StatusCode::CALL_DOES_NOT_EXIST),
             _ => {
                 let tag = self.cx.token();
-                let response = check_extensions(&self.cx, &request, &tag)
+                let response = check_extensions(&self.cx, &request, &tag, true)
                     .err()
                     .unwrap_or_else(|| general_response(&self.cx, &request, &tag));
                 self.cx.respond(key, &response);

@@ -279,6 +279,7 @@ mod tests {
             pass_sips: false,
             mki: false,
             t38: false,
+            session: Default::default(),
             dscp: None,
             max_packet_rate: None,
             codecs: Vec::new(),

@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod routing;
+pub mod session;
 
 use std::net::IpAddr;
 
@@ -89,6 +90,8 @@ pub struct Trunk {
     pub codecs: Vec<String>,
     /// T.38 may be relayed (SIG-8), unless a leg of the call is SRTP.
     pub t38: bool,
+    /// Session timers (SIG-2).
+    pub session: session::SessionPolicy,
 }
 
 /// One rule of the ordered routing table.

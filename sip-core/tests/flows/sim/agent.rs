@@ -49,6 +49,13 @@ pub(crate) struct Manners {
     pub(crate) answers_late_offer: bool,
     /// Listens for every transport at its port.
     pub(crate) every_transport: bool,
+    /// Acknowledges reliable provisional responses.
+    pub(crate) pracks: bool,
+    /// Answers requests within its dialog other than INVITE and BYE with this status, and an offer
+    /// in UPDATE or PRACK with an answer if it is a 2xx; `None`: it does not answer.
+    pub(crate) others: Option<u16>,
+    /// Header lines in each response to such a request.
+    pub(crate) others_extra: Vec<(&'static str, String)>,
 }
 
 impl Default for Manners {
@@ -62,6 +69,9 @@ impl Default for Manners {
             extra: Vec::new(),
             answers_late_offer: true,
             every_transport: false,
+            pracks: true,
+            others: Some(200),
+            others_extra: Vec::new(),
         }
     }
 }
@@ -211,6 +221,22 @@ impl Agent {
 
     /// A request in the dialog that a provisional response made.
     pub(crate) fn request_early(&mut self, now: Instant, method: Method) {
+        self.make_early_dialog();
+        self.request(now, method, |_| {});
+    }
+
+    /// The dialog of its INVITE's latest provisional response, or of its own to the INVITE that it
+    /// got, unless it has one.
+    pub(crate) fn make_early_dialog(&mut self) {
+        if self.dialog.is_some() {
+            return;
+        }
+        if let Some((_, origin, invite)) = self.invite_in.clone() {
+            let path = Path::to_sender(&invite.headers, &origin, None, None).expect("a Via");
+            let dialog = Dialog::from_request(&invite, &self.tag, self.contact(), path);
+            self.dialog = Some(dialog.expect("a dialog"));
+            return;
+        }
         let (_, invite) = self.invite_out.clone().expect("an INVITE that is out");
         let response = self
             .responses(&Method::Invite)
@@ -226,7 +252,43 @@ impl Agent {
         };
         let path = Path::to_target(&self.edge_target(), &origin, None);
         self.dialog = Some(Dialog::from_response(&invite, &response, path).expect("a dialog"));
-        self.request(now, method, |_| {});
+    }
+
+    /// A provisional response that wants a PRACK, with SDP if it is a 183.
+    pub(crate) fn respond_reliably(&mut self, now: Instant, status: u16, sequence: u32) {
+        self.make_early_dialog();
+        self.respond_edited(now, status, |response| {
+            response.headers.push(HeaderName::Require, "100rel");
+            response
+                .headers
+                .push(HeaderName::RSeq, sequence.to_string());
+        });
+    }
+
+    /// PRACK for the latest provisional response; whether that wanted one.
+    fn acknowledge_provisional(&mut self, now: Instant, response: &Response) {
+        let Some(sequence) = response.headers.reliable_sequence() else {
+            return;
+        };
+        self.make_early_dialog();
+        let cseq = response.headers.cseq().expect("CSeq");
+        self.request(now, Method::Prack, |prack| {
+            prack
+                .headers
+                .push(HeaderName::RAck, format!("{sequence} {cseq}"));
+        });
+    }
+
+    /// A request within the dialog with an offer of that direction.
+    pub(crate) fn request_with_offer(&mut self, now: Instant, method: Method, direction: &str) {
+        let mut offer = Request::new(Method::Update, Uri::parse(b"sip:x").expect("a URI"));
+        self.attach_sdp(&mut offer, direction);
+        self.request(now, method, |request| {
+            request
+                .headers
+                .push(HeaderName::ContentType, "application/sdp");
+            request.body = offer.body;
+        });
     }
 
     /// The ACK that bad manners held back.
@@ -266,6 +328,18 @@ impl Agent {
         if request.method == Method::Invite {
             self.invite_out = Some((client, request));
         }
+    }
+
+    /// PRACK for that RSeq of its first INVITE, with an offer.
+    pub(crate) fn prack_with_offer(&mut self, now: Instant, sequence: u32, direction: &str) {
+        let mut offer = Request::new(Method::Prack, Uri::parse(b"sip:x").expect("a URI"));
+        self.attach_sdp(&mut offer, direction);
+        self.request(now, Method::Prack, |prack| {
+            let headers = &mut prack.headers;
+            headers.push(HeaderName::RAck, format!("{sequence} 1 INVITE"));
+            headers.push(HeaderName::ContentType, "application/sdp");
+            prack.body = offer.body;
+        });
     }
 
     pub(crate) fn hang_up(&mut self, now: Instant) {
@@ -489,8 +563,34 @@ impl Agent {
                 }
             }
             Method::Options => self.answer(now, key, &request, StatusCode::OK),
+            Method::Bye | Method::Invite => {
+                self.answer(now, key, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            }
+            _ if within => self.answer_other(now, key, &origin, &request),
             _ => self.answer(now, key, &request, StatusCode::CALL_DOES_NOT_EXIST),
         }
+    }
+
+    fn answer_other(&mut self, now: Instant, key: ServerKey, origin: &Origin, request: &Request) {
+        self.make_early_dialog();
+        let dialog = self.dialog.as_mut().expect("made above");
+        if let Err(error) = dialog.handle_request(origin, request) {
+            return self.answer(now, key, request, error.status());
+        }
+        let Some(status) = self.manners.others.and_then(StatusCode::new) else {
+            return;
+        };
+        let mut response = response_to(request, status, Some(&self.tag));
+        for (name, value) in &self.manners.others_extra {
+            response.headers.push_named(name, value.as_str());
+        }
+        let is_offer = matches!(request.method, Method::Update | Method::Prack);
+        if status.is_success() && is_offer && !request.body.is_empty() {
+            self.take_remote_sdp(&request.body);
+            let body = self.next_sdp(answering_direction(&request.body));
+            response = response.with_body("application/sdp", body);
+        }
+        self.transactions.respond(now, key, &response);
     }
 
     fn handle_reinvite(&mut self, now: Instant, key: ServerKey, origin: Origin, request: Request) {
@@ -526,6 +626,9 @@ impl Agent {
         response: Response,
     ) {
         let is_invite = response.headers.cseq().expect("CSeq").method == Method::Invite;
+        if is_invite && response.status.is_provisional() && self.manners.pracks {
+            self.acknowledge_provisional(now, &response);
+        }
         if !is_invite || response.status.is_provisional() {
             return;
         }
@@ -553,8 +656,16 @@ impl Agent {
         response: &Response,
     ) {
         if self.phase == Phase::Inviting {
+            let tag = response.headers.to().expect("To");
+            let same = |dialog: &Dialog| Some(&*dialog.id().remote_tag) == tag.tag();
             let path = Path::to_target(&self.edge_target(), origin, None);
-            self.dialog = Some(Dialog::from_response(invite, response, path).expect("a dialog"));
+            self.dialog = match self.dialog.take().filter(same) {
+                Some(mut early) => {
+                    early.confirm_by(response).expect("a Contact");
+                    Some(early)
+                }
+                None => Some(Dialog::from_response(invite, response, path).expect("a dialog")),
+            };
             self.phase = Phase::Up;
         } else if let Some(dialog) = &mut self.dialog {
             dialog.refresh(&response.headers).expect("a Contact");
@@ -598,7 +709,9 @@ impl Agent {
 
     /// The dialog that our 2xx makes, or goes on in.
     fn accept(&mut self, origin: &Origin, invite: &Request) {
+        self.phase = Phase::Up;
         if let Some(dialog) = &mut self.dialog {
+            dialog.confirm();
             return dialog.refresh(&invite.headers).expect("a Contact");
         }
         let path = Path::to_sender(&invite.headers, origin, None, None).expect("a Via");
@@ -606,7 +719,6 @@ impl Agent {
             Dialog::from_request(invite, &self.tag, self.contact(), path).expect("a dialog");
         dialog.confirm();
         self.dialog = Some(dialog);
-        self.phase = Phase::Up;
     }
 
     fn answer(&mut self, now: Instant, key: ServerKey, request: &Request, status: StatusCode) {

@@ -175,6 +175,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         pass_sips: false,
         mki: false,
         t38: false,
+        session: Default::default(),
         dscp: None,
         max_packet_rate: None,
         codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]

@@ -1,0 +1,264 @@
+//! We refresh a leg's session (RFC 4028 section 10): by UPDATE without an offer if the peer takes
+//! that, whatever the call does meanwhile; else by a re-INVITE with the description that the peer
+//! has already, for which the call must be up.
+
+use std::time::{Duration, Instant};
+
+use media_core::session::Side;
+
+use super::accepted::Deferred;
+use super::context::Context;
+use super::ending::Ending;
+use super::headers::{ACCEPT, session_description};
+use super::inviting::sequence;
+use super::outcome::{Failure, Outcome};
+use super::parties::Parties;
+use super::up::{self, Up};
+use super::{Call, Input, State};
+use crate::message::{HeaderName, Method, Response, StatusCode};
+use crate::refusal::Refusal;
+use crate::transaction::ClientKey;
+
+impl Call {
+    /// A session must be refreshed.
+    pub(super) fn refresh(mut self, cx: &mut Context, side: Side) -> Call {
+        let owner = self.parties.owner(side);
+        let leg = self.parties.leg_mut(side);
+        leg.timer.put_off(cx.now, BUSY_DELAY);
+        if leg.allows_update {
+            if let Some((update, target)) = leg.request(cx, Method::Update) {
+                let client = cx.request(owner, update, target);
+                leg.timer.refreshing(client);
+            }
+            self
+        } else if let State::Up(_) = self.state {
+            self.step(cx, Input::Refresh { side })
+        } else {
+            // An INVITE is on its way already, and refreshes too, or is about to be over.
+            self
+        }
+    }
+
+    /// The final response to an UPDATE of ours that refreshes.
+    pub(super) fn handle_refreshed(
+        mut self,
+        cx: &mut Context,
+        side: Side,
+        response: &Response,
+    ) -> Call {
+        let leg = self.parties.leg_mut(side);
+        leg.timer.refresh_settled();
+        match response.status {
+            status if status.is_success() => {
+                if let Some(dialog) = leg.dialog_now() {
+                    // A Contact that cannot be read changes nothing.
+                    let _ = dialog.refresh(&response.headers);
+                }
+            }
+            StatusCode::INTERVAL_TOO_SMALL if leg.timer.raise(&response.headers) => {
+                return self.refresh(cx, side);
+            }
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
+                return self.step(cx, Input::End(Refusal::DIALOG_LOST));
+            }
+            // What it said in Allow is not so.
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                leg.allows_update = false;
+                leg.timer.put_off(cx.now, Duration::ZERO);
+            }
+            _ => {}
+        }
+        self
+    }
+
+    pub(super) fn handle_refresh_failure(
+        mut self,
+        cx: &mut Context,
+        side: Side,
+        failure: &Failure,
+    ) -> Call {
+        self.parties.leg_mut(side).timer.refresh_settled();
+        match failure {
+            Failure::TimedOut => self.step(cx, Input::End(Refusal::DIALOG_LOST)),
+            Failure::TransportFailed(_) => self,
+        }
+    }
+}
+
+/// A re-INVITE of our own is out to one side.
+pub(super) struct Refreshing {
+    side: Side,
+    client: ClientKey,
+    /// When we stop waiting; `None` once it is cancelled.
+    deadline: Option<Instant>,
+    /// A re-INVITE of the other side: it waits its turn.
+    deferred: Option<Deferred>,
+}
+
+impl Refreshing {
+    /// Sends it. `None` if there is nothing to send.
+    pub(super) fn start(cx: &mut Context, parties: &mut Parties, side: Side) -> Option<State> {
+        let offer = parties.media.described(side)?;
+        let owner = parties.owner(side);
+        let (mut invite, target) = parties.leg_mut(side).request(cx, Method::Invite)?;
+        invite.headers.push(HeaderName::ContentType, ACCEPT);
+        invite.body = offer;
+        let client = cx.request(owner, invite, target);
+        Some(State::Refreshing(Refreshing {
+            side,
+            client,
+            deadline: Some(cx.now + cx.config.timers.timeout()),
+            deferred: None,
+        }))
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn handle(mut self, cx: &mut Context, parties: &mut Parties, input: Input) -> State {
+        match input {
+            Input::Response {
+                client, response, ..
+            } if client == self.client => self.handle_response(cx, parties, &response),
+            Input::Failed {
+                client, failure, ..
+            } if client == self.client => match failure {
+                Failure::TimedOut => self.end_answered(cx, parties, &Refusal::DIALOG_LOST),
+                Failure::TransportFailed(_) => self.resume(cx, parties),
+            },
+            Input::Response {
+                side: Side::Callee,
+                origin,
+                response,
+                ..
+            } => {
+                parties.refuse_fork(cx, &origin, &response);
+                State::Refreshing(self)
+            }
+            Input::Deadline => {
+                cx.cancel(self.client);
+                self.deadline = None;
+                State::Refreshing(self)
+            }
+            Input::Bye { side, request } => {
+                self.settle(cx, parties);
+                parties.finish(cx, Outcome::hung_up(side));
+                cx.cancel(self.client);
+                let bye = parties.hang_up(cx, side.other(), None, Some(&request));
+                let ending = Ending::default().with_bye(side.other(), bye);
+                State::Ending(ending.with_invite(self.side, self.client))
+            }
+            Input::Invite {
+                side,
+                server,
+                request,
+            } => {
+                let invite = Deferred {
+                    side,
+                    server,
+                    request,
+                };
+                if side == self.side {
+                    // RFC 3261 section 14.2: ours is in progress there.
+                    invite.respond(cx, parties, StatusCode::REQUEST_PENDING);
+                } else if self.deferred.is_some() {
+                    parties.respond_later(cx, side, server, &invite.request);
+                } else {
+                    self.deferred = Some(invite);
+                }
+                State::Refreshing(self)
+            }
+            Input::Cancel { server } => {
+                if let Some(deferred) = self.deferred.take_if(|invite| invite.server == server) {
+                    deferred.respond(cx, parties, StatusCode::REQUEST_TERMINATED);
+                }
+                State::Refreshing(self)
+            }
+            Input::End(refusal) => self.end(cx, parties, &refusal),
+            _ => State::Refreshing(self),
+        }
+    }
+
+    fn handle_response(
+        self,
+        cx: &mut Context,
+        parties: &mut Parties,
+        response: &Response,
+    ) -> State {
+        let leg = parties.leg_mut(self.side);
+        match response.status {
+            status if status.is_provisional() => return State::Refreshing(self),
+            status if status.is_success() => {
+                if let Some(dialog) = &mut leg.dialog {
+                    // A Contact that cannot be read changes nothing.
+                    let _ = dialog.refresh(&response.headers);
+                }
+                parties.acknowledge(cx, self.side, self.client, sequence(response), None);
+                let answer = session_description(&response.headers, &response.body);
+                if let Ok(Some(answer)) = answer
+                    && let Err(refusal) = parties.media.refreshed(cx, self.side, answer)
+                {
+                    return self.end_answered(cx, parties, &refusal);
+                }
+            }
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
+                return self.end_answered(cx, parties, &Refusal::DIALOG_LOST);
+            }
+            StatusCode::INTERVAL_TOO_SMALL if leg.timer.raise(&response.headers) => {
+                leg.timer.put_off(cx.now, Duration::ZERO);
+            }
+            StatusCode::REQUEST_PENDING => {
+                let delay = retry_delay(cx, self.side);
+                parties.leg_mut(self.side).timer.put_off(cx.now, delay);
+            }
+            _ => {}
+        }
+        self.resume(cx, parties)
+    }
+
+    /// The call goes on, with the re-INVITE that had to wait.
+    fn resume(self, cx: &mut Context, parties: &mut Parties) -> State {
+        match self.deferred {
+            Some(invite) => Up.invite(cx, parties, invite.side, invite.server, invite.request),
+            None => State::Up(Up),
+        }
+    }
+
+    fn end_answered(&self, cx: &mut Context, parties: &mut Parties, refusal: &Refusal) -> State {
+        self.settle(cx, parties);
+        up::end(cx, parties, refusal)
+    }
+
+    fn end(self, cx: &mut Context, parties: &mut Parties, refusal: &Refusal) -> State {
+        cx.cancel(self.client);
+        match self.end_answered(cx, parties, refusal) {
+            State::Ending(ending) => State::Ending(ending.with_invite(self.side, self.client)),
+            other => other,
+        }
+    }
+
+    fn settle(&self, cx: &mut Context, parties: &Parties) {
+        if let Some(deferred) = &self.deferred {
+            deferred.respond(cx, parties, StatusCode::REQUEST_TERMINATED);
+        }
+    }
+}
+
+/// How long an INVITE of ours waits after 491 (RFC 3261 section 14.1): 2.1 to 4 s if the Call-ID
+/// is ours, as the callee's leg's is, else up to 2 s, in units of 10 ms.
+fn retry_delay(cx: &mut Context, side: Side) -> Duration {
+    let random = cx.rng.next_u32();
+    let steps = match side {
+        Side::Callee => 210 + random % 191,
+        Side::Caller => random % 201,
+    };
+    Duration::from_millis(u64::from(steps) * 10)
+}
+
+/// Until the next try if a refresh was neither taken nor fatally refused.
+const BUSY_DELAY: Duration = Duration::from_secs(20);

@@ -1,0 +1,75 @@
+//! A description that is sent once more as it was, to refresh a session (RFC 4028 section 7.4),
+//! and its answer.
+
+use media_core::session::{Security, Side};
+
+use super::crypto::CryptoLine;
+use super::document::Document;
+use super::fields::MediaLine;
+use super::negotiation::Negotiation;
+use super::stream::PeerStream;
+use crate::refusal::Refusal;
+
+impl Negotiation {
+    /// The description that a side had from us last.
+    pub fn described(&self, side: Side) -> Option<&[u8]> {
+        self.leg_of(side).described()
+    }
+
+    /// `side` answered the description that it had already. Most answer as before; an address or a
+    /// key that changed is taken up, and the other side need not know.
+    ///
+    /// # Errors
+    /// The reason why the stream cannot be used any more.
+    pub fn refreshed(&mut self, side: Side, sdp: &[u8]) -> Result<(), Refusal> {
+        let document = Document::parse(sdp)?;
+        self.confirm();
+        let Some((mut agreed, [own, far])) = self.take_agreed(side) else {
+            return Ok(());
+        };
+        let mut changed = Ok(());
+        for stream in &mut agreed.streams {
+            let Some(block) = document.media.get(stream.slot) else {
+                continue;
+            };
+            let leg = &mut stream.stream.legs[side.index()];
+            let read = MediaLine::of(block).and_then(|line| {
+                let is_refused = line.port == 0;
+                let peer =
+                    PeerStream::read(&line, block, &document.session, &own.policy, &far.policy);
+                peer.map(|peer| (!is_refused).then_some(peer))
+            });
+            let peer = match read {
+                Ok(Some(peer)) => peer,
+                // What is refused now was agreed before, and nobody else has been told.
+                Ok(None) => continue,
+                Err(refusal) => {
+                    changed = Err(refusal);
+                    break;
+                }
+            };
+            let is_other_family = |remote: &media_core::session::RemoteMedia| {
+                remote.rtp.is_ipv6() != leg.local.address.is_ipv6()
+            };
+            if peer.remote.as_ref().is_some_and(is_other_family) {
+                changed = Err(Refusal::UNUSABLE_ADDRESS);
+                break;
+            }
+            if let Security::Srtp { receive, send } = &mut leg.security {
+                let suite = send.suite();
+                let fits = |line: &CryptoLine| line.suite() == suite && !own.owns(&line.key);
+                match CryptoLine::select(block, fits) {
+                    Ok(line) => *receive = line.key,
+                    Err(refusal) => {
+                        changed = Err(refusal);
+                        break;
+                    }
+                }
+            }
+            leg.remote = peer.remote(leg.rtcp_mux);
+            leg.sdp_version = peer.sdp_version;
+        }
+        self.put_agreed(agreed);
+        changed
+    }
+}
