@@ -16,6 +16,7 @@
 
 pub mod budget;
 pub mod classify;
+pub mod clock;
 mod count;
 mod forward;
 pub mod frame;

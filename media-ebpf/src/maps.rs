@@ -9,6 +9,7 @@ use media_common::maps::{DEFAULT_FLOWS, DEFAULT_NEXT_HOPS, EVENTS_BYTES, MAX_DEV
 use media_common::quality::FlowIncidents;
 
 use media_ebpf::budget::ReportBudget;
+use media_ebpf::clock::Clock;
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call. It also makes the
 /// values begin at a page, so that an entry is exactly one cache line.
@@ -54,3 +55,7 @@ pub static EVENTS: RingBuf<(), EVENTS_BYTES> = RingBuf::new();
 /// How many source mismatches this CPU may still report.
 #[btf_map]
 pub static REPORT_BUDGET: PerCpuArray<ReportBudget, 1> = PerCpuArray::new();
+
+/// When this CPU last read the clock.
+#[btf_map]
+pub static CLOCK: PerCpuArray<Clock, 1> = PerCpuArray::new();

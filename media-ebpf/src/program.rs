@@ -1,7 +1,7 @@
 //! The entry point: decide, send, count.
 #![allow(unsafe_code)] // Map values, sections and the panic handler.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use media_common::counters::DropReason;
@@ -11,7 +11,9 @@ use media_common::quality::{FlowCounters, FlowIncidents};
 use media_ebpf::relay::{Kernel, relay};
 use media_ebpf::verdict::Verdict;
 
-use crate::maps::{EVENTS, FLOWS, INCIDENTS, MEDIA_ADDRESSES, NEXT_HOPS, REPORT_BUDGET, VERDICTS};
+use crate::maps::{
+    CLOCK, EVENTS, FLOWS, INCIDENTS, MEDIA_ADDRESSES, NEXT_HOPS, REPORT_BUDGET, VERDICTS,
+};
 use crate::redirect;
 
 #[xdp]
@@ -70,7 +72,14 @@ impl<'t> Kernel<'t> for Maps<'_> {
     #[inline(always)]
     fn now_ns(&mut self) -> u64 {
         // SAFETY: the helper has no arguments.
-        unsafe { bpf_ktime_get_ns() }
+        let exact = || unsafe { bpf_ktime_get_ns() };
+        let Some(clock) = CLOCK.get_ptr_mut(0) else {
+            return exact();
+        };
+        // SAFETY: the helper has no arguments, and the kernel makes a load of it.
+        let tick = unsafe { bpf_jiffies64() };
+        // SAFETY: this CPU's own slot; the program does not preempt itself.
+        unsafe { &mut *clock }.now_ns(tick, exact)
     }
 
     #[inline(always)]

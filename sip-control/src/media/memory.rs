@@ -28,8 +28,9 @@ pub(super) fn of_maps(flows: u32) -> u64 {
         + array(size_of::<NextHop>(), next_hop::CAPACITY.into())
         + array(size_of::<MediaAddressList>(), 1)
         + array(size_of::<Verdicts>(), cpus)
-        // The budget of reports of each CPU: two words.
+        // Each CPU's budget of reports, two words, and clock, three.
         + array(16, cpus)
+        + array(24, cpus)
         + EVENTS_BYTES as u64
         + RING_PAGES * PAGE
         + (MAX_DEVICES + 2 * MAX_QUEUES) as u64 * ENTRY_OVERHEAD
