@@ -3,20 +3,21 @@
 use media_common::counters::DropReason;
 
 use crate::srtp::key::MasterKey;
+use crate::srtp::parked::{NextIndex, Parked, Past};
 use crate::srtp::{SrtcpReceiver, SrtcpSender, SrtpReceiver, SrtpSender};
 
-/// The context of the key in use, and that of the key before: a description that is taken
-/// back (a re-INVITE that is refused after early media) finds its key as it left it.
-pub(super) struct Contexts<C> {
+/// The context of the key in use, and what is to be known of the key before: a description that
+/// is taken back (a re-INVITE that is refused after early media) finds its key as it left it.
+pub(super) struct Contexts<C: Context> {
     current: Option<Box<C>>,
-    previous: Option<Box<C>>,
+    parked: Option<Box<Parked<C::Past>>>,
 }
 
-impl<C> Default for Contexts<C> {
+impl<C: Context> Default for Contexts<C> {
     fn default() -> Contexts<C> {
         Contexts {
             current: None,
-            previous: None,
+            parked: None,
         }
     }
 }
@@ -28,10 +29,12 @@ impl<C: Context> Contexts<C> {
             return;
         }
         if !self.is_current(key) {
-            std::mem::swap(&mut self.current, &mut self.previous);
-        }
-        if !self.is_current(key) {
-            self.current = Some(Box::new(C::new(key.clone())));
+            let next = match self.parked.take_if(|parked| parked.is_of(key)) {
+                Some(parked) => C::resume(*parked),
+                None => C::new(key.clone()),
+            };
+            let before = self.current.replace(Box::new(next));
+            self.parked = before.map(|context| Box::new(context.park()));
         }
         self.current
             .iter_mut()
@@ -57,14 +60,23 @@ impl<C: Context> Contexts<C> {
 
 /// A context of any kind.
 pub(super) trait Context {
+    /// What it has sent or received so far.
+    type Past;
+
     fn new(master: MasterKey) -> Self;
     fn master(&self) -> &MasterKey;
     fn update_terms(&mut self, master: &MasterKey);
+    /// Gives up the session keys.
+    fn park(self) -> Parked<Self::Past>;
+    /// Derives them again.
+    fn resume(parked: Parked<Self::Past>) -> Self;
 }
 
 macro_rules! contexts {
-    ($($kind:ty),*) => {
+    ($($kind:ty: $past:ty),*) => {
         $(impl Context for $kind {
+            type Past = $past;
+
             fn new(master: MasterKey) -> Self {
                 <$kind>::new(master)
             }
@@ -76,8 +88,21 @@ macro_rules! contexts {
             fn update_terms(&mut self, master: &MasterKey) {
                 <$kind>::update_terms(self, master);
             }
+
+            fn park(self) -> Parked<$past> {
+                <$kind>::park(self)
+            }
+
+            fn resume(parked: Parked<$past>) -> Self {
+                <$kind>::resume(parked)
+            }
         })*
     };
 }
 
-contexts!(SrtpReceiver, SrtcpReceiver, SrtpSender, SrtcpSender);
+contexts!(
+    SrtpReceiver: Past,
+    SrtcpReceiver: Past,
+    SrtpSender: Past,
+    SrtcpSender: NextIndex
+);

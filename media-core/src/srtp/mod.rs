@@ -17,6 +17,7 @@ mod gcm;
 mod kdf;
 pub mod key;
 mod keys;
+pub(crate) mod parked;
 pub mod profile;
 mod replay;
 mod rtcp;

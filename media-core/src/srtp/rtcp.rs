@@ -20,7 +20,8 @@ use super::auth::Authenticated;
 use super::error::SrtpError;
 use super::key::MasterKey;
 use super::keys::{SessionKeys, Subject};
-use super::sources::{Claim, Sources};
+use super::parked::{NextIndex, Parked, Past};
+use super::sources::Claim;
 use super::trailer::Layout;
 use crate::rtcp::{HEADER_LEN, RtcpHeader};
 
@@ -38,8 +39,7 @@ pub struct SrtcpReceiver {
     master: MasterKey,
     layout: Layout,
     keys: SessionKeys,
-    sources: Sources,
-    packets: u64,
+    past: Past,
 }
 
 impl SrtcpSender {
@@ -59,6 +59,22 @@ impl SrtcpSender {
     /// Takes lifetime and MKI of the same key from a new description of it.
     pub(crate) fn update_terms(&mut self, master: &MasterKey) {
         self.master = master.clone();
+    }
+
+    /// Gives up the session keys, keeps what must be remembered.
+    pub(crate) fn park(self) -> Parked<NextIndex> {
+        Parked {
+            past: NextIndex(self.next_index),
+            master: self.master,
+        }
+    }
+
+    /// The context as it was, with its session keys derived again.
+    pub(crate) fn resume(parked: Parked<NextIndex>) -> SrtcpSender {
+        SrtcpSender {
+            next_index: parked.past.0,
+            ..SrtcpSender::new(parked.master)
+        }
     }
 
     /// What [`SrtcpSender::protect`] adds to a packet, bytes.
@@ -117,8 +133,7 @@ impl SrtcpReceiver {
         SrtcpReceiver {
             layout: Layout::of_rtcp(&master),
             keys: SessionKeys::for_rtcp(&master),
-            sources: Sources::new(),
-            packets: 0,
+            past: Past::default(),
             master,
         }
     }
@@ -130,6 +145,22 @@ impl SrtcpReceiver {
     /// Takes lifetime and MKI of the same key from a new description of it.
     pub(crate) fn update_terms(&mut self, master: &MasterKey) {
         self.master = master.clone();
+    }
+
+    /// Gives up the session keys, keeps what must be remembered.
+    pub(crate) fn park(self) -> Parked<Past> {
+        Parked {
+            past: self.past,
+            master: self.master,
+        }
+    }
+
+    /// The context as it was, with its session keys derived again.
+    pub(crate) fn resume(parked: Parked<Past>) -> SrtcpReceiver {
+        SrtcpReceiver {
+            past: parked.past,
+            ..SrtcpReceiver::new(parked.master)
+        }
     }
 
     /// Unprotects `packet` into `out`; answers the length of the RTCP packet.
@@ -184,18 +215,18 @@ impl SrtcpReceiver {
             // UNENCRYPTED_SRTCP is never agreed to.
             return Err(SrtpError::Malformed);
         }
-        if self.packets >= lifetime(&self.master) {
+        if self.past.packets >= lifetime(&self.master) {
             return Err(SrtpError::KeyExpired);
         }
         let subject = subject(header.ssrc, index & !ENCRYPTED);
-        let claim = self.sources.claim_index(header.ssrc, subject.index)?;
+        let claim = self.past.sources.claim_index(header.ssrc, subject.index)?;
         let proof = self.keys.verify(subject, packet, trailer.tag)?;
         Ok((subject, len, claim, proof))
     }
 
     fn accept(&mut self, claim: Claim, proof: Authenticated) -> Authenticated {
-        self.sources.received(claim, &proof);
-        self.packets += 1;
+        self.past.sources.received(claim, &proof);
+        self.past.packets += 1;
         proof
     }
 }

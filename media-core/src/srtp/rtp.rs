@@ -13,7 +13,8 @@ use super::batch::{Check, Pending, Untagged, Unverified};
 use super::error::SrtpError;
 use super::key::MasterKey;
 use super::keys::{SessionKeys, Subject};
-use super::sources::{Claim, Sources};
+use super::parked::{Parked, Past};
+use super::sources::Claim;
 use super::trailer::Layout;
 use super::vector;
 use crate::rtp::{PacketIndex, RtpHeader};
@@ -32,8 +33,7 @@ struct Context {
     master: MasterKey,
     layout: Layout,
     keys: SessionKeys,
-    sources: Sources,
-    packets: u64,
+    past: Past,
 }
 
 impl SrtpSender {
@@ -50,6 +50,18 @@ impl SrtpSender {
     /// Takes lifetime and MKI of the same key from a new description of it.
     pub(crate) fn update_terms(&mut self, master: &MasterKey) {
         self.context.master = master.clone();
+    }
+
+    /// Gives up the session keys, keeps what must be remembered.
+    pub(crate) fn park(self) -> Parked<Past> {
+        self.context.park()
+    }
+
+    /// The context as it was, with its session keys derived again.
+    pub(crate) fn resume(parked: Parked<Past>) -> SrtpSender {
+        SrtpSender {
+            context: Context::resume(parked),
+        }
     }
 
     /// What [`SrtpSender::protect`] adds to a packet, bytes.
@@ -133,6 +145,7 @@ impl SrtpSender {
         }
         let claim = self
             .context
+            .past
             .sources
             .claim_sequence(header.ssrc, header.sequence)?;
         Ok((subject(claim, header_len), claim))
@@ -143,8 +156,8 @@ impl SrtpSender {
         let context = &mut self.context;
         let (layout, master) = (context.layout, &context.master);
         layout.write_index_and_mki(out, len, &[], master);
-        context.sources.sent(claim);
-        context.packets += 1;
+        context.past.sources.sent(claim);
+        context.past.packets += 1;
     }
 
     fn tag(&self, subject: Subject, len: usize, out: &mut [u8]) -> usize {
@@ -185,6 +198,18 @@ impl SrtpReceiver {
     /// Takes lifetime and MKI of the same key from a new description of it.
     pub(crate) fn update_terms(&mut self, master: &MasterKey) {
         self.context.master = master.clone();
+    }
+
+    /// Gives up the session keys, keeps what must be remembered.
+    pub(crate) fn park(self) -> Parked<Past> {
+        self.context.park()
+    }
+
+    /// The context as it was, with its session keys derived again.
+    pub(crate) fn resume(parked: Parked<Past>) -> SrtpReceiver {
+        SrtpReceiver {
+            context: Context::resume(parked),
+        }
     }
 
     /// Unprotects `packet` into `out`; answers the length of the RTP packet.
@@ -230,6 +255,7 @@ impl SrtpReceiver {
         let header = RtpHeader::parse(packet)?;
         let message_len = packet.len().checked_sub(context.trailer_len())?;
         let claim = context
+            .past
             .sources
             .claim_sequence(header.ssrc, header.sequence)
             .ok()?;
@@ -291,6 +317,7 @@ impl SrtpReceiver {
             trailer,
         };
         let verified = context
+            .past
             .sources
             .claim_sequence(header.ssrc, header.sequence)
             .and_then(|claim| self.verify_as(claim, &arrived, check));
@@ -336,6 +363,7 @@ impl SrtpReceiver {
     #[cold]
     fn verify_after_missed_laps(&self, arrived: &Arrived<'_>) -> Option<Verified> {
         self.context
+            .past
             .sources
             .claims_after_missed_laps(arrived.ssrc, arrived.sequence)
             .find_map(|claim| self.verify_as(claim, arrived, None).ok())
@@ -343,9 +371,10 @@ impl SrtpReceiver {
 
     fn accept(&mut self, verified: Verified) -> Authenticated {
         self.context
+            .past
             .sources
             .received(verified.claim, &verified.proof);
-        self.context.packets += 1;
+        self.context.past.packets += 1;
         verified.proof
     }
 }
@@ -373,9 +402,22 @@ impl Context {
         Context {
             layout: Layout::of_rtp(&master),
             keys: SessionKeys::for_rtp(&master),
-            sources: Sources::new(),
-            packets: 0,
+            past: Past::default(),
             master,
+        }
+    }
+
+    fn park(self) -> Parked<Past> {
+        Parked {
+            master: self.master,
+            past: self.past,
+        }
+    }
+
+    fn resume(parked: Parked<Past>) -> Context {
+        Context {
+            past: parked.past,
+            ..Context::new(parked.master)
         }
     }
 
@@ -389,7 +431,7 @@ impl Context {
             .lifetime()
             .unwrap_or(MAX_PACKETS)
             .min(MAX_PACKETS);
-        if self.packets < lifetime {
+        if self.past.packets < lifetime {
             Ok(())
         } else {
             Err(SrtpError::KeyExpired)
