@@ -363,6 +363,39 @@ fn sig_8_t38_is_off_unless_a_trunk_turns_it_on() {
 }
 
 #[test]
+fn med_5_a_trunk_says_how_many_packets_a_media_port_takes_or_leaves_it_to_the_codec() {
+    let directory = files();
+    for (line, expected) in [
+        ("", None),
+        ("max_packet_rate = 0", Some(0)),
+        ("max_packet_rate = 400", Some(400)),
+    ] {
+        let text = GOOD.replace("dscp = 46", line);
+        let config = parse(&directory, &text).expect("a configuration that is right");
+        let rates: Vec<_> = config
+            .trunks
+            .iter()
+            .map(|each| each.trunk.max_packet_rate)
+            .collect();
+        assert_eq!(rates, [None, expected]);
+    }
+}
+
+#[test]
+fn med_3_digits_are_masked_unless_the_configuration_shows_them() {
+    let directory = files();
+    for (line, is_shown) in [
+        ("backend = \"auto\"", false),
+        ("log_digits = false", false),
+        ("log_digits = true", true),
+    ] {
+        let text = GOOD.replace("backend = \"auto\"", line);
+        let config = parse(&directory, &text).expect("a configuration that is right");
+        assert_eq!(config.stack().show_digits, is_shown, "{line}");
+    }
+}
+
+#[test]
 fn sig_2_session_timers_are_on_unless_a_trunk_strips_them() {
     let directory = files();
     for (lines, expected) in [
