@@ -1,10 +1,13 @@
 //! The one table of refusals: SIP status, own code, text.
+//!
+//! Responses, call records and events take their code from here, and `docs/codes.md` is written
+//! from it: the comment of each entry is what an operator reads there.
 
 /// Why a request was refused or a call failed; goes into the response (`Reason`/`Warning`),
 /// the call record and the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
-    /// SIP status code.
+    /// SIP status code; 0 for what no SIP message can be answered with.
     pub status: u16,
     /// Trunkline's own stable code.
     pub code: u32,
@@ -13,28 +16,34 @@ pub struct Refusal {
 }
 
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $status:literal, $code:literal, $text:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $status:literal, $code:literal, $text:literal;)*) => {
         impl Refusal {
-            $($(#[$doc])* pub const $name: Refusal = Refusal { status: $status, code: $code, text: $text };)*
+            $($(#[doc = $doc])+ pub const $name: Refusal = Refusal { status: $status, code: $code, text: $text };)*
 
             /// The whole table.
             pub const ALL: &'static [Refusal] = &[$(Refusal::$name,)*];
+
+            /// When each entry of [`Refusal::ALL`] is given.
+            #[cfg(test)]
+            const WHEN: &'static [&'static str] = &[$(concat!($($doc),+),)*];
         }
     };
 }
 
 refusals! {
-    /// Calls per second or concurrent calls, of a trunk or of the process.
+    /// Too many calls per second or at once, of a trunk or of the process. With Retry-After.
     LIMIT = 503, 32001, "call limit reached";
-    /// Every target of a route failed; the status is the last target's where there is one.
+    /// Every target of a route failed. The status is the last target's where there is one.
     ALL_TARGETS_FAILED = 503, 32011, "all targets failed";
+    /// No route matches the call, or its route leads to a trunk without a destination.
     NO_ROUTE = 404, 32012, "no route";
-    /// No media port is free in a realm.
+    /// No media port is free in a realm. With Retry-After.
     NO_MEDIA_PORT = 503, 32013, "no media port free";
     /// The far side rang, or did not even do that, until our patience ended.
     NO_ANSWER = 480, 32014, "no answer";
     /// Our 2xx was never acknowledged (RFC 3261 section 13.3.1.4).
     ACK_MISSING = 408, 32015, "answer not acknowledged";
+    /// The daemon is stopping: it takes no calls, and ends those that are up.
     SHUTTING_DOWN = 503, 32016, "shutting down";
     /// The dialog is gone at one side: 481 or no answer to a request within it
     /// (RFC 3261 section 12.2.1.2).
@@ -47,18 +56,32 @@ refusals! {
     INTERVAL_TOO_SMALL = 422, 32033, "session interval too small";
     /// The media plane could not set up what was negotiated.
     MEDIA_FAILED = 503, 32018, "media cannot be carried";
+    /// No trunk lets the caller's address send to us, or its trunk does not.
     ACL = 403, 32201, "source address not allowed";
     /// The far side asks for credentials that we do not have.
     CREDENTIALS = 403, 32202, "credentials required";
+    /// The host of the Request-URI is no trunk's domain, or is an address where a domain is wanted.
     UNKNOWN_DOMAIN = 403, 32203, "unknown domain";
+    /// No crypto line that the trunk allows, or SRTP where the trunk has none.
     SRTP_UNUSABLE = 488, 32207, "no usable SRTP offer";
+    /// Plain RTP on a trunk with `secure = "srtp"`.
     SRTP_REQUIRED = 488, 32208, "SRTP required";
+    /// UDP or TCP on a trunk with `secure = "tls"` or `"srtp"`.
     TLS_REQUIRED = 403, 32209, "TLS required";
+    /// No codec that both sides and both trunks allow.
     NO_COMMON_CODEC = 488, 32210, "no common codec";
     /// The SDP names a host name, a multicast address, or an address family that the realm
     /// does not have.
     UNUSABLE_ADDRESS = 488, 32211, "unusable media address";
+    /// A transfer (REFER) that the trunk does not allow or that cannot be made.
+    TRANSFER = 403, 32218, "transfer not possible";
+    /// A redirect (3xx) that may not be followed.
+    REDIRECT = 503, 32219, "redirect not followed";
+    /// A TLS handshake with a version that the listener does not take; told by an event alone.
+    TLS_VERSION = 0, 32222, "TLS version not allowed";
+    /// No media for the set time while the call was not on hold.
     MEDIA_TIMEOUT = 408, 32230, "no media";
+    /// A message or a description that cannot be read.
     MALFORMED = 400, 32240, "malformed message";
     /// No SDP where offer or answer is due.
     NO_SDP = 488, 32241, "no session description";
@@ -120,10 +143,98 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_there_once() {
+    fn every_code_is_there_once_and_can_be_answered_with() {
         let codes: HashSet<u32> = Refusal::ALL.iter().map(|refusal| refusal.code).collect();
         assert_eq!(codes.len(), Refusal::ALL.len());
+        for refusal in Refusal::ALL {
+            assert!(
+                refusal.status == 0 || (400..700).contains(&refusal.status),
+                "{refusal:?}"
+            );
+            let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+            assert!(
+                refusal.text.bytes().all(|byte| plain(byte) && byte != b'"'),
+                "{refusal:?} stands in a quoted string"
+            );
+        }
     }
+
+    /// The codes that were promised to those who read call records.
+    #[test]
+    fn the_promised_codes_keep_their_meaning() {
+        for (code, text) in [
+            (32001, "call limit reached"),
+            (32011, "all targets failed"),
+            (32012, "no route"),
+            (32201, "source address not allowed"),
+            (32202, "credentials required"),
+            (32203, "unknown domain"),
+            (32207, "no usable SRTP offer"),
+            (32208, "SRTP required"),
+            (32209, "TLS required"),
+            (32210, "no common codec"),
+            (32218, "transfer not possible"),
+            (32219, "redirect not followed"),
+            (32222, "TLS version not allowed"),
+            (32230, "no media"),
+            (32240, "malformed message"),
+        ] {
+            let found = Refusal::ALL.iter().find(|refusal| refusal.code == code);
+            assert_eq!(found.map(|refusal| refusal.text), Some(text), "{code}");
+        }
+    }
+
+    const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/codes.md");
+
+    #[test]
+    fn the_document_is_the_table() {
+        if std::env::var_os("TRUNKLINE_WRITE_DOCS").is_some() {
+            std::fs::write(DOCUMENT, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(DOCUMENT).unwrap();
+        assert!(
+            written == document(),
+            "docs/codes.md differs from the table; \
+             TRUNKLINE_WRITE_DOCS=1 cargo test -p sip-core --lib refusal writes it anew"
+        );
+    }
+
+    fn document() -> String {
+        let mut text = INTRODUCTION.to_owned();
+        let mut entries: Vec<_> = Refusal::ALL.iter().zip(Refusal::WHEN).collect();
+        entries.sort_by_key(|(refusal, _)| refusal.code);
+        for (refusal, when) in entries {
+            let status = match refusal.status {
+                0 => "–".to_owned(),
+                status => status.to_string(),
+            };
+            let Refusal {
+                code, text: words, ..
+            } = refusal;
+            text += &format!("| {code} | {status} | {words} | {} |\n", when.trim());
+        }
+        text
+    }
+
+    const INTRODUCTION: &str = "\
+# Codes
+
+Whatever Trunkline refuses or ends has a code that stays the same from version to version:
+
+- in the response or BYE, `Reason: X-Trunkline;cause=32012;text=\"no route\"` (RFC 3326), and with 488 also
+  `Warning: 399 edge.example.com \"32211 unusable media address\"` (RFC 3261 section 20.43);
+- in the call record, `code` beside `status` (of the caller's INVITE) and `reason`;
+- in the event, `code`.
+
+What the far side refuses passes with its own status and without a code. The status below is the usual
+one; a call that was up has 200 in its record.
+
+This page is written from the table in `sip-core/src/refusal.rs`, and a test compares them:
+`TRUNKLINE_WRITE_DOCS=1 cargo test -p sip-core --lib refusal` writes it anew.
+
+| code | SIP status | text | when |
+|---|---|---|---|
+";
 
     #[test]
     fn headers_carry_code_and_words() {

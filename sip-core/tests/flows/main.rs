@@ -2,6 +2,7 @@
 //! itself: nothing here waits, and every run of a test is the same.
 
 mod basic;
+mod codes;
 mod early;
 mod faults;
 mod gotchas;
