@@ -113,7 +113,7 @@ pub fn admit(
 ) -> Result<TrunkId, NotAdmitted> {
     let id = match host.and_then(|host| by_domain(trunks, host)) {
         Some(id) => id,
-        None => by_address(trunks, listeners, origin)?,
+        None => by_address(trunks, listeners, host, origin)?,
     };
     let trunk = &trunks[usize::from(id.0)];
     let refuse = |refusal| {
@@ -143,6 +143,7 @@ fn by_domain(trunks: &[Arc<Trunk>], host: &Host) -> Option<TrunkId> {
 fn by_address(
     trunks: &[Arc<Trunk>],
     listeners: &[Listener],
+    host: Option<&Host>,
     origin: &Origin,
 ) -> Result<TrunkId, NotAdmitted> {
     let address = origin.remote.ip();
@@ -159,23 +160,47 @@ fn by_address(
         // Of equals the first in the configuration.
         .max_by_key(|(fit, id)| (*fit, std::cmp::Reverse(*id)))
         .map(|(_, id)| id)
-        .ok_or_else(|| {
-            let known = identified(trunks).find(|(_, trunk)| trunk.allows(address));
-            match known {
-                // A peer that we know asks for a host that is not ours (TRK-2).
-                Some((id, _)) => NotAdmitted {
-                    trunk: Some(id),
-                    refusal: Refusal::UNKNOWN_DOMAIN,
-                },
-                None => NotAdmitted {
-                    trunk: None,
-                    refusal: Refusal::ACL,
-                },
-            }
-        })
+        .ok_or_else(|| unknown(trunks, listeners, host, origin))
 }
 
-fn identified(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = (TrunkId, &Trunk)> {
+/// Nobody's call (TRK-2). Where trunks have domains a name that is none of them is what is wrong,
+/// whoever asks for it; an address of ours is, for peers of those trunks, and where nobody is known
+/// by address at all.
+fn unknown(
+    trunks: &[Arc<Trunk>],
+    listeners: &[Listener],
+    host: Option<&Host>,
+    origin: &Origin,
+) -> NotAdmitted {
+    let here = || identified(trunks).filter(|(_, trunk)| faces(trunk, listeners, origin));
+    let mut with_domains = here().filter(|(_, trunk)| !trunk.domains.is_empty());
+    let peers = with_domains.clone();
+    let trunk = peers
+        .filter(|(_, trunk)| trunk.allows(origin.remote.ip()))
+        .map(|(id, _)| id)
+        .next();
+    let by_address = |trunk: &Trunk| trunk.domains.is_empty() && !trunk.acl.is_empty();
+    let is_foreign = matches!(host, Some(Host::Name(name)) if !is_ours(listeners, name));
+    let wants_domain = with_domains.next().is_some()
+        && (trunk.is_some() || is_foreign || !here().any(|(_, trunk)| by_address(trunk)));
+    NotAdmitted {
+        trunk,
+        refusal: if wants_domain {
+            Refusal::UNKNOWN_DOMAIN
+        } else {
+            Refusal::ACL
+        },
+    }
+}
+
+/// Whether we call ourselves that: as good as an address.
+fn is_ours(listeners: &[Listener], name: &str) -> bool {
+    listeners.iter().any(|listener| {
+        matches!(&listener.advertised_host, Host::Name(ours) if ours.eq_ignore_ascii_case(name))
+    })
+}
+
+fn identified(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = (TrunkId, &Trunk)> + Clone {
     (0..=u16::MAX)
         .map(TrunkId)
         .zip(trunks.iter().map(|trunk| &**trunk))
@@ -239,14 +264,14 @@ mod tests {
 
     fn listeners() -> Vec<Listener> {
         [
-            (Transport::Udp, 0),
-            (Transport::Tls, 0),
-            (Transport::Udp, 1),
+            (Transport::Udp, 0, "198.51.100.1"),
+            (Transport::Tls, 0, "edge.example.com"),
+            (Transport::Udp, 1, "198.51.100.1"),
         ]
-        .map(|(transport, realm)| Listener {
+        .map(|(transport, realm, advertised)| Listener {
             transport,
             address: "198.51.100.1:5060".parse().unwrap(),
-            advertised_host: Host::Address("198.51.100.1".parse().unwrap()),
+            advertised_host: host(advertised),
             advertised_port: 5060,
             realm: RealmId(realm),
         })
@@ -286,8 +311,50 @@ mod tests {
         }
     }
 
+    fn host(text: &str) -> Host {
+        match text.parse() {
+            Ok(address) => Host::Address(address),
+            Err(_) => Host::Name(text.to_owned()),
+        }
+    }
+
     #[test]
-    fn a_request_belongs_to_the_trunk_of_its_host_and_else_of_its_source() {
+    fn trk_2_where_every_trunk_has_a_domain_an_address_is_the_wrong_host() {
+        let trunks = [trunk(
+            "a.sip.example.com",
+            SecureMode::Disabled,
+            &["192.0.2.0/24"],
+            UDP,
+            0,
+        )]
+        .map(Arc::new);
+        for (called, source, trunk) in [
+            ("198.51.100.1", "203.0.113.9", None),
+            ("edge.example.com", "203.0.113.9", None),
+            ("198.51.100.1", "192.0.2.9", Some(TrunkId(0))),
+            ("b.sip.example.com", "203.0.113.9", None),
+        ] {
+            let origin = Origin {
+                transport: Transport::Udp,
+                listener: UDP,
+                local: "198.51.100.1:5060".parse().unwrap(),
+                remote: std::net::SocketAddr::new(source.parse().unwrap(), 5060),
+                connection: None,
+            };
+            let refused = NotAdmitted {
+                trunk,
+                refusal: Refusal::UNKNOWN_DOMAIN,
+            };
+            assert_eq!(
+                admit(&trunks, &listeners(), Some(&host(called)), &origin),
+                Err(refused),
+                "{called} from {source}"
+            );
+        }
+    }
+
+    #[test]
+    fn trk_2_a_request_belongs_to_the_trunk_of_its_host_and_else_of_its_source() {
         use SecureMode::{Disabled, Srtp};
         let trunks = [
             trunk("a.sip.example.com", Srtp, &["192.0.2.0/24"], TLS, 0),
@@ -341,17 +408,40 @@ mod tests {
                 UDP,
                 Err((None, Refusal::ACL)),
             ),
+            // Nobody's domain, whoever asks; an address is right for those that are known by theirs.
+            (
+                "c.sip.example.com",
+                "198.51.100.99",
+                UDP,
+                Err((None, Refusal::UNKNOWN_DOMAIN)),
+            ),
+            (
+                "edge.example.com",
+                "198.51.100.99",
+                UDP,
+                Err((None, Refusal::ACL)),
+            ),
+            // The private network has no trunk with a domain.
+            (
+                "c.sip.example.com",
+                "198.51.100.99",
+                PRIVATE_UDP,
+                Err((None, Refusal::ACL)),
+            ),
+            (
+                "198.51.100.1",
+                "192.0.2.1",
+                PRIVATE_UDP,
+                Err((None, Refusal::ACL)),
+            ),
             ("198.51.100.1", "203.0.113.1", UDP, Ok(2)),
             ("198.51.100.1", "203.0.113.1", PRIVATE_UDP, Ok(4)),
             ("198.51.100.1", "203.0.113.7", TLS, Ok(3)),
             ("198.51.100.1", "203.0.113.7", UDP, Ok(2)),
             ("198.51.100.1", "203.0.113.8", UDP, Ok(5)),
         ];
-        for (host, source, listener, expected) in cases {
-            let host = match host.parse() {
-                Ok(address) => Host::Address(address),
-                Err(_) => Host::Name((*host).to_owned()),
-            };
+        for (called, source, listener, expected) in cases {
+            let host = host(called);
             let origin = Origin {
                 transport: listeners()[usize::from(listener.0)].transport,
                 listener: *listener,
@@ -366,7 +456,7 @@ mod tests {
                     trunk: trunk.map(TrunkId),
                     refusal,
                 });
-            assert_eq!(admitted, expected, "{host} from {source} by {listener:?}");
+            assert_eq!(admitted, expected, "{called} from {source} by {listener:?}");
         }
     }
 }

@@ -62,17 +62,45 @@ fn a_stranger_is_refused() {
     assert_refused(world, 403, 32201, |_| {});
 }
 
+/// Others drop such calls without a trace: here the event and the record name who called, and whom.
 #[test]
-fn an_unknown_domain_is_refused_to_a_known_peer() {
-    let world = world_with(UDP, |config| {
-        config.trunks[CALLER].domains = vec!["carrier.sip.example.com".to_owned()];
-    });
-    let world = assert_refused(world, 403, 32203, |_| {});
-    assert_eq!(world.record().caller.trunk.as_deref(), Some("carrier"));
+fn trk_2_an_unknown_domain_leaves_an_event_and_a_record_with_the_peers_address() {
+    // Our own address, where the trunk is known by its domain, and a domain of nobody's.
+    for called in ["sip:+200@203.0.113.1", "sip:+200@nobody.sip.example.com"] {
+        let world = world_with(UDP, |config| {
+            config.trunks[CALLER].domains = vec!["carrier.sip.example.com".to_owned()];
+        });
+        let world = assert_refused(world, 403, 32203, |invite| {
+            invite.uri = sip_core::message::Uri::parse(called.as_bytes()).unwrap();
+        });
+        let record = world.record();
+        assert_eq!(record.caller.trunk.as_deref(), Some("carrier"));
+        assert_eq!(record.caller.remote, Some(world.agents[CALLER].address));
+        assert_eq!(
+            (record.to.as_str(), record.reason.as_str()),
+            (called, "unknown domain")
+        );
+        let event = &world.events[0];
+        assert_eq!(
+            event.peer,
+            Some((Transport::Udp, world.agents[CALLER].address))
+        );
+        assert_eq!(event.text, format!("403 unknown domain: {called}"));
+    }
 }
 
 #[test]
-fn the_host_that_is_called_names_the_trunk() {
+fn trk_2_a_stranger_who_asks_for_a_domain_of_nobodys_is_told_so() {
+    let world = world_with(UDP, |config| {
+        config.trunks[CALLER].domains = vec!["carrier.sip.example.com".to_owned()];
+        config.trunks[CALLER].acl[0].address = "192.0.2.99".parse().unwrap();
+    });
+    let world = assert_refused(world, 403, 32203, |_| {});
+    assert_eq!(world.record().caller.trunk, None);
+}
+
+#[test]
+fn trk_2_the_host_that_is_called_names_the_trunk() {
     let mut world = world_with(UDP, |config| {
         config.trunks[CALLER].domains = vec!["carrier.sip.example.com".to_owned()];
     });
