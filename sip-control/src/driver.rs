@@ -42,7 +42,8 @@ pub(crate) struct Driver {
 /// Where things happen that signalling must know.
 pub(crate) struct Inputs {
     pub(crate) signals: Signals,
-    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    /// With the time at which each came.
+    pub(crate) arrivals: mpsc::Receiver<(Instant, Arrival)>,
     pub(crate) media_events: mpsc::Receiver<MediaEvent>,
     /// Nothing comes from the media plane any more.
     pub(crate) media_is_gone: bool,
@@ -52,7 +53,7 @@ pub(crate) struct Inputs {
 /// What wakes the loop.
 enum Input {
     Signal(Request),
-    Arrival(Arrival),
+    Arrival(Instant, Arrival),
     Media(MediaEvent),
     /// The media plane is ready for packets of more sessions.
     MediaReady,
@@ -87,7 +88,7 @@ impl Driver {
                     return self.outcome();
                 }
                 Input::Signal(Request::Stop) => stop_at = Some(self.begin_to_stop()),
-                Input::Arrival(arrival) => self.take_batch(arrival),
+                Input::Arrival(since, arrival) => self.take_batch((since, arrival)),
                 Input::Media(event) => self.stack.handle_media(Instant::now(), event),
                 Input::MediaGone => {
                     tracing::error!("the media plane has died: ending every call");
@@ -138,7 +139,7 @@ impl Driver {
     }
 
     /// A burst is taken in one go, but not without end.
-    fn take_batch(&mut self, first: Arrival) {
+    fn take_batch(&mut self, first: (Instant, Arrival)) {
         let mut next = Some(first);
         for _ in 0..BATCH {
             let Some(arrival) = next else { return };
@@ -151,8 +152,11 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, arrival: Arrival) {
+    /// An arrival that has waited since it came: new calls are refused if that is too long.
+    fn take(&mut self, (since, arrival): (Instant, Arrival)) {
         let now = Instant::now();
+        self.stack
+            .set_lateness(now.saturating_duration_since(since));
         match arrival {
             Arrival::Message { origin, bytes } => self.stack.handle_message(now, origin, &bytes),
             Arrival::Failed(failure) => self.stack.handle_transport_failure(now, failure),
@@ -244,7 +248,7 @@ impl Inputs {
                     Input::MediaGone
                 }
             },
-            Some(arrival) = self.arrivals.recv() => Input::Arrival(arrival),
+            Some((since, arrival)) = self.arrivals.recv() => Input::Arrival(since, arrival),
             Some(question) = self.questions.recv() => Input::Question(question),
             () = sleep_until(wake_at.into()) => Input::Time,
         }

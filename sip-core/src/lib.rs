@@ -8,6 +8,7 @@ pub mod call;
 pub mod dialog;
 pub mod framing;
 pub mod message;
+mod rate;
 pub mod refusal;
 pub mod sdp;
 pub mod stack;

@@ -31,8 +31,15 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// Too many calls per second or at once, of a trunk or of the process. With Retry-After.
+    /// Too many calls per second or at once of a trunk, or too many calls of the process. With
+    /// Retry-After.
     LIMIT = 503, 32001, "call limit reached";
+    /// The call lasted as long as a call of its trunk may.
+    CALL_TOO_LONG = 480, 32002, "call length limit reached";
+    /// More new calls than the process takes, or it is late with what has come. With Retry-After.
+    /// Refused before anything is looked at; of a flood, most leave neither record nor event but
+    /// are counted.
+    OVERLOADED = 503, 32003, "overloaded";
     /// Every target of a route failed. The status is the last target's where there is one.
     ALL_TARGETS_FAILED = 503, 32011, "all targets failed";
     /// No route matches the call, or its route leads to a trunk without a destination.
@@ -107,6 +114,7 @@ impl Refusal {
     pub(crate) fn is_for_now(&self) -> bool {
         [
             Refusal::LIMIT,
+            Refusal::OVERLOADED,
             Refusal::NO_MEDIA_PORT,
             Refusal::SHUTTING_DOWN,
         ]

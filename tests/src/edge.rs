@@ -300,6 +300,8 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
             uri_host(address),
             stage.sip_port(party)
         );
+        // Peers of the lab call as fast as they can.
+        text += "max_calls_per_second = 0\n";
         for (_, lines) in options.trunk_lines.iter().filter(|(of, _)| *of == party) {
             text += &format!("{lines}\n");
         }

@@ -79,6 +79,9 @@ pub(super) struct MediaSection {
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsSection {
     pub(super) max_calls: Option<usize>,
+    pub(super) calls_per_second: Option<u32>,
+    pub(super) max_queue_delay: Option<String>,
+    pub(super) max_transactions: Option<usize>,
     pub(super) max_connections: Option<usize>,
     pub(super) max_handshakes: Option<usize>,
     pub(super) max_message_bytes: Option<usize>,
@@ -108,6 +111,9 @@ pub(super) struct TrunkSection {
     pub(super) domains: Vec<String>,
     #[serde(default)]
     pub(super) acl: Vec<String>,
+    pub(super) max_calls_per_second: Option<u32>,
+    pub(super) max_concurrent_calls: Option<u32>,
+    pub(super) max_call_seconds: Option<u64>,
     pub(super) destination: Option<String>,
     pub(super) listener: Option<String>,
     pub(super) realm: Option<String>,

@@ -137,6 +137,9 @@ impl Config {
                 .collect(),
             ring_timeout: self.limits.ring_timeout,
             max_calls: self.limits.max_calls,
+            calls_per_second: self.limits.calls_per_second,
+            max_queue_delay: self.limits.max_queue_delay,
+            max_transactions: self.limits.max_transactions,
             show_digits: self.file.media.log_digits,
             ..StackConfig::default()
         }

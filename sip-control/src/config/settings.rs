@@ -26,6 +26,12 @@ const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_calls: usize,
+    /// New calls per second, whoever makes them; `None`: any number.
+    pub calls_per_second: Option<u32>,
+    /// While messages wait longer than this, new calls are refused; `None`: they are not.
+    pub max_queue_delay: Option<Duration>,
+    /// Transactions that peers have begun.
+    pub max_transactions: usize,
     /// TCP and TLS connections, accepted ones; at most half of them from addresses that no trunk's
     /// ACL has.
     pub max_connections: usize,
@@ -43,6 +49,10 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_calls: 10_000,
+            calls_per_second: None,
+            // T1 of RFC 3261: then those who wait have begun to say it again, which makes it worse.
+            max_queue_delay: Some(Duration::from_millis(500)),
+            max_transactions: 200_000,
             max_connections: 10_000,
             max_handshakes: 256,
             max_message_bytes: LARGEST_MESSAGE_BYTES,
@@ -184,6 +194,17 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
     }
     Ok(Limits {
         max_calls: count("max_calls", section.max_calls, default.max_calls)?,
+        // Zero switches either off.
+        calls_per_second: section.calls_per_second.filter(|rate| *rate > 0),
+        max_queue_delay: optional(&section.max_queue_delay, duration)
+            .map_err(at("limits.max_queue_delay"))?
+            .or(default.max_queue_delay)
+            .filter(|delay| !delay.is_zero()),
+        max_transactions: count(
+            "max_transactions",
+            section.max_transactions,
+            default.max_transactions,
+        )?,
         max_connections: count(
             "max_connections",
             section.max_connections,

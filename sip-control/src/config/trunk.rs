@@ -2,12 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
 use rustls::RootCertStore;
 use sip_core::transport::{Host, ListenerId, Transport};
-use sip_core::trunk::{Destination, Network, Passthrough, SecureMode, SourceMode, Trunk};
+use sip_core::trunk::{
+    CallLimits, Destination, Network, Passthrough, SecureMode, SourceMode, Trunk,
+};
 
 use super::error::Fault;
 use super::file::{File, TrunkSection};
@@ -18,6 +21,9 @@ use super::{
 };
 use crate::transport::tls::{PeerTls, Rules, Verify};
 
+const DEFAULT_CALLS_PER_SECOND: u32 = 30;
+/// A day.
+const DEFAULT_CALL_SECONDS: u64 = 86_400;
 const DEFAULT_CODECS: [&str; 3] = ["PCMU", "PCMA", "TELEPHONE-EVENT"];
 
 pub(super) fn resolve(
@@ -91,6 +97,7 @@ impl Resolver<'_> {
             name: section.name.clone(),
             domains: self.each("domains", &section.domains, value::domain)?,
             mode,
+            limits: self.limits(),
             acl: self.networks("acl", &section.acl)?,
             listener,
             realm,
@@ -312,6 +319,20 @@ impl Resolver<'_> {
             "secure"
         };
         Fault::new(self.at(field), problem)
+    }
+
+    /// TRK-6; zero is no limit.
+    fn limits(&self) -> CallLimits {
+        let section = self.section;
+        let rate = section.max_calls_per_second;
+        let length = section.max_call_seconds;
+        CallLimits {
+            per_second: Some(rate.unwrap_or(DEFAULT_CALLS_PER_SECOND)).filter(|rate| *rate > 0),
+            concurrent: section.max_concurrent_calls.filter(|most| *most > 0),
+            length: Some(length.unwrap_or(DEFAULT_CALL_SECONDS))
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
+        }
     }
 
     fn suites(&self, mode: SecureMode) -> Result<Vec<Suite>, Fault> {

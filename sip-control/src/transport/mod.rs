@@ -18,7 +18,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use sip_core::stack::{Transmit, TransmitId, TransportFailure};
@@ -92,7 +92,7 @@ struct Listener {
 
 /// What every task of the transports needs.
 struct Shared {
-    arrivals: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Sender<(Instant, Arrival)>,
     table: Table,
     resolver: Resolver,
     limits: Limits,
@@ -141,7 +141,7 @@ impl Transports {
     /// Opens every listener. Must be called within a runtime.
     pub fn start(
         config: &Config,
-        arrivals: mpsc::Sender<Arrival>,
+        arrivals: mpsc::Sender<(Instant, Arrival)>,
     ) -> Result<Transports, BindError> {
         let shared = Arc::new(Shared {
             arrivals,
@@ -321,7 +321,7 @@ impl Shared {
     /// Waits when the driver is busy: then the peers wait too.
     async fn arrive(&self, arrival: Arrival) {
         // Without a driver the daemon is ending.
-        let _ = self.arrivals.send(arrival).await;
+        let _ = self.arrivals.send((Instant::now(), arrival)).await;
     }
 
     async fn fail(&self, id: TransmitId, reason: &str) {

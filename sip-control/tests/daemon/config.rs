@@ -6,7 +6,7 @@ use crate::support::{Authority, Directory, trunkline};
 use sip_control::config::Config;
 use sip_core::transport::{Host, Transport};
 
-const GOOD: &str = r#"
+pub(crate) const GOOD: &str = r#"
 [[realms]]
 name = "office"
 media_addresses = ["127.0.0.1"]
@@ -52,7 +52,7 @@ from = "carrier"
 to = "pbx"
 "#;
 
-fn files() -> Directory {
+pub(crate) fn files() -> Directory {
     let directory = Directory::new();
     let authority = Authority::new();
     for name in ["edge", "other"] {
@@ -65,7 +65,7 @@ fn files() -> Directory {
     directory
 }
 
-fn parse(directory: &Directory, text: &str) -> Result<Config, String> {
+pub(crate) fn parse(directory: &Directory, text: &str) -> Result<Config, String> {
     let text = text.replace(
         "DIR",
         directory.path("").to_str().unwrap().trim_end_matches('/'),

@@ -7,6 +7,7 @@
 
 mod config;
 mod lifecycle;
+mod policies;
 mod streams;
 mod support;
 mod tls;

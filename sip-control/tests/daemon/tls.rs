@@ -271,7 +271,8 @@ fn calls_that_wait_for_a_slow_handshake_go_out_when_it_is_done() {
         &directory,
         &authority,
         &format!(
-            "{CALLER}[[trunks]]\nname = \"pbx\"\nsecure = \"tls\"\ndestination = \"sip:127.0.0.1:{port}\"\n\
+            "{CALLER}max_calls_per_second = 0\n[[trunks]]\nname = \"pbx\"\nsecure = \"tls\"\n\
+             max_calls_per_second = 0\ndestination = \"sip:127.0.0.1:{port}\"\n\
              [[routes]]\nto = \"pbx\"\n"
         ),
     );

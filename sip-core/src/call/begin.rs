@@ -119,7 +119,7 @@ impl NewInvite {
         let draft = Draft::new(from, self.request.uri.to_string(), cx.now);
         let media = CallMedia::new(self.id, negotiation);
         let provisionals = Provisionals::to(headers, cx.rng.next_u32());
-        let parties = Parties::new(self.id, [caller, callee], media, draft, provisionals);
+        let mut parties = Parties::new(self.id, [caller, callee], media, draft, provisionals);
         for side in [Side::Caller, Side::Callee] {
             cx.legs
                 .insert(parties.leg(side).key.clone(), parties.owner(side));

@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::stack::{Command, Counters, Event, StackConfig};
 use crate::transaction::{ClientKey, ServerKey, Transactions};
 use crate::transport::{Listener, ListenerId, Target};
+use crate::trunk::TrunkLoads;
 
 /// A leg's dialog, by what stays the same in it from the INVITE on: Call-ID and our tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) ports: Box<dyn MediaPorts + Send>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) counters: Counters,
+    pub(crate) loads: TrunkLoads,
     /// Which leg a request within a dialog belongs to.
     pub(crate) legs: HashMap<LegKey, Owner>,
     /// Whose requests of ours are still without a final response, or may see another 2xx.

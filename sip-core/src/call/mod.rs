@@ -222,6 +222,9 @@ impl Call {
                 Due::Expired => self.step(cx, Input::End(Refusal::SESSION_EXPIRED)),
             };
         }
+        if self.parties.too_long_at().is_some_and(|at| at <= cx.now) {
+            return self.end(cx, Refusal::CALL_TOO_LONG);
+        }
         match self.state_deadline() {
             Some(deadline) if deadline <= cx.now => self.step(cx, Input::Deadline),
             _ => self,
@@ -261,10 +264,17 @@ impl Call {
         let [caller, callee] =
             [Side::Caller, Side::Callee].map(|side| self.parties.leg(side).timer.deadline());
         let provisionals = self.parties.provisionals.deadline();
-        [self.state_deadline(), provisionals, caller, callee]
-            .into_iter()
-            .flatten()
-            .min()
+        let too_long = self.parties.too_long_at();
+        [
+            self.state_deadline(),
+            provisionals,
+            caller,
+            callee,
+            too_long,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn state_deadline(&self) -> Option<Instant> {

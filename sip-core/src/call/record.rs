@@ -1,6 +1,6 @@
 //! A call as others see it: its events, and the record that remains.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media_core::report::MediaReport;
 use media_core::session::Side;
@@ -9,6 +9,7 @@ use super::context::Context;
 use super::outcome::Outcome;
 use super::parties::Parties;
 use crate::stack::{CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall};
+use crate::trunk::TrunkId;
 
 /// What a record says besides the legs.
 pub(super) struct Draft {
@@ -19,6 +20,10 @@ pub(super) struct Draft {
     start: Instant,
     answer: Option<Instant>,
     end: Option<(Instant, Outcome)>,
+    /// The trunks that the call counts on, while it does (TRK-6).
+    counted: Option<[TrunkId; 2]>,
+    /// When it will have lasted as long as it may; `None` before the answer and after the end.
+    too_long_at: Option<Instant>,
 }
 
 impl Draft {
@@ -29,19 +34,27 @@ impl Draft {
             start,
             answer: None,
             end: None,
+            counted: None,
+            too_long_at: None,
         }
     }
 }
 
 impl Parties {
-    pub(super) fn started(&self, cx: &mut Context) {
+    pub(super) fn started(&mut self, cx: &mut Context) {
         cx.counters.calls_started += 1;
+        let trunks = [Side::Caller, Side::Callee].map(|side| self.leg(side).trunk.id);
+        for trunk in trunks {
+            cx.loads.begin(trunk);
+        }
+        self.draft.counted = Some(trunks);
         let text = format!("{} calls {}", self.draft.from, self.draft.to);
         self.event(cx, EventKind::CallStarted, Side::Caller, None, text);
     }
 
     pub(super) fn answered(&mut self, cx: &mut Context) {
         self.draft.answer = Some(cx.now);
+        self.draft.too_long_at = self.longest().and_then(|length| cx.now.checked_add(length));
         cx.counters.calls_answered += 1;
         self.event(
             cx,
@@ -52,6 +65,20 @@ impl Parties {
         );
     }
 
+    /// The shorter of what both trunks allow.
+    fn longest(&self) -> Option<Duration> {
+        let length = |side| self.leg(side).trunk.settings.limits.length;
+        [Side::Caller, Side::Callee]
+            .into_iter()
+            .filter_map(length)
+            .min()
+    }
+
+    /// When the call has to end (TRK-6).
+    pub(super) fn too_long_at(&self) -> Option<Instant> {
+        self.draft.too_long_at
+    }
+
     pub(super) fn is_answered(&self) -> bool {
         self.draft.answer.is_some()
     }
@@ -60,6 +87,10 @@ impl Parties {
     /// due on the legs is the state's business.
     pub(super) fn finish(&mut self, cx: &mut Context, outcome: Outcome) {
         cx.counters.calls_ended += 1;
+        self.draft.too_long_at = None;
+        for trunk in self.draft.counted.take().into_iter().flatten() {
+            cx.loads.end(trunk);
+        }
         let side = match outcome.ended_by {
             EndedBy::Callee => Side::Callee,
             EndedBy::Caller | EndedBy::Trunkline => Side::Caller,

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use media_core::session::CallId;
 
+use super::refusals::note;
 use super::{CallRecord, Command, Event, EventKind, LegRecord, Stack};
 use crate::call::headers::session_description;
 use crate::call::identity;
@@ -14,7 +15,7 @@ use crate::call::within::{check_extensions, describe_unsupported, interval_too_s
 use crate::call::{NewInvite, Way};
 use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
-use crate::transaction::ServerKey;
+use crate::transaction::{Overload, ServerKey};
 use crate::transport::{ListenerId, Origin};
 use crate::trunk::TrunkId;
 use crate::trunk::acl::{NotAdmitted, admit};
@@ -27,6 +28,8 @@ struct Refused {
     refusal: Refusal,
     response: Option<Box<Response>>,
     trunk: Option<TrunkId>,
+    /// More than the refusal's text says.
+    detail: Option<String>,
 }
 
 impl Refused {
@@ -35,6 +38,7 @@ impl Refused {
             refusal,
             response: None,
             trunk,
+            detail: None,
         }
     }
 }
@@ -98,7 +102,7 @@ impl Stack {
     }
 
     /// Everything that is asked before the far side is.
-    fn way(&self, invite: &NewInvite) -> Result<Way, Refused> {
+    fn way(&mut self, invite: &NewInvite) -> Result<Way, Refused> {
         let request = &invite.request;
         let listeners = &self.cx.config.listeners;
         let caller = admit(&self.trunks, listeners, request.uri.host(), &invite.origin)
@@ -110,6 +114,10 @@ impl Stack {
         if self.calls.len() >= self.cx.config.max_calls {
             return Err(refuse(Refusal::LIMIT));
         }
+        self.admit_to(caller).map_err(|detail| Refused {
+            detail: Some(detail),
+            ..refuse(Refusal::LIMIT)
+        })?;
         let max_forwards = match request.headers.max_forwards() {
             Ok(hops) => hops.unwrap_or(DEFAULT_MAX_FORWARDS).checked_sub(1),
             Err(_) => return Err(refuse(Refusal::MALFORMED)),
@@ -127,13 +135,25 @@ impl Stack {
         let callee = route(&self.cx.config.routes, caller, &called_number(request))
             .and_then(|callee| self.leg_trunk(callee))
             .filter(|callee| callee.settings.destination.is_some());
-        match (self.leg_trunk(caller), callee) {
-            (Some(caller), Some(callee)) => Ok(Way {
-                caller,
-                callee,
-                max_forwards,
-            }),
-            _ => Err(refuse(Refusal::NO_ROUTE)),
+        let (Some(caller), Some(callee)) = (self.leg_trunk(caller), callee) else {
+            return Err(refuse(Refusal::NO_ROUTE));
+        };
+        self.admit_to(callee.id).map_err(|detail| Refused {
+            detail: Some(detail),
+            ..refuse(Refusal::LIMIT)
+        })?;
+        Ok(Way {
+            caller,
+            callee,
+            max_forwards,
+        })
+    }
+
+    /// TRK-6. The error says which limit is reached.
+    fn admit_to(&mut self, id: TrunkId) -> Result<(), String> {
+        match self.trunks.get(usize::from(id.0)) {
+            Some(trunk) => self.cx.loads.admit(self.cx.now, id, trunk),
+            None => Ok(()),
         }
     }
 
@@ -184,23 +204,65 @@ impl Stack {
                 self.cx.respond(invite.server, &response);
             }
         }
-        self.cx.counters.calls_refused += 1;
         if refusal == Refusal::LIMIT {
             self.cx.counters.calls_over_limit += 1;
         }
+        let is_stranger = refused.trunk.is_none();
         let trunk = refused.trunk.and_then(|id| self.leg_trunk(id));
         let trunk = trunk.map(|trunk| trunk.settings.name.clone());
+        let call = (invite.id, origin, request);
+        self.tell_refusal(call, trunk, is_stranger, (refusal, refused.detail));
+    }
+
+    /// An INVITE that was turned away in overload: nothing of it was looked at.
+    pub(super) fn handle_shed(&mut self, origin: &Origin, request: &Request, overload: Overload) {
+        self.cx.counters.calls_shed += 1;
+        let what = match overload {
+            Overload::Late => "messages wait too long".to_owned(),
+            Overload::Rate(rate) => format!("more than {rate} calls per second"),
+        };
+        let pause = self.cx.config.timers.timeout();
+        let now = self.cx.now;
+        if self.overload_told.is_none_or(|told| now >= told + pause) {
+            self.overload_told = Some(now);
+            self.tell_overload(origin, what.clone());
+        }
+        let call = (self.next_call(), origin, request);
+        self.tell_refusal(call, None, true, (Refusal::OVERLOADED, Some(what)));
+    }
+
+    /// Counts a refused INVITE, and leaves its event and record unless there are too many.
+    fn tell_refusal(
+        &mut self,
+        (call, origin, request): (CallId, &Origin, &Request),
+        trunk: Option<String>,
+        is_stranger: bool,
+        (refusal, detail): (Refusal, Option<String>),
+    ) {
+        self.cx.counters.calls_refused += 1;
+        let Some(untold) = self.told.admit(self.cx.now, is_stranger) else {
+            self.cx.counters.refusals_untold += 1;
+            return;
+        };
+        let mut outcome = Outcome::refused(&refusal);
+        if let Some(detail) = detail {
+            outcome.reason = format!("{}: {detail}", outcome.reason);
+        }
+        let reason = &outcome.reason;
         self.cx.event(Event {
             kind: EventKind::CallRefused,
-            call: Some(invite.id),
+            call: Some(call),
             trunk: trunk.clone(),
             peer: Some((origin.transport, origin.remote)),
             code: Some(refusal.code),
-            text: format!("{} {}: {}", refusal.status, refusal.text, request.uri),
+            text: format!(
+                "{} {reason}: {}{}",
+                refusal.status,
+                request.uri,
+                note(untold)
+            ),
         });
-        let outcome = Outcome::refused(&refusal);
-        let refused = (invite.id, origin, request);
-        let record = refused_record(refused, trunk, outcome, self.cx.now);
+        let record = refused_record((call, origin, request), trunk, outcome, self.cx.now);
         self.cx
             .commands
             .push_back(Command::Record(Box::new(record)));

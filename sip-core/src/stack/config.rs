@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::transaction::Timers;
+use crate::transaction::{Timers, TransactionConfig};
 use crate::transport::Listener;
 use crate::trunk::{Route, Trunk};
 
@@ -23,6 +23,15 @@ pub struct StackConfig {
     pub ring_timeout: Duration,
     /// Calls at once, of all trunks; above it 503 with `Retry-After`.
     pub max_calls: usize,
+    /// New calls per second, of all trunks and of strangers; `None`: any number. Above it 503 with
+    /// `Retry-After`, before anything is looked at.
+    pub calls_per_second: Option<u32>,
+    /// As long as messages wait longer than this ([`super::Stack::set_lateness`]) new calls get 503;
+    /// `None`: they never do.
+    pub max_queue_delay: Option<Duration>,
+    /// Transactions at once that peers have begun
+    /// ([`crate::transaction::TransactionConfig::max_server_transactions`]).
+    pub max_transactions: usize,
     /// Events say which digit was pressed, and not only that one was: digits may be those of a
     /// card or a code.
     pub show_digits: bool,
@@ -38,6 +47,9 @@ impl Default for StackConfig {
             user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
             ring_timeout: Duration::from_secs(180),
             max_calls: 10_000,
+            calls_per_second: None,
+            max_queue_delay: None,
+            max_transactions: TransactionConfig::default().max_server_transactions,
             show_digits: false,
         }
     }

@@ -40,8 +40,12 @@ counters! {
     calls_ended,
     /// INVITEs that were refused with a code of ours.
     calls_refused,
-    /// INVITEs refused because too many calls are up.
+    /// INVITEs refused for a limit of a trunk, or because too many calls are up.
     calls_over_limit,
+    /// INVITEs refused at once in overload.
+    calls_shed,
+    /// Refused INVITEs that left neither record nor event, because there were too many.
+    refusals_untold,
     /// INVITEs refused because no media port was free.
     media_ports_exhausted,
     /// Calls ended because an answered INVITE was never acknowledged.

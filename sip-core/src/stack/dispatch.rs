@@ -68,7 +68,14 @@ impl Stack {
             Event::TransportFailed { key, reason } => {
                 self.handle_failure(key, Failure::TransportFailed(reason));
             }
-            Event::Overflowed { origin } => self.tell_overload(&origin),
+            Event::Overflowed { origin } => {
+                self.tell_overload(&origin, "too many requests at once".to_owned());
+            }
+            Event::Shed {
+                origin,
+                request,
+                overload,
+            } => self.handle_shed(&origin, &request, overload),
             Event::Ended {
                 key: TransactionKey::Client(key),
             } => {
@@ -88,15 +95,15 @@ impl Stack {
         }
     }
 
-    fn tell_overload(&mut self, origin: &Origin) {
-        let refusal = Refusal::LIMIT;
+    pub(super) fn tell_overload(&mut self, origin: &Origin, what: String) {
+        let refusal = Refusal::OVERLOADED;
         self.cx.event(stack::Event {
             kind: EventKind::Overloaded,
             call: None,
             trunk: None,
             peer: Some((origin.transport, origin.remote)),
             code: Some(refusal.code),
-            text: format!("{} too many requests at once", refusal.status),
+            text: format!("{} {}: {what}", refusal.status, refusal.text),
         });
     }
 

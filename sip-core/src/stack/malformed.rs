@@ -4,6 +4,7 @@
 use media_core::session::CallId;
 
 use super::admission::refused_record;
+use super::refusals::note;
 use super::{Command, Event, EventKind, Stack, Transmit, TransmitId};
 use crate::call::outcome::Outcome;
 use crate::message::{HeaderName, Method, ParseError, Request, response_to};
@@ -17,15 +18,24 @@ impl Stack {
             .answerable
             .as_deref()
             .filter(|request| starts_call(request));
-        let call = invite.map(|invite| self.record_invite(origin, error, invite));
-        self.cx.event(Event {
-            kind: EventKind::Malformed,
-            call,
-            trunk: None,
-            peer: Some((origin.transport, origin.remote)),
-            code: Some(refusal.code),
-            text: error.to_string(),
-        });
+        let untold = match invite {
+            Some(_) => self.told.admit(self.cx.now, true),
+            None => Some(0),
+        };
+        if let Some(untold) = untold {
+            let call = invite.map(|invite| self.record_invite(origin, error, invite));
+            self.cx.event(Event {
+                kind: EventKind::Malformed,
+                call,
+                trunk: None,
+                peer: Some((origin.transport, origin.remote)),
+                code: Some(refusal.code),
+                text: format!("{error}{}", note(untold)),
+            });
+        } else {
+            self.cx.counters.refusals_untold += 1;
+        }
+        self.cx.counters.calls_refused += u64::from(invite.is_some());
         let answered = error
             .answerable
             .as_deref()
@@ -39,7 +49,6 @@ impl Stack {
 
     /// What might have become a call leaves a record, like every INVITE that is refused.
     fn record_invite(&mut self, origin: &Origin, error: &ParseError, invite: &Request) -> CallId {
-        self.cx.counters.calls_refused += 1;
         let call = self.next_call();
         let refusal = Refusal::MALFORMED.with_status(error.status().code());
         let outcome = Outcome {

@@ -12,6 +12,7 @@ mod dispatch;
 mod event;
 mod malformed;
 mod record;
+mod refusals;
 mod remains;
 
 pub use self::command::{Command, MediaCommand, Transmit, TransmitId, TransportFailure};
@@ -23,13 +24,14 @@ pub use crate::transport::Listener;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media_core::ports::MediaPorts;
 use media_core::report::{Digit, MediaEvent};
 use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
+use self::refusals::Told;
 use self::remains::Remains;
 use crate::call::Call;
 use crate::call::context::Context;
@@ -37,7 +39,7 @@ use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::transaction::{TransactionConfig, Transactions};
 use crate::transport::{ConnectionId, Origin};
-use crate::trunk::{Route, Trunk};
+use crate::trunk::{Route, Trunk, TrunkLoads};
 
 /// Trunkline's signalling: every transaction, dialog and call of the process.
 ///
@@ -56,6 +58,9 @@ pub struct Stack {
     call_connections: HashSet<ConnectionId>,
     next_call: u64,
     shutting_down: bool,
+    told: Told,
+    /// When overload was last told of.
+    overload_told: Option<Instant>,
 }
 
 struct CallEntry {
@@ -73,7 +78,8 @@ impl Stack {
         let transactions = TransactionConfig {
             timers: config.timers,
             listeners: config.listeners.clone(),
-            ..TransactionConfig::default()
+            max_server_transactions: config.max_transactions,
+            max_invites_per_second: config.calls_per_second,
         };
         let trunks = std::mem::take(&mut config.trunks)
             .into_iter()
@@ -88,6 +94,7 @@ impl Stack {
                 ports,
                 commands: VecDeque::new(),
                 counters: Counters::default(),
+                loads: TrunkLoads::default(),
                 legs: HashMap::new(),
                 clients: HashMap::new(),
                 servers: HashMap::new(),
@@ -99,7 +106,17 @@ impl Stack {
             call_connections: HashSet::new(),
             next_call: 0,
             shutting_down: false,
+            told: Told::default(),
+            overload_told: None,
         }
+    }
+
+    /// The messages that are handed over from now on have waited that long since they arrived.
+    pub fn set_lateness(&mut self, waited: Duration) {
+        let most = self.cx.config.max_queue_delay;
+        self.cx
+            .transactions
+            .set_late(most.is_some_and(|most| waited > most));
     }
 
     /// One complete message: a datagram, or a frame that [`crate::framing`] cut from a stream.
@@ -281,7 +298,7 @@ impl Stack {
         });
     }
 
-    fn end_silent_call(&mut self, id: CallId, silent_for: std::time::Duration) {
+    fn end_silent_call(&mut self, id: CallId, silent_for: Duration) {
         // Before the answer nobody need talk; the ring timeout bounds that.
         if !self
             .calls

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::gate::Overload;
 use crate::message::{Request, Response, StatusCode};
 use crate::transport::{Origin, Target};
 
@@ -88,6 +89,13 @@ pub enum Event {
     /// Requests are answered 503 because the table is full: this one of that source, and others
     /// that are only counted. Told once in 64*T1.
     Overflowed { origin: Origin },
+    /// An INVITE outside any dialog was answered 503 and forgotten, because of overload. Its
+    /// retransmission is another one.
+    Shed {
+        origin: Origin,
+        request: Request,
+        overload: Overload,
+    },
     /// The transaction is gone: the last event that names it, and the only one that always comes.
     Ended { key: TransactionKey },
 }
@@ -131,6 +139,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Requests answered 503 because the table was full.
     pub overflowed: u64,
+    /// INVITEs answered 503 because of overload.
+    pub shed: u64,
     /// Client transactions without a final response in time.
     pub client_timeouts: u64,
     /// Final responses to INVITE without an ACK in time.

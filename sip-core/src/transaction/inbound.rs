@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use super::event::{Event, ServerKey, Transmit};
+use super::gate::Overload;
 use super::key::{AckMatch, MergeMatch, ServerMatch};
 use super::server_invite::AckUse;
 use super::servers::Kind;
@@ -39,6 +40,13 @@ impl Transactions {
         let target = via::response_target(via, origin);
         if self.is_full_for(&request, merge.is_some()) {
             self.overflow(now, origin, target, &request);
+            return Ok(());
+        }
+        if request.method == Method::Invite
+            && merge.is_some()
+            && let Err(overload) = self.gate.admit(now)
+        {
+            self.shed(origin, target, request, overload);
             return Ok(());
         }
         if request.method == Method::Cancel {
@@ -184,14 +192,28 @@ impl Transactions {
             let origin = origin.clone();
             self.out.events.push_back(Event::Overflowed { origin });
         }
+        self.answer_overload(target, request, OVERFLOW_RETRY_AFTER);
+    }
+
+    /// Answers without a transaction, too; the user may tell of it.
+    fn shed(&mut self, origin: &Origin, target: Target, request: Request, overload: Overload) {
+        self.out.counters.shed += 1;
+        self.answer_overload(target, &request, SHED_RETRY_AFTER);
+        let origin = origin.clone();
+        self.out.events.push_back(Event::Shed {
+            origin,
+            request,
+            overload,
+        });
+    }
+
+    fn answer_overload(&mut self, target: Target, request: &Request, retry_after: &str) {
         let tag = self.to_tag(&request.headers.value(HeaderName::CallId));
         let mut response = response_to(request, StatusCode::SERVICE_UNAVAILABLE, Some(&tag));
+        response.headers.push(HeaderName::RetryAfter, retry_after);
         response
             .headers
-            .push(HeaderName::RetryAfter, OVERFLOW_RETRY_AFTER);
-        response
-            .headers
-            .push(HeaderName::Reason, Refusal::LIMIT.reason_header());
+            .push(HeaderName::Reason, Refusal::OVERLOADED.reason_header());
         let bytes = response.to_bytes();
         self.out.transmits.push_back(Transmit {
             target,
@@ -211,3 +233,5 @@ impl Transactions {
 
 /// Seconds, in the 503 of a full table: what it holds is gone by then.
 const OVERFLOW_RETRY_AFTER: &str = "32";
+/// Seconds, in the 503 of an overload: long enough for a caller to try elsewhere.
+const SHED_RETRY_AFTER: &str = "5";

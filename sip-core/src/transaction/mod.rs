@@ -36,6 +36,7 @@ mod client_non_invite;
 mod clients;
 mod effects;
 mod event;
+mod gate;
 mod hop;
 mod inbound;
 mod key;
@@ -48,6 +49,7 @@ mod timers;
 mod via;
 
 pub use self::event::{ClientKey, Counters, Event, ServerKey, TransactionKey, Transmit};
+pub use self::gate::Overload;
 pub use self::timers::Timers;
 
 use std::time::Instant;
@@ -56,6 +58,7 @@ use rand_core::RngCore;
 
 use self::clients::Clients;
 use self::effects::Outputs;
+use self::gate::Gate;
 use self::key::ClientMatch;
 use self::servers::Servers;
 use crate::message::{HeaderName, Request, Response};
@@ -73,6 +76,9 @@ pub struct TransactionConfig {
     /// absorb retransmissions, so this bounds requests per 32 s, too. About 1.3 KB each: the default
     /// is 260 MB at the most.
     pub max_server_transactions: usize,
+    /// INVITEs outside dialogs that are let in per second, whoever sends them; `None`: any number.
+    /// Others are answered 503 and forgotten ([`Event::Shed`]).
+    pub max_invites_per_second: Option<u32>,
 }
 
 impl Default for TransactionConfig {
@@ -81,6 +87,7 @@ impl Default for TransactionConfig {
             timers: Timers::default(),
             listeners: Vec::new(),
             max_server_transactions: 200_000,
+            max_invites_per_second: None,
         }
     }
 }
@@ -94,6 +101,7 @@ impl Default for TransactionConfig {
 pub struct Transactions {
     listeners: Vec<Listener>,
     max_server_transactions: usize,
+    gate: Gate,
     /// Makes the To tags of responses that the table sends by itself.
     tag_seed: u64,
     /// When [`Event::Overflowed`] was last told.
@@ -108,6 +116,7 @@ impl Transactions {
         Transactions {
             listeners: config.listeners,
             max_server_transactions: config.max_server_transactions,
+            gate: Gate::new(config.max_invites_per_second),
             tag_seed: rng.next_u64(),
             overflow_told: None,
             servers: Servers::default(),
@@ -117,6 +126,12 @@ impl Transactions {
                 ..Outputs::default()
             },
         }
+    }
+
+    /// While `late`, INVITEs outside dialogs are answered 503 and forgotten: their user has not
+    /// even come to those that it has.
+    pub fn set_late(&mut self, late: bool) {
+        self.gate.is_late = late;
     }
 
     /// A request came. [`crate::message::Message::parse`] has seen to it that it has what section

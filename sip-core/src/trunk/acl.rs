@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
     use crate::transport::{ListenerId, Transport};
-    use crate::trunk::{Passthrough, SourceMode};
+    use crate::trunk::{CallLimits, Passthrough, SourceMode};
 
     #[test]
     fn networks_hold_their_addresses() {
@@ -293,6 +293,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             mode,
+            limits: CallLimits::default(),
             acl: acl.iter().map(|network| network.parse().unwrap()).collect(),
             destination: None,
             listener,

@@ -1,8 +1,12 @@
 //! Trunks: who may send us calls, how they are secured, where calls to them go.
 
 pub mod acl;
+mod limits;
 pub mod routing;
 pub mod session;
+
+pub use self::limits::CallLimits;
+pub(crate) use self::limits::TrunkLoads;
 
 use std::net::IpAddr;
 
@@ -65,6 +69,8 @@ pub struct Trunk {
     /// Hosts of the Request-URI that name this trunk; empty: found by source address.
     pub domains: Vec<String>,
     pub mode: SecureMode,
+    /// TRK-6.
+    pub limits: CallLimits,
     /// Who may send to us; empty: nobody.
     pub acl: Vec<Network>,
     pub destination: Option<Destination>,

@@ -25,6 +25,25 @@ const SOURCES: &[(Refusal, Source)] = &[
         Call(|| invited(with(UDP, |config| config.max_calls = 0), |_| {})),
     ),
     (
+        Refusal::CALL_TOO_LONG,
+        Call(|| {
+            let mut world = with(UDP, |config| {
+                config.trunks[CALLEE].limits.length = Some(Duration::from_secs(60));
+            });
+            world.establish();
+            world
+        }),
+    ),
+    (
+        Refusal::OVERLOADED,
+        Call(|| {
+            invited(
+                with(UDP, |config| config.calls_per_second = Some(0)),
+                |_| {},
+            )
+        }),
+    ),
+    (
         Refusal::ALL_TARGETS_FAILED,
         Call(|| {
             let mut world = World::new(UDP, 1);

@@ -6,6 +6,7 @@ mod codes;
 mod early;
 mod faults;
 mod gotchas;
+mod limits;
 mod noise;
 mod prack;
 mod random;

@@ -31,6 +31,7 @@ impl Bench {
             timers,
             listeners: listeners(US),
             max_server_transactions: max,
+            ..TransactionConfig::default()
         };
         let table = Transactions::new(config, &mut rng);
         let (sent, events) = (vec![], vec![]);
@@ -223,6 +224,7 @@ pub(super) fn describe(event: &Event) -> String {
         Event::TransportFailed { reason, .. } => format!("transport failed: {reason}"),
         Event::ServerTransportFailed { .. } => "server transport failed".into(),
         Event::Overflowed { .. } => "overflowed".into(),
+        Event::Shed { overload, .. } => format!("shed {overload:?}"),
         Event::Ended { .. } => "ended".into(),
     }
 }

@@ -98,6 +98,7 @@ impl Link {
                 timers: Timers::default(),
                 listeners: listeners(address),
                 max_server_transactions: 1000,
+                ..TransactionConfig::default()
             };
             End {
                 table: Transactions::new(config, &mut rng),

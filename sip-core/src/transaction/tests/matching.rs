@@ -199,7 +199,7 @@ fn a_full_table_answers_503_and_keeps_nothing() {
     let refusal = bench.latest_response("503");
     assert_eq!(
         refusal.headers.value(HeaderName::Reason).unwrap(),
-        Refusal::LIMIT.reason_header().as_bytes()
+        Refusal::OVERLOADED.reason_header().as_bytes()
     );
     assert_eq!(bench.sent(), log([(0, "503")]));
     assert_eq!(bench.table.len(), 1);

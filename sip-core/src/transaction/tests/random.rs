@@ -78,6 +78,7 @@ impl Run {
             timers: Timers::default(),
             listeners: listeners(US),
             max_server_transactions: 6,
+            ..TransactionConfig::default()
         };
         let start = Instant::now();
         Run {
@@ -247,7 +248,10 @@ fn key_of(event: &Event) -> Option<TransactionKey> {
         Event::Response { key, .. }
         | Event::TimedOut { key }
         | Event::TransportFailed { key, .. } => Some(key.into()),
-        Event::StrayResponse { .. } | Event::Overflowed { .. } | Event::Ended { .. } => None,
+        Event::StrayResponse { .. }
+        | Event::Overflowed { .. }
+        | Event::Shed { .. }
+        | Event::Ended { .. } => None,
     }
 }
 

@@ -20,7 +20,7 @@ use sip_core::stack::{
 };
 use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
 use sip_core::trunk::{
-    Destination, Network, Passthrough, Route, SecureMode, SourceMode, Trunk, TrunkId,
+    CallLimits, Destination, Network, Passthrough, Route, SecureMode, SourceMode, Trunk, TrunkId,
 };
 
 pub(crate) use self::agent::{Agent, Phase};
@@ -157,6 +157,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         name: ["carrier", "pbx"][index].to_owned(),
         domains: Vec::new(),
         mode: wire.mode(),
+        limits: CallLimits::default(),
         acl: vec![Network {
             address: address.ip(),
             prefix: 32,

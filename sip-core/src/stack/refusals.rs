@@ -1,0 +1,44 @@
+//! Which refusals leave a record and an event. A flood of them, which anybody can send, must not
+//! fill a disk: what goes beyond is counted, and the next one that is told says how many.
+
+use std::time::Instant;
+
+use crate::rate::TokenBucket;
+
+/// Records of calls that no trunk is known for, and of those turned away in overload.
+const STRANGERS_PER_SECOND: u32 = 20;
+/// Of calls of trunks.
+const KNOWN_PER_SECOND: u32 = 200;
+
+/// Tells a bounded number of refusals per second.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    strangers: TokenBucket,
+    known: TokenBucket,
+    /// Since the last one that was told.
+    untold: u64,
+}
+
+impl Told {
+    /// `None`: this one is only counted. Otherwise how many were not told before it.
+    pub(super) fn admit(&mut self, now: Instant, is_stranger: bool) -> Option<u64> {
+        let is_told = if is_stranger {
+            self.strangers.take(now, STRANGERS_PER_SECOND)
+        } else {
+            self.known.take(now, KNOWN_PER_SECOND)
+        };
+        if is_told {
+            return Some(std::mem::take(&mut self.untold));
+        }
+        self.untold += 1;
+        None
+    }
+}
+
+/// For the event of one that was told.
+pub(super) fn note(untold: u64) -> String {
+    match untold {
+        0 => String::new(),
+        more => format!(" ({more} more before it were only counted)"),
+    }
+}
