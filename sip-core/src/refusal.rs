@@ -63,6 +63,8 @@ refusals! {
     INTERVAL_TOO_SMALL = 422, 32033, "session interval too small";
     /// The media plane could not set up what was negotiated.
     MEDIA_FAILED = 503, 32018, "media cannot be carried";
+    /// A route says so, and with which status.
+    ROUTE_REJECTED = 603, 32020, "rejected by a route";
     /// No trunk lets the caller's address send to us, or its trunk does not.
     ACL = 403, 32201, "source address not allowed";
     /// The far side asks for credentials that we do not have.

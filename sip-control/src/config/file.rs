@@ -123,6 +123,7 @@ pub(super) struct TrunkSection {
     pub(super) media_acl: Vec<String>,
     pub(super) srtp_passthrough: Option<String>,
     pub(super) sips: Option<String>,
+    pub(super) dial_plan: Option<DialPlanSection>,
     #[serde(default)]
     pub(super) mki: bool,
     pub(super) dscp: Option<u64>,
@@ -144,5 +145,29 @@ pub(super) struct RouteSection {
     pub(super) from: Option<String>,
     #[serde(default)]
     pub(super) prefix: String,
-    pub(super) to: String,
+    pub(super) pattern: Option<String>,
+    #[serde(default)]
+    pub(super) caller_prefix: String,
+    pub(super) caller_pattern: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) reject: Option<u16>,
+    #[serde(default)]
+    pub(super) strip: usize,
+    #[serde(default)]
+    pub(super) prepend: String,
+    #[serde(default)]
+    pub(super) caller_strip: usize,
+    #[serde(default)]
+    pub(super) caller_prepend: String,
+}
+
+/// How the peers of a trunk dial.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DialPlanSection {
+    pub(super) country: String,
+    #[serde(default)]
+    pub(super) national_prefix: String,
+    #[serde(default)]
+    pub(super) international_prefix: String,
 }

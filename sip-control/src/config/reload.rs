@@ -1,6 +1,6 @@
 //! What happens to trunks and routes when the file is read again.
 
-use sip_core::trunk::{Route, TrunkId};
+use sip_core::trunk::{Route, RouteTo, TrunkId};
 
 use super::TrunkConfig;
 use super::file::File;
@@ -41,7 +41,9 @@ pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: 
     };
     for route in routes {
         route.from = route.from.map(moved);
-        route.to = moved(route.to);
+        if let RouteTo::Trunk(to) = route.to {
+            route.to = RouteTo::Trunk(moved(to));
+        }
     }
     *new = ordered;
 }

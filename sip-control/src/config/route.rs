@@ -1,35 +1,86 @@
-//! `[[routes]]`: which trunk a call goes to.
+//! `[[routes]]`: what becomes of a call, by its source and its numbers (TRK-7).
 
-use sip_core::trunk::{Route, TrunkId};
+use regex::Regex;
+use sip_core::trunk::{Digits, NumberMatch, Route, RouteTo, TrunkId};
 
 use super::error::Fault;
 use super::file::{File, RouteSection};
-use super::{TrunkConfig, find_name, id};
+use super::{TrunkConfig, find_name, id, value};
 
 pub(super) fn resolve(file: &File, trunks: &[TrunkConfig]) -> Result<Vec<Route>, Fault> {
-    let find = |key: String, name: &str| {
-        let names = trunks.iter().map(|trunk| trunk.trunk.name.as_str());
-        find_name(key, "trunk", name, names)
-    };
     let one = |(index, section): (usize, &RouteSection)| {
         let key = format!("routes[{index}]");
         let from = match &section.from {
-            Some(name) => Some(TrunkId(id("trunks", find(format!("{key}.from"), name)?)?)),
+            Some(name) => Some(trunk(&format!("{key}.from"), name, trunks)?),
             None => None,
         };
-        let to = find(format!("{key}.to"), &section.to)?;
-        if trunks[to].trunk.destination.is_none() {
-            let problem = format!(
-                "trunk {:?} has no destination; expected one that calls can go to",
-                section.to
-            );
-            return Err(Fault::new(format!("{key}.to"), problem));
-        }
+        let matching = |field: &str, prefix: &str, pattern: &Option<String>| -> Result<_, Fault> {
+            let pattern = pattern
+                .as_deref()
+                .map(|pattern| regex(&format!("{key}.{field}"), pattern));
+            Ok(NumberMatch {
+                prefix: prefix.to_owned(),
+                pattern: pattern.transpose()?,
+            })
+        };
+        let digits = |strip, prepend: &str| Digits {
+            strip,
+            prepend: prepend.to_owned(),
+        };
         Ok(Route {
             from,
-            prefix: section.prefix.clone(),
-            to: TrunkId(id("trunks", to)?),
+            called: matching("pattern", &section.prefix, &section.pattern)?,
+            caller: matching(
+                "caller_pattern",
+                &section.caller_prefix,
+                &section.caller_pattern,
+            )?,
+            to: destination(&key, section, trunks)?,
+            called_digits: digits(section.strip, &section.prepend),
+            caller_digits: digits(section.caller_strip, &section.caller_prepend),
         })
     };
     file.routes.iter().enumerate().map(one).collect()
+}
+
+fn destination(
+    key: &str,
+    section: &RouteSection,
+    trunks: &[TrunkConfig],
+) -> Result<RouteTo, Fault> {
+    match (&section.to, section.reject) {
+        (Some(name), None) => {
+            let to = trunk(&format!("{key}.to"), name, trunks)?;
+            let destination = &trunks[usize::from(to.0)].trunk.destination;
+            if destination.is_none() {
+                let problem =
+                    format!("trunk {name:?} has no destination; expected one that calls can go to");
+                return Err(Fault::new(format!("{key}.to"), problem));
+            }
+            Ok(RouteTo::Trunk(to))
+        }
+        (None, Some(status)) if (400..700).contains(&status) => Ok(RouteTo::Reject(status)),
+        (None, Some(status)) => Err(Fault::new(
+            format!("{key}.reject"),
+            format!("{status} refuses no call; expected a SIP status from 400 to 699"),
+        )),
+        (Some(_), Some(_)) => Err(Fault::new(
+            format!("{key}.reject"),
+            "stands beside to; expected one of the two",
+        )),
+        (None, None) => Err(Fault::new(
+            format!("{key}.to"),
+            "missing; expected the name of a trunk, or reject = STATUS",
+        )),
+    }
+}
+
+fn trunk(key: &str, name: &str, trunks: &[TrunkConfig]) -> Result<TrunkId, Fault> {
+    let names = trunks.iter().map(|trunk| trunk.trunk.name.as_str());
+    let place = find_name(key.to_owned(), "trunk", name, names)?;
+    Ok(TrunkId(id("trunks", place)?))
+}
+
+fn regex(key: &str, pattern: &str) -> Result<Regex, Fault> {
+    value::regex(pattern).map_err(|problem| Fault::new(key, problem))
 }

@@ -9,7 +9,7 @@ use media_core::srtp::profile::Suite;
 use rustls::RootCertStore;
 use sip_core::transport::{Host, ListenerId, Transport};
 use sip_core::trunk::{
-    CallLimits, Destination, Network, Passthrough, SecureMode, SourceMode, Trunk,
+    CallLimits, Destination, DialPlan, Network, Passthrough, SecureMode, SourceMode, Trunk,
 };
 
 use super::error::Fault;
@@ -117,6 +117,7 @@ impl Resolver<'_> {
                 ],
             )?,
             pass_sips: self.pass_sips(mode)?,
+            dial_plan: self.dial_plan()?,
             mki: section.mki,
             dscp: self.dscp()?,
             max_packet_rate: section.max_packet_rate,
@@ -319,6 +320,32 @@ impl Resolver<'_> {
             "secure"
         };
         Fault::new(self.at(field), problem)
+    }
+
+    /// TRK-7.
+    fn dial_plan(&self) -> Result<Option<DialPlan>, Fault> {
+        let Some(section) = &self.section.dial_plan else {
+            return Ok(None);
+        };
+        let digits = |field: &str, text: &str, longest: usize| match text {
+            text if text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(text.to_owned())
+            }
+            text => Err(Fault::new(
+                self.at(&format!("dial_plan.{field}")),
+                format!("{text:?} is not what a number begins with; expected digits, like \"00\""),
+            )),
+        };
+        let country = digits("country", &section.country, 3)?;
+        if country.is_empty() || country.starts_with('0') {
+            let problem = format!("{country:?} is not a country code; expected one like \"49\"");
+            return Err(Fault::new(self.at("dial_plan.country"), problem));
+        }
+        Ok(Some(DialPlan {
+            country,
+            national_prefix: digits("national_prefix", &section.national_prefix, 5)?,
+            international_prefix: digits("international_prefix", &section.international_prefix, 5)?,
+        }))
     }
 
     /// TRK-6; zero is no limit.

@@ -90,6 +90,15 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
+/// A regular expression. What is wrong with it is told in one line.
+pub(super) fn regex(pattern: &str) -> Result<regex::Regex, String> {
+    regex::Regex::new(pattern).map_err(|error| {
+        let told = error.to_string();
+        let problem = told.rsplit("error: ").next().unwrap_or(&told).trim().to_owned();
+        format!("{pattern:?} is not a pattern: {problem}; expected a regular expression, like \"^\\+49\"")
+    })
+}
+
 /// A name, an IPv4 address, or an IPv6 address (in brackets or not).
 pub(super) fn host(text: &str) -> Result<Host, String> {
     let bare = text

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::support::{Authority, Directory, trunkline};
 use sip_control::config::Config;
 use sip_core::transport::{Host, Transport};
+use sip_core::trunk::{RouteTo, TrunkId};
 
 pub(crate) const GOOD: &str = r#"
 [[realms]]
@@ -540,7 +541,7 @@ fn reloading_keeps_the_places_of_trunks_and_refuses_what_needs_a_restart() {
     let gone = &reloaded.trunks[0].trunk;
     assert!(gone.acl.is_empty() && gone.domains.is_empty() && gone.destination.is_none());
     assert_eq!(reloaded.routes[0].from.unwrap().0, 2);
-    assert_eq!(reloaded.routes[0].to.0, 1);
+    assert_eq!(reloaded.routes[0].to, RouteTo::Trunk(TrunkId(1)));
 
     directory.write("trunkline.toml", &good.replace("5060", "5065"));
     let message = config.reload().unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_core::trunk::CallLimits;
+use sip_core::trunk::{CallLimits, NumberMatch, Numbers, RouteTo};
 
 use crate::config::{GOOD, files, parse};
 
@@ -87,5 +87,87 @@ fn overload_limits_of_the_process() {
         let text = GOOD.replacen("max_calls = 10\n", &format!("max_calls = 10\n{line}\n"), 1);
         let message = parse(&directory, &text).unwrap_err();
         assert!(message.ends_with(expected), "{message}");
+    }
+}
+
+/// The good configuration with these lines in its route.
+fn route(lines: &str) -> String {
+    GOOD.replacen("to = \"pbx\"\n", &format!("{lines}\n"), 1)
+}
+
+#[test]
+fn trk_7_a_route_has_patterns_digits_and_may_reject() {
+    let text = route(
+        "to = \"pbx\"\nprefix = \"+49\"\npattern = '^\\+49\\d{4,}$'\ncaller_prefix = \"+1\"\n\
+         caller_pattern = \"0$\"\nstrip = 3\nprepend = \"0\"\ncaller_strip = 1\ncaller_prepend = \"00\"",
+    );
+    let config = parse(&files(), &text).unwrap();
+    let route_of = &config.routes[0];
+    let pattern = |of: &NumberMatch| of.pattern.as_ref().unwrap().as_str().to_owned();
+    assert_eq!(
+        (
+            route_of.called.prefix.as_str(),
+            pattern(&route_of.called).as_str()
+        ),
+        ("+49", r"^\+49\d{4,}$")
+    );
+    assert_eq!(
+        (
+            route_of.caller.prefix.as_str(),
+            pattern(&route_of.caller).as_str()
+        ),
+        ("+1", "0$")
+    );
+    let numbers = route_of.rewrite(&Numbers {
+        called: "+493012".to_owned(),
+        caller: "+12".to_owned(),
+    });
+    assert_eq!(
+        (numbers.called.as_str(), numbers.caller.as_str()),
+        ("03012", "0012")
+    );
+    let rejecting = parse(&files(), &route("reject = 404")).unwrap();
+    assert_eq!(rejecting.routes[0].to, RouteTo::Reject(404));
+}
+
+#[test]
+fn trk_7_a_mistake_in_a_route_or_a_dial_plan_is_told_with_its_key() {
+    let directory = files();
+    for (text, expected) in [
+        (
+            route("to = \"pbx\"\npattern = \"^(49\""),
+            ":45:11: routes[0].pattern: \"^(49\" is not a pattern: unclosed group; expected a regular expression, like \"^\\+49\"",
+        ),
+        (
+            route("to = \"pbx\"\ncaller_pattern = \"[\""),
+            ":45:18: routes[0].caller_pattern: \"[\" is not a pattern: unclosed character class; expected a regular expression, like \"^\\+49\"",
+        ),
+        (
+            route("reject = 200"),
+            ":44:10: routes[0].reject: 200 refuses no call; expected a SIP status from 400 to 699",
+        ),
+        (
+            route("to = \"pbx\"\nreject = 404"),
+            ":45:10: routes[0].reject: stands beside to; expected one of the two",
+        ),
+        (
+            route(""),
+            ":42:1: routes[0].to: missing; expected the name of a trunk, or reject = STATUS",
+        ),
+        (
+            route("to = \"attic\""),
+            ":44:6: routes[0].to: unknown trunk \"attic\"; expected one of: carrier, pbx",
+        ),
+        (
+            pbx("dial_plan = { country = \"049\" }"),
+            ":41:25: trunks[1].dial_plan.country (pbx): \"049\" is not a country code; expected one like \"49\"",
+        ),
+        (
+            pbx("dial_plan = { country = \"49\", international_prefix = \"++\" }"),
+            ":41:54: trunks[1].dial_plan.international_prefix (pbx): \"++\" is not what a number begins with; expected digits, like \"00\"",
+        ),
+    ] {
+        let message = parse(&directory, &text).unwrap_err();
+        assert_eq!(message, format!("t.toml{expected}"));
     }
 }

@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
 use crate::transaction::ServerKey;
 use crate::transport::{ListenerId, Origin, Target, Transport};
-use crate::trunk::Destination;
+use crate::trunk::{Destination, Numbers};
 
 /// The far leg, and the INVITE that makes it.
 struct Outgoing {
@@ -43,6 +43,8 @@ pub(crate) struct NewInvite {
 pub(crate) struct Way {
     pub(crate) caller: LegTrunk,
     pub(crate) callee: LegTrunk,
+    /// As the far side is to see them.
+    pub(crate) numbers: Numbers,
     /// Of the INVITE that we send.
     pub(crate) max_forwards: u8,
 }
@@ -190,10 +192,14 @@ impl NewInvite {
             (Ok(from), Ok(to)) => (from, to),
             _ => return Err(Refusal::MALFORMED),
         };
+        let called = &self.request.uri;
+        let to = identity::renumbered_to(&to, called, &way.numbers.called);
+        let called = identity::renumbered(called, &way.numbers.called);
+        let from = from.with_uri(identity::renumbered(from.uri(), &way.numbers.caller));
         let contact = identity::contact(identity::user(from.uri()).as_deref(), ours, sips);
         let request = NewRequest {
             method: Method::Invite,
-            uri: identity::request_uri(&self.request.uri, &destination, sips),
+            uri: identity::request_uri(&called, &destination, sips),
             from: identity::from(&from, ours, sips).with_tag(&key.tag),
             to: identity::to(&to, &destination, sips),
             call_id: key.call_id.clone(),

@@ -88,6 +88,32 @@ pub(crate) fn user(uri: &Uri) -> Option<String> {
     })
 }
 
+/// The number that routes are matched with: the user part, escapes decoded; of `tel:` without
+/// visual separators.
+pub(crate) fn number(uri: &Uri) -> String {
+    match uri.scheme() {
+        Scheme::Tel => user(uri).unwrap_or_default(),
+        _ => uri.user_unescaped().unwrap_or_default().into_owned(),
+    }
+}
+
+/// With the number that a route made of it; byte for byte as it came if that is the same.
+pub(super) fn renumbered(uri: &Uri, to: &str) -> Uri {
+    if number(uri) == to {
+        return uri.clone();
+    }
+    uri.with_user(to)
+}
+
+/// To, where it names the number that is called: whom the caller first meant, after a
+/// forwarding, stays.
+pub(super) fn renumbered_to(to: &NameAddr, called: &Uri, new: &str) -> NameAddr {
+    if number(to.uri()) != number(called) {
+        return to.clone();
+    }
+    to.with_uri(renumbered(to.uri(), new))
+}
+
 #[cfg(test)]
 mod tests {
     use media_core::ports::RealmId;

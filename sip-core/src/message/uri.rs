@@ -181,6 +181,32 @@ impl Uri {
         uri
     }
 
+    /// With another user, or number of a `tel:` URI; characters that may not stand there are
+    /// escaped. An empty one takes user and password away. What would be no URI then, and a URI of
+    /// another scheme, stays as it is.
+    pub fn with_user(&self, user: &str) -> Uri {
+        let host = self.host_port.range().start;
+        let raw = match (self.scheme, self.user) {
+            (Scheme::Other, _) | (Scheme::Tel, None) => return self.clone(),
+            (Scheme::Tel, Some(span)) => {
+                let (before, after) = around(&self.raw, span);
+                format!("{before}{user}{after}")
+            }
+            (Scheme::Sip | Scheme::Sips, span) => {
+                let start = span.map_or(host, |span| span.range().start);
+                let (before, after) = (&self.raw[..start], &self.raw[host..]);
+                match (user, span) {
+                    ("", _) => format!("{before}{after}"),
+                    (user, None) => format!("{before}{}@{after}", escape_user(user)),
+                    (user, Some(span)) => {
+                        format!("{before}{}{}", escape_user(user), around(&self.raw, span).1)
+                    }
+                }
+            }
+        };
+        Uri::parse(raw.as_bytes()).unwrap_or_else(|| self.clone())
+    }
+
     /// The same URI as `sip:` or `sips:`; others stay as they are.
     pub fn with_sips(&self, secure: bool) -> Uri {
         let wanted = if secure { Scheme::Sips } else { Scheme::Sip };
@@ -321,6 +347,11 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// RFC 3261 section 25.1, `user`: unreserved, user-unreserved, escapes.
+fn around(text: &str, span: Span) -> (&str, &str) {
+    let range = span.range();
+    (&text[..range.start], &text[range.end..])
+}
+
 fn escape_user(user: &str) -> String {
     let mut escaped = String::with_capacity(user.len());
     let bytes = user.as_bytes();

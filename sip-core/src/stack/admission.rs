@@ -17,10 +17,10 @@ use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::{Overload, ServerKey};
 use crate::transport::{ListenerId, Origin};
-use crate::trunk::TrunkId;
 use crate::trunk::acl::{NotAdmitted, admit};
 use crate::trunk::routing::route;
 use crate::trunk::session::SessionPolicy;
+use crate::trunk::{Numbers, RouteTo, TrunkId};
 
 /// Why an INVITE makes no call, with a response that says more than the refusal alone, and the
 /// caller's trunk as far as it is known.
@@ -132,8 +132,9 @@ impl Stack {
                 response,
                 ..refuse(refusal)
             })?;
-        let callee = route(&self.cx.config.routes, caller, &called_number(request))
-            .and_then(|callee| self.leg_trunk(callee))
+        let (callee, numbers) = self.route(caller, request).map_err(refuse)?;
+        let callee = self
+            .leg_trunk(callee)
             .filter(|callee| callee.settings.destination.is_some());
         let (Some(caller), Some(callee)) = (self.leg_trunk(caller), callee) else {
             return Err(refuse(Refusal::NO_ROUTE));
@@ -145,8 +146,29 @@ impl Stack {
         Ok(Way {
             caller,
             callee,
+            numbers,
             max_forwards,
         })
+    }
+
+    /// Where a call from that trunk goes, and with which numbers (TRK-7).
+    fn route(&self, caller: TrunkId, request: &Request) -> Result<(TrunkId, Numbers), Refusal> {
+        let trunk = self.trunks.get(usize::from(caller.0));
+        let plan = trunk.and_then(|trunk| trunk.dial_plan.as_ref());
+        let normalised =
+            |number: String| plan.map_or_else(|| number.clone(), |plan| plan.normalise(&number));
+        let from = request.headers.from();
+        let numbers = Numbers {
+            called: normalised(identity::number(&request.uri)),
+            caller: normalised(
+                from.map_or_else(|_| String::new(), |from| identity::number(from.uri())),
+            ),
+        };
+        let route = route(&self.cx.config.routes, caller, &numbers).ok_or(Refusal::NO_ROUTE)?;
+        match route.to {
+            RouteTo::Trunk(callee) => Ok((callee, route.rewrite(&numbers))),
+            RouteTo::Reject(status) => Err(Refusal::ROUTE_REJECTED.with_status(status)),
+        }
     }
 
     /// TRK-6. The error says which limit is reached.
@@ -301,18 +323,6 @@ pub(super) fn refused_record(
         reason: outcome.reason,
         codec: None,
         media: None,
-    }
-}
-
-/// The user part that routes are matched with: escapes decoded, without separators.
-fn called_number(request: &Request) -> String {
-    match request.uri.scheme() {
-        Scheme::Tel => identity::user(&request.uri).unwrap_or_default(),
-        _ => request
-            .uri
-            .user_unescaped()
-            .unwrap_or_default()
-            .into_owned(),
     }
 }
 

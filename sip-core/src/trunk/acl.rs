@@ -303,6 +303,7 @@ mod tests {
             media_acl: Vec::new(),
             passthrough: Passthrough::Never,
             pass_sips: false,
+            dial_plan: None,
             mki: false,
             t38: false,
             session: Default::default(),

@@ -2,11 +2,14 @@
 
 pub mod acl;
 mod limits;
+mod number;
 pub mod routing;
 pub mod session;
 
 pub use self::limits::CallLimits;
 pub(crate) use self::limits::TrunkLoads;
+pub use self::number::{DialPlan, Digits};
+pub use self::routing::{NumberMatch, Numbers, Route, RouteTo};
 
 use std::net::IpAddr;
 
@@ -86,6 +89,9 @@ pub struct Trunk {
     pub passthrough: Passthrough,
     /// `sips:` stays as it is instead of becoming `sip:` with TLS (SEC-5).
     pub pass_sips: bool,
+    /// How its peers dial: their numbers become E.164 before routes are looked at (TRK-7); `None`:
+    /// they stay.
+    pub dial_plan: Option<DialPlan>,
     /// Send an MKI in our crypto line.
     pub mki: bool,
     pub dscp: Option<u8>,
@@ -98,14 +104,4 @@ pub struct Trunk {
     pub t38: bool,
     /// Session timers (SIG-2).
     pub session: session::SessionPolicy,
-}
-
-/// One rule of the ordered routing table.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// The trunk that the call came from; `None`: any.
-    pub from: Option<TrunkId>,
-    /// Prefix of the called number; empty: any.
-    pub prefix: String,
-    pub to: TrunkId,
 }

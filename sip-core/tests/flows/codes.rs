@@ -6,6 +6,7 @@ use std::time::Duration;
 use sip_core::message::{HeaderName, Method, Request, Uri};
 use sip_core::refusal::Refusal;
 use sip_core::stack::StackConfig;
+use sip_core::trunk::RouteTo;
 
 use crate::sim::{Agent, CALLEE, CALLER, Profile, Wire, World, config};
 
@@ -134,6 +135,13 @@ const SOURCES: &[(Refusal, Source)] = &[
             world.establish();
             world.media_failure();
             world
+        }),
+    ),
+    (
+        Refusal::ROUTE_REJECTED,
+        Call(|| {
+            let reject = |config: &mut StackConfig| config.routes[0].to = RouteTo::Reject(603);
+            invited(with(UDP, reject), |_| {})
         }),
     ),
     (

@@ -12,7 +12,9 @@ mod prack;
 mod random;
 mod refusals;
 mod reinvite;
+mod routes;
 mod session_timer;
+
 mod sim;
 mod updating;
 mod within;

@@ -141,7 +141,9 @@ fn an_srtp_trunk_refuses_plain_rtp_with_488_and_a_warning() {
 fn without_a_route_the_number_is_not_found() {
     let no_routes = world_with(UDP, |config| config.routes.clear());
     assert_refused(no_routes, 404, 32012, |_| {});
-    let other_prefix = world_with(UDP, |config| config.routes[0].prefix = "+49".to_owned());
+    let other_prefix = world_with(UDP, |config| {
+        config.routes[0].called.prefix = "+49".to_owned();
+    });
     assert_refused(other_prefix, 404, 32012, |_| {});
     let nowhere = world_with(UDP, |config| config.trunks[CALLEE].destination = None);
     assert_refused(nowhere, 404, 32012, |_| {});
@@ -249,11 +251,7 @@ fn a_loop_through_ourselves_ends_with_483() {
         ourselves.acl[0].address = edge.ip();
         ourselves.realm = config.trunks[CALLER].realm;
         config.trunks[CALLEE] = ourselves;
-        config.routes = vec![Route {
-            from: None,
-            prefix: String::new(),
-            to: TrunkId(1),
-        }];
+        config.routes = vec![Route::new(None, "", TrunkId(1))];
     });
     world.tell(CALLER, Agent::invite);
     world.run_for(Duration::from_secs(10));

@@ -174,6 +174,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         media_acl: Vec::new(),
         passthrough: Passthrough::Never,
         pass_sips: false,
+        dial_plan: None,
         mki: false,
         t38: false,
         session: Default::default(),
@@ -201,11 +202,7 @@ pub(crate) fn config(wires: [Wire; 2]) -> StackConfig {
     });
     let mut trunks = vec![trunk(CALLER, wires[0]), trunk(CALLEE, wires[1])];
     trunks[CALLEE].listener.0 += 3;
-    let route = |from, to| Route {
-        from: Some(TrunkId(from)),
-        prefix: String::new(),
-        to: TrunkId(to),
-    };
+    let route = |from, to| Route::new(Some(TrunkId(from)), "", TrunkId(to));
     StackConfig {
         trunks,
         routes: vec![route(0, 1), route(1, 0)],
