@@ -126,6 +126,11 @@ pub(super) struct TrunkSection {
     pub(super) dial_plan: Option<DialPlanSection>,
     #[serde(default)]
     pub(super) mki: bool,
+    pub(super) headers: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) trusted: bool,
+    #[serde(default)]
+    pub(super) header_rules: Vec<HeaderRuleSection>,
     pub(super) dscp: Option<u64>,
     pub(super) max_packet_rate: Option<u32>,
     pub(super) codecs: Option<Vec<String>>,
@@ -159,6 +164,20 @@ pub(super) struct RouteSection {
     pub(super) caller_strip: usize,
     #[serde(default)]
     pub(super) caller_prepend: String,
+}
+
+/// A rule for headers: one of `add`, `remove`, `replace`, which name the header.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderRuleSection {
+    pub(super) direction: String,
+    pub(super) messages: Option<String>,
+    pub(super) add: Option<String>,
+    pub(super) remove: Option<String>,
+    pub(super) replace: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) pattern: Option<String>,
+    pub(super) with: Option<String>,
 }
 
 /// How the peers of a trunk dial.

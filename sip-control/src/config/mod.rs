@@ -8,6 +8,7 @@ mod certificates;
 mod dialogs;
 mod error;
 mod file;
+mod header;
 mod host;
 mod listener;
 mod realm;

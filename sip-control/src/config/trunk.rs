@@ -17,7 +17,7 @@ use super::file::{File, TrunkSection};
 use super::realm::Realm;
 use super::settings::{TlsSettings, at, optional};
 use super::{
-    ListenerConfig, TrunkConfig, certificates, check_names, dialogs, find_name, id, value,
+    ListenerConfig, TrunkConfig, certificates, check_names, dialogs, find_name, header, id, value,
 };
 use crate::transport::tls::{PeerTls, Rules, Verify};
 
@@ -119,6 +119,7 @@ impl Resolver<'_> {
             pass_sips: self.pass_sips(mode)?,
             dial_plan: self.dial_plan()?,
             mki: section.mki,
+            headers: header::resolve(&self.key, section)?,
             dscp: self.dscp()?,
             max_packet_rate: section.max_packet_rate,
             codecs: self.codecs()?,

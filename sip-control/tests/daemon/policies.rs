@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sip_core::trunk::{CallLimits, NumberMatch, Numbers, RouteTo};
+use sip_core::trunk::{
+    CallLimits, HeaderKey, HeaderPolicy, HeaderRule, NumberMatch, Numbers, RouteTo, RuleAction,
+    RuleDirection, RuleMessages,
+};
 
 use crate::config::{GOOD, files, parse};
 
@@ -169,5 +172,92 @@ fn trk_7_a_mistake_in_a_route_or_a_dial_plan_is_told_with_its_key() {
     ] {
         let message = parse(&directory, &text).unwrap_err();
         assert_eq!(message, format!("t.toml{expected}"));
+    }
+}
+
+#[test]
+fn sig_6_headers_have_defaults_and_rules() {
+    let directory = files();
+    let config = parse(&directory, &pbx("")).unwrap();
+    let headers = &config.trunks[1].trunk.headers;
+    assert_eq!(headers.pass, HeaderPolicy::default().pass);
+    assert!(!headers.trusted && headers.rules.is_empty());
+    let text = pbx("trusted = true\nheaders = [\"Diversion\", \"P-Example\"]\n\
+         header_rules = [{ direction = \"out\", remove = \"X-Internal\" },\n\
+         { direction = \"in\", messages = \"responses\", replace = \"Diversion\", pattern = \"a(b)\", with = \"$1\" }]");
+    let config = parse(&directory, &text).unwrap();
+    let headers = &config.trunks[1].trunk.headers;
+    let names = ["Diversion", "P-Example"].map(|name| HeaderKey::parse(name).unwrap());
+    assert_eq!(headers.pass, names);
+    assert!(headers.trusted);
+    assert!(matches!(
+        &headers.rules[0],
+        HeaderRule {
+            direction: RuleDirection::Out,
+            messages: RuleMessages::All,
+            action: RuleAction::Remove,
+            ..
+        }
+    ));
+    assert!(matches!(
+        &headers.rules[1],
+        HeaderRule {
+            direction: RuleDirection::In,
+            messages: RuleMessages::Responses,
+            action: RuleAction::Replace { with, .. },
+            ..
+        } if with == "$1"
+    ));
+}
+
+#[test]
+fn sig_6_structural_headers_and_rules_that_mean_nothing_are_refused_with_their_key() {
+    let directory = files();
+    let rule = |rule: &str| pbx(&format!("header_rules = [{{ {rule} }}]"));
+    for (text, expected) in [
+        (
+            pbx("headers = [\"Diversion\", \"v\"]"),
+            "trunks[1].headers[1] (pbx): Via is each leg's own and never crosses",
+        ),
+        (
+            rule("direction = \"out\", replace = \"Contact\", pattern = \"a\", with = \"b\""),
+            "trunks[1].header_rules[0].replace (pbx): Contact is each leg's own and never crosses",
+        ),
+        (
+            rule("direction = \"out\", remove = \"Content-Length\""),
+            "trunks[1].header_rules[0].remove (pbx): Content-Length is each leg's own and never crosses",
+        ),
+        (
+            rule("direction = \"out\", add = \"X A\", value = \"1\""),
+            "trunks[1].header_rules[0].add (pbx): \"X A\" is not the name of a header",
+        ),
+        (
+            rule("direction = \"up\", remove = \"X-A\""),
+            "trunks[1].header_rules[0].direction (pbx): \"up\" is unknown; expected in or out",
+        ),
+        (
+            rule("direction = \"in\", messages = \"some\", remove = \"X-A\""),
+            "trunks[1].header_rules[0].messages (pbx): \"some\" is unknown; expected all, requests or responses",
+        ),
+        (
+            rule("direction = \"in\", remove = \"X-A\", add = \"X-B\", value = \"1\""),
+            "trunks[1].header_rules[0] (pbx): expected one of add, remove and replace, with the name of a header",
+        ),
+        (
+            rule("direction = \"in\", add = \"X-B\""),
+            "trunks[1].header_rules[0].value (pbx): missing",
+        ),
+        (
+            rule("direction = \"in\", remove = \"X-B\", value = \"1\""),
+            "trunks[1].header_rules[0].value (pbx): means nothing to a rule that has remove",
+        ),
+        (
+            rule("direction = \"in\", replace = \"X-B\", pattern = \"(\", with = \"\""),
+            "trunks[1].header_rules[0].pattern (pbx): \"(\" is not a pattern: unclosed group; expected a regular expression, like \"^\\+49\"",
+        ),
+    ] {
+        let message = parse(&directory, &text).unwrap_err();
+        assert!(message.ends_with(expected), "{message}");
+        assert!(message.starts_with("t.toml:4"), "{message}");
     }
 }

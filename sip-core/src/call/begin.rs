@@ -4,7 +4,8 @@
 use media_core::session::{CallId, Side};
 
 use super::context::{Context, LegKey};
-use super::headers::{ALLOW, pass_through, session_description};
+use super::crossing::Crossing;
+use super::headers::{ALLOW, session_description};
 use super::identity::{self, Sips};
 use super::inviting::Inviting;
 use super::leg::{Leg, LegTrunk, NewLeg, SentInvite};
@@ -94,7 +95,8 @@ impl NewInvite {
         let trying = response_to(&self.request, StatusCode::TRYING, None);
         cx.respond(self.server, &trying);
         let mut invite = outgoing.request.clone();
-        pass_through(headers, &mut invite.headers);
+        Crossing::request(&caller.trunk.settings, &outgoing.leg.trunk.settings)
+            .pass(headers, &mut invite.headers);
         if let Some(sdp) = offer {
             // An offer of the far side in a reliable response would need its answer in our PRACK,
             // which a caller that knows no PRACK cannot give: so only where the offer is ours.

@@ -1,5 +1,4 @@
-//! Which headers and bodies cross from one leg to the other (SIG-6): those below byte for byte,
-//! everything else is hidden.
+//! What we say of ourselves in headers, and bodies: which we take, and what describes them.
 
 use crate::message::{Field, HeaderName, Headers};
 
@@ -9,24 +8,6 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE
 pub(crate) const SUPPORTED: &str = "100rel, timer";
 /// The bodies that we take.
 pub(crate) const ACCEPT: &str = "application/sdp";
-
-/// Copies what crosses, as spelled. An identity that its owner withholds stays here: the other leg
-/// is not within the trust domain (RFC 3325 section 7).
-pub(super) fn pass_through(from: &Headers, to: &mut Headers) {
-    let withheld = withholds_identity(from);
-    let stays = |field: &Field<'_>| withheld && field.name == Some(HeaderName::PAssertedIdentity);
-    to.extend(from.iter().filter(|field| crosses(field) && !stays(field)));
-}
-
-/// Whether Privacy asks for `id` (RFC 3325 section 9.3). Its values are parted by semicolons
-/// (RFC 3323 section 4.2); commas are seen, too.
-fn withholds_identity(headers: &Headers) -> bool {
-    headers.values(HeaderName::Privacy).any(|value| {
-        value
-            .split(|byte| matches!(byte, b';' | b','))
-            .any(|wish| wish.trim_ascii().eq_ignore_ascii_case(b"id"))
-    })
-}
 
 /// Copies what INFO and MESSAGE say of their contents besides (RFC 6086 section 10, RFC 3428
 /// section 8), as spelled.
@@ -43,25 +24,6 @@ pub(super) fn pass_of_method(from: &Headers, to: &mut Headers) {
 /// Copies what describes the body, as spelled.
 pub(super) fn pass_body_description(from: &Headers, to: &mut Headers) {
     to.extend(from.iter().filter(describes_body));
-}
-
-fn crosses(field: &Field<'_>) -> bool {
-    match field.name {
-        Some(name) => matches!(
-            name,
-            HeaderName::UserToUser
-                | HeaderName::Diversion
-                | HeaderName::HistoryInfo
-                | HeaderName::PAssertedIdentity
-                | HeaderName::Privacy
-                | HeaderName::Reason
-                | HeaderName::AlertInfo
-        ),
-        None => field
-            .raw_name
-            .get(..2)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"X-")),
-    }
 }
 
 fn describes_body(field: &Field<'_>) -> bool {
@@ -143,76 +105,6 @@ mod tests {
             headers.push_named(name, *value);
         }
         headers
-    }
-
-    #[test]
-    fn only_the_listed_headers_cross_and_they_cross_as_spelled() {
-        let incoming = headers(&[
-            ("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"),
-            ("x-Trace", "a  b;\tc=\"d\""),
-            ("User-to-user", "00ab;encoding=hex"),
-            ("History-Info", "<sip:a@b>;index=1"),
-            ("Record-Route", "<sip:192.0.2.1;lr>"),
-            ("Diversion", "<tel:+1>;reason=unknown"),
-            ("P-ASSERTED-IDENTITY", "\"A\" <sip:a@b>"),
-            ("Privacy", "user"),
-            ("Reason", "Q.850;cause=16"),
-            ("Alert-Info", "<http://example.com/ring>"),
-            ("Server", "them"),
-            ("Xylophone", "1"),
-            ("Subject", "hidden"),
-        ]);
-        let mut outgoing = Headers::new();
-        pass_through(&incoming, &mut outgoing);
-        let crossed: Vec<String> = outgoing
-            .iter()
-            .map(|field| {
-                format!(
-                    "{}: {}",
-                    String::from_utf8_lossy(field.raw_name),
-                    String::from_utf8_lossy(field.value)
-                )
-            })
-            .collect();
-        assert_eq!(
-            crossed,
-            [
-                "x-Trace: a  b;\tc=\"d\"",
-                "User-to-user: 00ab;encoding=hex",
-                "History-Info: <sip:a@b>;index=1",
-                "Diversion: <tel:+1>;reason=unknown",
-                "P-ASSERTED-IDENTITY: \"A\" <sip:a@b>",
-                "Privacy: user",
-                "Reason: Q.850;cause=16",
-                "Alert-Info: <http://example.com/ring>",
-            ]
-        );
-    }
-
-    #[test]
-    fn an_asserted_identity_does_not_cross_if_privacy_withholds_it() {
-        for (privacy, crosses) in [
-            ("id", false),
-            ("ID ;critical", false),
-            ("header; user;id", false),
-            ("user, id", false),
-            ("none", true),
-            ("user;identity", true),
-        ] {
-            let incoming = headers(&[
-                ("P-Asserted-Identity", "<sip:+15550100@carrier.example>"),
-                ("Privacy", privacy),
-                ("P-Asserted-Identity", "<tel:+15550100>"),
-            ]);
-            let mut outgoing = Headers::new();
-            pass_through(&incoming, &mut outgoing);
-            assert_eq!(
-                outgoing.contains(HeaderName::PAssertedIdentity),
-                crosses,
-                "{privacy}"
-            );
-            assert!(outgoing.contains(HeaderName::Privacy), "the wish itself");
-        }
     }
 
     #[test]

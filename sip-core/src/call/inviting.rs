@@ -264,9 +264,13 @@ impl Inviting {
             sdp,
             described_by: &self.invite.headers,
         });
+        let mut crossing = Headers::new();
+        parties
+            .request_from(Side::Caller)
+            .pass(&self.invite.headers, &mut crossing);
         match parties
             .leg_mut(Side::Callee)
-            .invite_again(cx, owner, &self.invite.headers, body)
+            .invite_again(cx, owner, &crossing, body)
         {
             Some(client) => State::Inviting(Inviting { client, ..self }),
             None => self.give_up(cx, parties, Refusal::ALL_TARGETS_FAILED),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::context::{Context, LegKey, Owner};
-use super::headers::{ALLOW, pass_through};
+use super::headers::ALLOW;
 use super::identity::Sips;
 use super::parties::Description;
 use super::session_timer::SessionTimer;
@@ -198,7 +198,7 @@ impl Leg {
         let cseq = CSeq::new(number, Method::Invite);
         sent.request.headers.set(HeaderName::CSeq, cseq);
         let mut invite = sent.request.clone();
-        pass_through(crossing, &mut invite.headers);
+        invite.headers.extend(crossing.iter());
         if let Some(offer) = offer {
             invite.headers.push(HeaderName::Supported, RELIABLE);
             offer.attach(&mut invite.headers, &mut invite.body);

@@ -22,6 +22,7 @@
 mod accepted;
 mod begin;
 pub(crate) mod context;
+mod crossing;
 mod ending;
 pub(crate) mod headers;
 pub(crate) mod identity;

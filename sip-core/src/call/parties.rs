@@ -3,7 +3,8 @@
 use media_core::session::{CallId, Side};
 
 use super::context::{Context, Owner};
-use super::headers::{ALLOW, pass_body_description, pass_through};
+use super::crossing::Crossing;
+use super::headers::{ALLOW, pass_body_description};
 use super::leg::Leg;
 use super::media::CallMedia;
 use super::record::Draft;
@@ -68,6 +69,18 @@ impl Parties {
 
     pub(super) fn owner(&self, side: Side) -> Owner {
         (self.id, side)
+    }
+
+    /// What of a request of that side's peer crosses to the other side's.
+    pub(super) fn request_from(&self, side: Side) -> Crossing<'_> {
+        let trunk = |side| &*self.leg(side).trunk.settings;
+        Crossing::request(trunk(side), trunk(side.other()))
+    }
+
+    /// What of a response does.
+    pub(super) fn response_from(&self, side: Side) -> Crossing<'_> {
+        let trunk = |side| &*self.leg(side).trunk.settings;
+        Crossing::response(trunk(side), trunk(side.other()))
     }
 
     // Responses.
@@ -167,7 +180,8 @@ impl Parties {
             leg.timer
                 .answer(cx.now, &request.headers, &mut response.headers);
         }
-        pass_through(&far.headers, &mut response.headers);
+        self.response_from(side.other())
+            .pass(&far.headers, &mut response.headers);
         if let Some(delay) = far
             .headers
             .value(HeaderName::RetryAfter)
@@ -217,7 +231,8 @@ impl Parties {
                 .push(HeaderName::Reason, refusal.reason_header());
         }
         if let Some(passing) = passing {
-            pass_through(&passing.headers, &mut bye.headers);
+            self.request_from(side.other())
+                .pass(&passing.headers, &mut bye.headers);
             pass_body_description(&passing.headers, &mut bye.headers);
             bye.body.clone_from(&passing.body);
         }

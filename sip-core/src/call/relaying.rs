@@ -4,7 +4,7 @@
 use media_core::session::Side;
 
 use super::context::Context;
-use super::headers::{pass_body_description, pass_of_method, pass_through, session_description};
+use super::headers::{pass_body_description, pass_of_method, session_description};
 use super::outcome::{Failure, hop_refusal};
 use super::parties::{Description, Parties};
 use super::{Call, Input};
@@ -43,7 +43,8 @@ impl Parties {
             }
             return self.respond_later(cx, from, server, &request);
         };
-        pass_through(&request.headers, &mut onward.headers);
+        self.request_from(from)
+            .pass(&request.headers, &mut onward.headers);
         pass_of_method(&request.headers, &mut onward.headers);
         let is_offer = offer.is_some();
         match offer {

@@ -4,7 +4,7 @@ use media_core::session::Side;
 
 use super::context::Context;
 use super::ending::Ending;
-use super::headers::{pass_through, session_description};
+use super::headers::session_description;
 use super::outcome::Outcome;
 use super::parties::{Description, Parties};
 use super::refreshing::Refreshing;
@@ -92,7 +92,9 @@ impl Up {
             );
             return State::Up(self);
         };
-        pass_through(&request.headers, &mut invite.headers);
+        parties
+            .request_from(side)
+            .pass(&request.headers, &mut invite.headers);
         if let Some(body) = body {
             body.attach(&mut invite.headers, &mut invite.body);
         }

@@ -6,9 +6,9 @@
 use media_core::session::Side;
 
 use super::context::Context;
-use super::headers::{pass_through, session_description};
+use super::headers::session_description;
 use super::{Call, Input, State};
-use crate::message::{Headers, Method, Request, StatusCode};
+use crate::message::{Method, Request, StatusCode};
 use crate::stack::EventKind;
 use crate::transaction::ServerKey;
 
@@ -37,7 +37,8 @@ impl Call {
             return self.handle_offer(cx, side, server, update);
         }
         let far = side.other();
-        if has_news(&update.headers) && self.parties.leg(far).allows_update {
+        let has_news = self.parties.request_from(side).has_news(&update.headers);
+        if has_news && self.parties.leg(far).allows_update {
             self.parties
                 .relay(cx, side, (server, update), Method::Update, None);
             return self;
@@ -161,11 +162,4 @@ impl Call {
         }
         true
     }
-}
-
-/// Whether it says anything that is for the other side.
-fn has_news(update: &Headers) -> bool {
-    let mut crossing = Headers::new();
-    pass_through(update, &mut crossing);
-    !crossing.is_empty()
 }

@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
     use crate::transport::{ListenerId, Transport};
-    use crate::trunk::{CallLimits, Passthrough, SourceMode};
+    use crate::trunk::{CallLimits, HeaderPolicy, Passthrough, SourceMode};
 
     #[test]
     fn networks_hold_their_addresses() {
@@ -307,6 +307,7 @@ mod tests {
             mki: false,
             t38: false,
             session: Default::default(),
+            headers: HeaderPolicy::default(),
             dscp: None,
             max_packet_rate: None,
             codecs: Vec::new(),

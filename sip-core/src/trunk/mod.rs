@@ -1,11 +1,15 @@
 //! Trunks: who may send us calls, how they are secured, where calls to them go.
 
 pub mod acl;
+mod headers;
 mod limits;
 mod number;
 pub mod routing;
 pub mod session;
 
+pub use self::headers::{
+    BadHeaderKey, HeaderKey, HeaderPolicy, HeaderRule, RuleAction, RuleDirection, RuleMessages,
+};
 pub use self::limits::CallLimits;
 pub(crate) use self::limits::TrunkLoads;
 pub use self::number::{DialPlan, Digits};
@@ -94,6 +98,8 @@ pub struct Trunk {
     pub dial_plan: Option<DialPlan>,
     /// Send an MKI in our crypto line.
     pub mki: bool,
+    /// SIG-6.
+    pub headers: HeaderPolicy,
     pub dscp: Option<u8>,
     /// Packets per second that a flow from the trunk may have (MED-5); `Some(0)`: any number;
     /// `None`: four times the usual rate of the call's packet time, and at least 200.

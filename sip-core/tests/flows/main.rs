@@ -6,6 +6,7 @@ mod codes;
 mod early;
 mod faults;
 mod gotchas;
+mod hiding;
 mod limits;
 mod noise;
 mod prack;
@@ -14,7 +15,6 @@ mod refusals;
 mod reinvite;
 mod routes;
 mod session_timer;
-
 mod sim;
 mod updating;
 mod within;

@@ -20,7 +20,8 @@ use sip_core::stack::{
 };
 use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
 use sip_core::trunk::{
-    CallLimits, Destination, Network, Passthrough, Route, SecureMode, SourceMode, Trunk, TrunkId,
+    CallLimits, Destination, HeaderPolicy, Network, Passthrough, Route, SecureMode, SourceMode,
+    Trunk, TrunkId,
 };
 
 pub(crate) use self::agent::{Agent, Phase};
@@ -178,6 +179,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         mki: false,
         t38: false,
         session: Default::default(),
+        headers: HeaderPolicy::default(),
         dscp: None,
         max_packet_rate: None,
         codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]

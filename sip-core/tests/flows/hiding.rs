@@ -1,0 +1,207 @@
+//! SIG-6: what crosses, and that nothing else of one side does.
+
+use regex::bytes::Regex;
+use sip_core::message::{HeaderName, Method};
+use sip_core::stack::StackConfig;
+use sip_core::trunk::{HeaderKey, HeaderRule, RuleAction, RuleDirection, RuleMessages};
+
+use crate::sim::{Agent, CALLEE, CALLER, Wire, World, config};
+
+const UDP: [Wire; 2] = [Wire::Udp, Wire::Udp];
+
+fn world_with(edit: impl FnOnce(&mut StackConfig)) -> World {
+    let mut config = config(UDP);
+    edit(&mut config);
+    World::with_config(UDP, 1, config)
+}
+
+/// What a peer may say of its network, in headers that do not cross.
+const INSIDE_HEADERS: &[(&str, &str)] = &[
+    ("Call-Info", "<http://inside.example/card>;purpose=card"),
+    ("Error-Info", "<sip:announcement@10.11.12.13>"),
+    ("Reply-To", "<sip:a@inside.example>"),
+    ("Organization", "inside.example"),
+    ("User-Agent", "PBX at 10.11.12.13"),
+    ("Server", "PBX at 10.11.12.13"),
+    ("Warning", "399 inside.example \"at 10.11.12.13\""),
+    ("Path", "<sip:10.11.12.13;lr>"),
+    ("Service-Route", "<sip:10.11.12.13;lr>"),
+    ("In-Reply-To", "1@inside.example"),
+    ("P-Charging-Vector", "icid-value=1;orig-ioi=inside.example"),
+    ("P-Access-Network-Info", "x;at=inside.example"),
+    ("P-Preferred-Identity", "<sip:a@inside.example>"),
+    ("P-Asserted-Identity", "<sip:a@inside.example>"),
+    ("Remote-Party-ID", "<sip:a@10.11.12.13>"),
+    ("Geolocation", "<cid:a@inside.example>"),
+    ("Identity", "x;info=<https://inside.example/cert>"),
+    ("Session-ID", "inside.example"),
+    ("Subject", "inside.example"),
+    ("Accept-Contact", "*;sip.instance=\"inside.example\""),
+    ("Supported", "inside.example"),
+    ("Timestamp", "10.11"),
+    ("Anything-Else", "10.11.12.13"),
+];
+
+/// And in SDP.
+const INSIDE_LINES: &str = "a=candidate:1 1 UDP 1 10.11.12.13 4000 typ host\r\n\
+    a=rtcp:4001 IN IP4 10.11.12.13\r\n\
+    a=source-filter: incl IN IP4 * 10.11.12.13\r\n\
+    a=altc:1 IP4 10.11.12.13 4000\r\n\
+    a=alt:1 1 : x y 10.11.12.13 4000\r\n\
+    a=path:msrp://10.11.12.13:2855/x;tcp\r\n";
+
+fn assert_hidden(world: &World) {
+    let inside = [
+        "10.11.12.13",
+        "inside.example",
+        "192.0.2.10",
+        "198.51.100.20",
+    ];
+    for index in [CALLER, CALLEE] {
+        let own = world.agents[index].address.ip().to_string();
+        for message in &world.agents[index].received {
+            let text = String::from_utf8_lossy(&message.to_bytes()).into_owned();
+            // What came from the peer itself goes back to it: Via, Record-Route, From.
+            let told_us = |line: &&str| {
+                let name = line.split(':').next().unwrap_or_default();
+                ["Via", "Record-Route", "From", "To", "Timestamp"].contains(&name)
+                    && text.starts_with("SIP/2.0")
+            };
+            for line in text.lines().filter(|line| !told_us(line)) {
+                for host in inside {
+                    let is_own = host == own;
+                    assert!(is_own || !line.contains(host), "{host} in {line}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sig_6_no_host_or_address_of_one_side_reaches_the_other() {
+    let mut world = World::new(UDP, 1);
+    for agent in &mut world.agents {
+        agent.manners.extra = INSIDE_HEADERS
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+    }
+    let mut invite = world.caller().new_invite("+200", true);
+    invite.body.extend_from_slice(INSIDE_LINES.as_bytes());
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(100);
+    for status in [183, 200] {
+        world.tell(CALLEE, |agent, now| {
+            agent.respond_edited(now, status, |response| {
+                response.body.extend_from_slice(INSIDE_LINES.as_bytes());
+            });
+        });
+        world.run_ms(100);
+    }
+    for index in [CALLER, CALLEE] {
+        world.tell(index, |agent, now| agent.reinvite(now, "sendonly"));
+        world.run_ms(200);
+    }
+    world.tell(CALLEE, Agent::hang_up);
+    world.run_ms(200);
+    assert!(world.callee().requests(&Method::Invite).len() > 1);
+    assert!(!world.caller().requests(&Method::Bye).is_empty());
+    assert_hidden(&world);
+}
+
+#[test]
+fn sig_6_a_refusal_of_the_far_side_hides_as_much() {
+    let mut world = World::new(UDP, 1);
+    world.callee().manners.extra = INSIDE_HEADERS
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect();
+    world.callee().manners.invite = Some(486);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(200);
+    assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&486));
+    assert_hidden(&world);
+}
+
+/// Each direction has rules of its own, and a trunk's rules are for that trunk alone.
+#[test]
+fn sig_6_header_rules_act_on_requests_and_responses_in_both_directions() {
+    let rule = |direction, messages, header: &str, action| HeaderRule {
+        direction,
+        messages,
+        header: HeaderKey::parse(header).unwrap(),
+        action,
+    };
+    let mut world = world_with(|config| {
+        config.trunks[CALLEE].headers.rules = vec![
+            rule(
+                RuleDirection::Out,
+                RuleMessages::Requests,
+                "X-Account",
+                RuleAction::Add("42".to_owned()),
+            ),
+            rule(
+                RuleDirection::Out,
+                RuleMessages::All,
+                "Diversion",
+                RuleAction::Replace {
+                    pattern: Regex::new("@10[.][0-9.]+").unwrap(),
+                    with: "@edge.example.com".to_owned(),
+                },
+            ),
+            rule(
+                RuleDirection::In,
+                RuleMessages::Responses,
+                "X-Internal",
+                RuleAction::Remove,
+            ),
+        ];
+    });
+    world.caller().manners.extra = vec![
+        ("Diversion", "<sip:+3@10.0.0.7>;reason=busy".to_owned()),
+        ("X-Internal", "1".to_owned()),
+    ];
+    world.callee().manners.extra = vec![
+        ("Diversion", "<sip:+3@10.0.0.7>;reason=busy".to_owned()),
+        ("X-Internal", "1".to_owned()),
+        ("X-Kept", "1".to_owned()),
+    ];
+    world.establish();
+    let invite = &world
+        .callee()
+        .request_received(&Method::Invite)
+        .headers
+        .clone();
+    assert_eq!(invite.named("X-Account").next(), Some(&b"42"[..]));
+    assert_eq!(invite.named("X-Internal").next(), Some(&b"1"[..]));
+    assert_eq!(
+        invite.value(HeaderName::Diversion),
+        Some(&b"<sip:+3@edge.example.com>;reason=busy"[..])
+    );
+    let answer = &world.caller().response(&Method::Invite, 200).headers;
+    assert_eq!(answer.named("X-Account").next(), None);
+    assert_eq!(answer.named("X-Internal").next(), None);
+    assert_eq!(answer.named("X-Kept").next(), Some(&b"1"[..]));
+    assert_eq!(
+        answer.value(HeaderName::Diversion),
+        Some(&b"<sip:+3@10.0.0.7>;reason=busy"[..]),
+        "the rule is for the way out of that trunk"
+    );
+}
+
+#[test]
+fn sig_6_an_identity_that_nobody_vouches_for_does_not_cross() {
+    for (trusted, crosses) in [(true, true), (false, false)] {
+        let mut world = world_with(|config| config.trunks[CALLER].headers.trusted = trusted);
+        world.caller().manners.extra = vec![(
+            "P-Asserted-Identity",
+            "<sip:+15550100@carrier.example>".to_owned(),
+        )];
+        world.establish();
+        let invite = world.callee().request_received(&Method::Invite);
+        assert_eq!(
+            invite.headers.contains(HeaderName::PAssertedIdentity),
+            crosses
+        );
+    }
+}
