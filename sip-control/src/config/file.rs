@@ -32,6 +32,8 @@ pub(super) struct File {
 pub(super) struct RealmSection {
     pub(super) name: String,
     pub(super) media_addresses: Vec<String>,
+    #[serde(default)]
+    pub(super) advertised_media_addresses: Vec<String>,
     pub(super) ports: String,
     #[serde(default)]
     pub(super) interfaces: Vec<String>,
@@ -134,6 +136,8 @@ pub(super) struct TrunkSection {
     pub(super) dscp: Option<u64>,
     pub(super) max_packet_rate: Option<u32>,
     pub(super) codecs: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) video: bool,
     #[serde(default)]
     pub(super) t38: bool,
     pub(super) session_timer: Option<String>,

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+use sip_core::trunk::AdvertisedMedia;
+
 use super::error::Fault;
 use super::file::{File, RealmSection};
 use super::{check_names, id, value};
@@ -14,6 +16,8 @@ pub struct Realm {
     /// Where media arrives; one address of either family, at least one.
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
+    /// What these addresses are called in SDP.
+    pub advertised: AdvertisedMedia,
     /// Media ports.
     pub ports: RangeInclusive<u16>,
 }
@@ -65,18 +69,11 @@ pub(super) fn resolve(file: &File) -> Result<Vec<Realm>, Fault> {
     Ok(realms)
 }
 
-fn one(key: &str, section: &RealmSection) -> Result<Realm, Fault> {
-    let ports = value::port_range(&section.ports)
-        .map_err(|problem| Fault::new(format!("{key}.ports"), problem))?;
-    let mut realm = Realm {
-        name: section.name.clone(),
-        ipv4: None,
-        ipv6: None,
-        ports,
-    };
-    for (place, text) in section.media_addresses.iter().enumerate() {
-        let fault =
-            |problem: String| Fault::new(format!("{key}.media_addresses[{place}]"), problem);
+/// One of each family at most.
+fn addresses(key: &str, texts: &[String]) -> Result<(Option<Ipv4Addr>, Option<Ipv6Addr>), Fault> {
+    let (mut ipv4, mut ipv6) = (None, None);
+    for (place, text) in texts.iter().enumerate() {
+        let fault = |problem: String| Fault::new(format!("{key}[{place}]"), problem);
         let address: IpAddr = text
             .parse()
             .map_err(|_| fault(format!("{text:?} is not an address; expected IPv4 or IPv6")))?;
@@ -86,8 +83,8 @@ fn one(key: &str, section: &RealmSection) -> Result<Realm, Fault> {
             )));
         }
         let taken = match address {
-            IpAddr::V4(v4) => realm.ipv4.replace(v4).is_some(),
-            IpAddr::V6(v6) => realm.ipv6.replace(v6).is_some(),
+            IpAddr::V4(v4) => ipv4.replace(v4).is_some(),
+            IpAddr::V6(v6) => ipv6.replace(v6).is_some(),
         };
         if taken {
             return Err(fault(
@@ -95,6 +92,28 @@ fn one(key: &str, section: &RealmSection) -> Result<Realm, Fault> {
                     .to_owned(),
             ));
         }
+    }
+    Ok((ipv4, ipv6))
+}
+
+fn one(key: &str, section: &RealmSection) -> Result<Realm, Fault> {
+    let ports = value::port_range(&section.ports)
+        .map_err(|problem| Fault::new(format!("{key}.ports"), problem))?;
+    let mut realm = Realm {
+        name: section.name.clone(),
+        ipv4: None,
+        ipv6: None,
+        advertised: AdvertisedMedia::default(),
+        ports,
+    };
+    (realm.ipv4, realm.ipv6) =
+        addresses(&format!("{key}.media_addresses"), &section.media_addresses)?;
+    let advertised_key = format!("{key}.advertised_media_addresses");
+    let (ipv4, ipv6) = addresses(&advertised_key, &section.advertised_media_addresses)?;
+    realm.advertised = AdvertisedMedia { ipv4, ipv6 };
+    if (ipv4.is_some() && realm.ipv4.is_none()) || (ipv6.is_some() && realm.ipv6.is_none()) {
+        let problem = "has an address of a family that media_addresses has not";
+        return Err(Fault::new(advertised_key, problem));
     }
     if section.media_addresses.is_empty() {
         return Err(Fault::new(

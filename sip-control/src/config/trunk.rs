@@ -9,7 +9,8 @@ use media_core::srtp::profile::Suite;
 use rustls::RootCertStore;
 use sip_core::transport::{Host, ListenerId, Transport};
 use sip_core::trunk::{
-    CallLimits, Destination, DialPlan, Network, Passthrough, SecureMode, SourceMode, Trunk,
+    AdvertisedMedia, CallLimits, Destination, DialPlan, Network, Passthrough, SecureMode,
+    SourceMode, Trunk,
 };
 
 use super::error::Fault;
@@ -101,6 +102,7 @@ impl Resolver<'_> {
             acl: self.networks("acl", &section.acl)?,
             listener,
             realm,
+            advertised_media: self.advertised_media(realm),
             suites: self.suites(mode)?,
             source: self.choice(
                 "source",
@@ -123,6 +125,7 @@ impl Resolver<'_> {
             dscp: self.dscp()?,
             max_packet_rate: section.max_packet_rate,
             codecs: self.codecs()?,
+            video: section.video,
             t38: self.t38(mode)?,
             session: dialogs::session(&self.key, section)?,
             destination,
@@ -294,6 +297,11 @@ impl Resolver<'_> {
         let names = self.realms.iter().map(|realm| realm.name.as_str());
         let index = find_name(self.at("realm"), "realm", name, names)?;
         Ok(Some(RealmId(id("realms", index)?)))
+    }
+
+    fn advertised_media(&self, realm: RealmId) -> AdvertisedMedia {
+        let realm = self.realms.get(usize::from(realm.0));
+        realm.map_or(AdvertisedMedia::default(), |realm| realm.advertised)
     }
 
     fn no_listener(

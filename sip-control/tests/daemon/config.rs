@@ -82,7 +82,7 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         (
             "name = \"office\"\n",
             "name = \"office\"\ncolour = 1\n",
-            ":4:1: realms[0].colour (office): unknown field `colour`, expected one of `name`, `media_addresses`, `ports`, `interfaces`",
+            ":4:1: realms[0].colour (office): unknown field `colour`, expected one of `name`, `media_addresses`, `advertised_media_addresses`, `ports`, `interfaces`",
         ),
         (
             "max_calls = 10",

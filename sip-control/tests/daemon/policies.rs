@@ -261,3 +261,42 @@ fn sig_6_structural_headers_and_rules_that_mean_nothing_are_refused_with_their_k
         assert!(message.starts_with("t.toml:4"), "{message}");
     }
 }
+
+#[test]
+fn trk_8_a_realm_behind_nat_advertises_other_media_addresses() {
+    let directory = files();
+    let realm = |line: &str| {
+        let good = "media_addresses = [\"127.0.0.1\"]\n";
+        GOOD.replacen(good, &format!("{good}{line}\n"), 1)
+    };
+    let text = realm("advertised_media_addresses = [\"192.0.2.7\"]");
+    let config = parse(&directory, &text).unwrap();
+    for trunk in &config.trunks {
+        let outer = trunk.trunk.advertised_media.name_of([127, 0, 0, 1].into());
+        assert_eq!(outer.to_string(), "192.0.2.7");
+    }
+    for (line, expected) in [
+        (
+            "advertised_media_addresses = [\"2001:db8::1\"]",
+            "t.toml:5:30: realms[0].advertised_media_addresses (office): has an address of a family that media_addresses has not",
+        ),
+        (
+            "advertised_media_addresses = [\"edge.example.com\"]",
+            "t.toml:5:31: realms[0].advertised_media_addresses[0] (office): \"edge.example.com\" is not an address; expected IPv4 or IPv6",
+        ),
+        (
+            "advertised_media_addresses = [\"0.0.0.0\"]",
+            "t.toml:5:31: realms[0].advertised_media_addresses[0] (office): \"0.0.0.0\" cannot be sent to; expected an address of this host",
+        ),
+    ] {
+        assert_eq!(parse(&directory, &realm(line)).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn sig_8_video_is_relayed_only_by_trunks_that_say_so() {
+    let directory = files();
+    let config = parse(&directory, &pbx("video = true")).unwrap();
+    let allowed: Vec<bool> = config.trunks.iter().map(|each| each.trunk.video).collect();
+    assert_eq!(allowed, [false, true]);
+}

@@ -1,5 +1,6 @@
 //! What we say of ourselves in headers, and bodies: which we take, and what describes them.
 
+use crate::message::multipart::{Part, parts};
 use crate::message::{Field, HeaderName, Headers};
 
 /// The methods that we take (RFC 3261 section 20.5).
@@ -64,6 +65,8 @@ pub(crate) fn session_description<'a>(
         UnsupportedBody::Encoding
     } else if is_sdp(headers) {
         return Ok(Some(body));
+    } else if let Some(boundary) = multipart_boundary(headers) {
+        return sdp_part(headers, body, &boundary);
     } else {
         UnsupportedBody::Type
     };
@@ -75,24 +78,78 @@ pub(crate) fn session_description<'a>(
 }
 
 /// Section 7.4.1 wants a Content-Type with each body; without it nothing but SDP makes sense here.
-fn is_sdp(headers: &Headers) -> bool {
+pub(super) fn is_sdp(headers: &Headers) -> bool {
     !headers.contains(HeaderName::ContentType)
         || headers
             .content_type()
             .is_some_and(|media_type| media_type.is("application", "sdp"))
 }
 
+fn multipart_boundary(headers: &Headers) -> Option<String> {
+    let media_type = headers.content_type()?;
+    let is_multipart = media_type.kind.eq_ignore_ascii_case("multipart");
+    media_type.boundary().filter(|_| is_multipart)
+}
+
+/// The SDP among the parts of a body (RFC 5621 section 3.1); of `multipart/alternative` the last
+/// one, which its author likes best (RFC 2046 section 5.1.4).
+///
+/// The other parts are not passed on: they may name what we hide, and what is said of the session
+/// in them is not what we make of it. A part that says that it must be understood makes the body
+/// unsupported; one that says nothing does not, although RFC 3261 section 20.11 would have it so:
+/// whoever adds a part to an offer wants the call rather than the part.
+fn sdp_part<'a>(
+    headers: &Headers,
+    body: &'a [u8],
+    boundary: &str,
+) -> Result<Option<&'a [u8]>, UnsupportedBody> {
+    let parts = parts(body, boundary).ok_or(UnsupportedBody::Type)?;
+    let is_alternative = headers
+        .content_type()
+        .is_some_and(|media_type| media_type.is("multipart", "alternative"));
+    let of_sdp =
+        |part: &&Part<'_>| part.headers.contains(HeaderName::ContentType) && is_sdp(&part.headers);
+    let sdp = match is_alternative {
+        true => parts.iter().rfind(of_sdp),
+        false => parts.iter().find(of_sdp),
+    };
+    let others = parts.iter().filter(|part| !of_sdp(part));
+    if !is_alternative && others.clone().any(|part| must_be_understood(&part.headers)) {
+        return Err(UnsupportedBody::Type);
+    }
+    match sdp {
+        Some(part) if is_encoded(&part.headers) => Err(UnsupportedBody::Encoding),
+        Some(part) => Ok(Some(part.content)),
+        None if may_be_ignored(headers) => Ok(None),
+        None => Err(UnsupportedBody::Type),
+    }
+}
+
+/// Of a part (RFC 2045 section 6.1): SDP as text is none of these.
+fn is_encoded(part: &Headers) -> bool {
+    part.named("Content-Transfer-Encoding").any(|encoding| {
+        ![&b"binary"[..], b"8bit", b"7bit"]
+            .iter()
+            .any(|plain| encoding.eq_ignore_ascii_case(plain))
+    })
+}
+
+fn must_be_understood(headers: &Headers) -> bool {
+    handling(headers).is_some_and(|handling| handling == "required")
+}
+
 fn may_be_ignored(headers: &Headers) -> bool {
-    headers
-        .value(HeaderName::ContentDisposition)
-        .is_some_and(|disposition| {
-            let disposition = String::from_utf8_lossy(disposition).to_ascii_lowercase();
-            disposition.split(';').skip(1).any(|param| {
-                param.split_once('=').is_some_and(|(name, value)| {
-                    name.trim() == "handling" && value.trim().trim_matches('"') == "optional"
-                })
-            })
-        })
+    handling(headers).is_some_and(|handling| handling == "optional")
+}
+
+/// The handling parameter of Content-Disposition, in lower case.
+fn handling(headers: &Headers) -> Option<String> {
+    let disposition = headers.value(HeaderName::ContentDisposition)?;
+    let disposition = String::from_utf8_lossy(disposition).to_ascii_lowercase();
+    disposition.split(';').skip(1).find_map(|param| {
+        let (name, value) = param.split_once('=')?;
+        (name.trim() == "handling").then(|| value.trim().trim_matches('"').to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -158,5 +215,48 @@ mod tests {
             session_description(&headers(&[("Content-Type", "text/plain")]), b""),
             Ok(None)
         );
+    }
+
+    const MIXED: &str = "multipart/mixed;boundary=\"b 1\"";
+
+    fn mixed(sdp_headers: &str, other_headers: &str) -> String {
+        format!(
+            "--b 1\r\nContent-Type: application/pidf+xml\r\n{other_headers}\r\n<x/>\r\n--b 1\r\n\
+             Content-Type: application/sdp\r\n{sdp_headers}\r\nv=0\r\n\r\n--b 1--\r\n"
+        )
+    }
+
+    #[test]
+    fn the_sdp_is_found_in_a_multipart_body() {
+        for (kind, body, expected) in [
+            (MIXED, mixed("", ""), Ok("v=0\r\n")),
+            (
+                MIXED,
+                mixed("Content-Transfer-Encoding: binary\r\n", "Content-Disposition: render;handling=optional\r\n"),
+                Ok("v=0\r\n"),
+            ),
+            (
+                MIXED,
+                mixed("", "Content-Disposition: render; Handling=\"required\"\r\n"),
+                Err(UnsupportedBody::Type),
+            ),
+            (
+                MIXED,
+                mixed("Content-Transfer-Encoding: base64\r\n", ""),
+                Err(UnsupportedBody::Encoding),
+            ),
+            (MIXED, mixed("", "").replace("sdp", "xml"), Err(UnsupportedBody::Type)),
+            (MIXED, mixed("", "").replace("b 1--", "b 1"), Err(UnsupportedBody::Type)),
+            ("multipart/mixed", mixed("", ""), Err(UnsupportedBody::Type)),
+            (
+                "Multipart/Alternative;boundary=c",
+                "--c\r\nContent-Type: application/sdp\r\n\r\n1\r\n--c\r\nContent-Type: application/sdp\r\n\r\n2\r\n--c--".to_owned(),
+                Ok("2"),
+            ),
+        ] {
+            let found = session_description(&headers(&[("Content-Type", kind)]), body.as_bytes());
+            let expected = expected.map(|sdp| Some(sdp.as_bytes()));
+            assert_eq!(found, expected, "{kind} {body}");
+        }
     }
 }

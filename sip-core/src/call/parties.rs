@@ -4,7 +4,7 @@ use media_core::session::{CallId, Side};
 
 use super::context::{Context, Owner};
 use super::crossing::Crossing;
-use super::headers::{ALLOW, pass_body_description};
+use super::headers::{ALLOW, is_sdp, pass_body_description};
 use super::leg::Leg;
 use super::media::CallMedia;
 use super::record::Draft;
@@ -270,7 +270,8 @@ impl Parties {
 
 impl Description<'_> {
     pub(super) fn attach(self, headers: &mut Headers, body: &mut Vec<u8>) {
-        if self.described_by.contains(HeaderName::ContentType) {
+        // Of a multipart body only its SDP goes on.
+        if self.described_by.contains(HeaderName::ContentType) && is_sdp(self.described_by) {
             pass_body_description(self.described_by, headers);
         } else {
             headers.push(HeaderName::ContentType, super::headers::ACCEPT);

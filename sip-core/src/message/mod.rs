@@ -15,6 +15,7 @@ pub(crate) mod lexer;
 pub mod limits;
 pub mod media_type;
 pub mod method;
+pub mod multipart;
 pub mod name_addr;
 pub mod params;
 pub(crate) mod parse;

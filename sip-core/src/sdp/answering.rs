@@ -76,6 +76,7 @@ impl Answering<'_> {
             &self.legs[self.from.index()].policy,
             &self.legs[to.index()].policy,
         ];
+        let advertised = far.advertised;
         let peer = PeerStream::read(&line, block, &document.session, own, far)?;
         let local = offered.locals[self.from.index()];
         if peer
@@ -94,7 +95,7 @@ impl Answering<'_> {
                 formats: peer.formats.kept.clone(),
                 ..offered_line.clone()
             },
-            address: local.address,
+            address: advertised.name_of(local.address),
             direction: Some(direction).filter(|&direction| direction != peer.written),
             rtcp_mux,
             crypto: keyed.crypto.into_iter().collect(),

@@ -1,5 +1,5 @@
-//! Which formats of an m-line stay (SIG-8): a codec passes if both trunks allow its name;
-//! telephone-event always does.
+//! Which formats of an m-line stay (SIG-8): an audio codec passes if both trunks allow its name;
+//! telephone-event always does, and so does video of any codec where there may be video.
 
 use media_core::quality::Codec;
 
@@ -43,7 +43,7 @@ pub(super) struct Formats {
     pub(super) kept: Vec<String>,
     /// Bit `n` for payload type `n`.
     pub(super) payload_types: u128,
-    /// The first telephone-event (RFC 4733).
+    /// The telephone-event (RFC 4733) with the first codec's clock, else the first.
     pub(super) telephone_event: Option<u8>,
     /// Encoding name of the first codec.
     pub(super) codec: String,
@@ -58,10 +58,11 @@ impl Formats {
         line: &MediaLine,
         block: &Block,
         legs: [&LegPolicy; 2],
+        is_video: bool,
     ) -> Result<Formats, Refusal> {
         let mut kept = Vec::new();
         let mut payload_types = 0u128;
-        let mut telephone_event = None;
+        let mut events = Vec::new();
         let mut codec = None;
         for format in &line.formats {
             let Some((number, (name, clock_hz))) =
@@ -70,29 +71,32 @@ impl Formats {
                 continue;
             };
             let is_event = name.eq_ignore_ascii_case(TELEPHONE_EVENT);
-            if !is_event && !legs.iter().all(|leg| allows(leg, name)) {
+            if !is_event && !is_video && !legs.iter().all(|leg| allows(leg, name)) {
                 continue;
             }
             kept.push(format.clone());
             payload_types |= 1 << number;
             if is_event {
-                telephone_event = telephone_event.or(Some(number));
+                events.push((number, clock_hz));
             }
             if codec.is_none()
                 && !COMPANIONS
                     .iter()
                     .any(|companion| companion.eq_ignore_ascii_case(name))
             {
-                codec = Some((name.to_owned(), Codec::named(name, clock_hz)));
+                codec = Some((name, clock_hz));
             }
         }
-        let (codec, coding) = codec.ok_or(Refusal::NO_COMMON_CODEC)?;
+        let (codec, clock_hz) = codec.ok_or(Refusal::NO_COMMON_CODEC)?;
+        // RFC 4733 section 2.1: digits go with the speech that has their clock.
+        let of_codec = events.iter().find(|(_, event_hz)| *event_hz == clock_hz);
+        let telephone_event = of_codec.or(events.first()).map(|(number, _)| *number);
         Ok(Formats {
             kept,
             payload_types,
             telephone_event,
-            codec,
-            coding,
+            codec: codec.to_owned(),
+            coding: Codec::named(codec, clock_hz),
         })
     }
 }

@@ -99,7 +99,7 @@ impl Leg {
         }
     }
 
-    /// An address of ours for a description that has no stream.
+    /// An address of ours, as peers know it, for a description that has no stream.
     pub(super) fn any_address(&mut self, ports: &mut dyn MediaPorts) -> Result<IpAddr, Refusal> {
         let known = self.locals().next();
         let local = match known {
@@ -112,7 +112,7 @@ impl Leg {
                 ports,
             )?,
         };
-        Ok(local.address)
+        Ok(self.policy.advertised.name_of(local.address))
     }
 
     /// Every pair that was allocated.

@@ -26,7 +26,7 @@ use crate::refusal::Refusal;
 /// offer settles the exchange. [`reject`](Self::reject) goes back to what was agreed before the
 /// offer. A method that returns an error has changed nothing but, perhaps, allocated ports.
 ///
-/// Audio is relayed, and T.38 where both trunks allow it and neither is secure. Every other m-line
+/// Audio is relayed, video where both trunks allow it, and T.38 where both trunks allow it and neither is secure. Every other m-line
 /// is passed on and answered with port 0, so that the positions match on both legs (RFC 3264
 /// section 6).
 #[derive(Debug)]
@@ -90,7 +90,9 @@ impl Negotiation {
             rng,
         }
         .read(&document)?;
-        let edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(from.other())).collect();
+        let to = from.other();
+        let policy = &self.legs[to.index()].policy;
+        let edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(to, policy)).collect();
         let body = self.send(from.other(), &mut document, &edits, ports)?;
         self.confirm();
         self.exchange = Some(Exchange {

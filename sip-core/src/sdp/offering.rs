@@ -9,6 +9,7 @@ use super::document::{Block, Document};
 use super::exchange::{Agreed, Keying, OfferedLine, OfferedStream, by_side};
 use super::fields::{MediaLine, Profile};
 use super::leg::{Family, Leg};
+use super::policy::LegPolicy;
 use super::rewrite::{MediaEdit, RelayEdit};
 use super::stream::PeerStream;
 use crate::refusal::Refusal;
@@ -185,8 +186,8 @@ impl Offering<'_> {
 }
 
 impl OfferedLine {
-    /// How the m-line is offered on to the answerer.
-    pub(super) fn edit(&self, to: Side) -> MediaEdit {
+    /// How the m-line is offered on to the answerer, whose leg has that policy.
+    pub(super) fn edit(&self, to: Side, policy: &LegPolicy) -> MediaEdit {
         let Some(stream) = &self.stream else {
             return MediaEdit::Disable(self.line.clone());
         };
@@ -203,7 +204,7 @@ impl OfferedLine {
                 transport,
                 formats: stream.peer.formats.kept.clone(),
             },
-            address: local.address,
+            address: policy.advertised.name_of(local.address),
             direction: Some(stream.peer.direction)
                 .filter(|&direction| direction != stream.peer.written),
             rtcp_mux: true,

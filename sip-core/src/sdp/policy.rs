@@ -7,7 +7,7 @@ use media_core::session::SourceRule;
 use media_core::srtp::profile::Suite;
 
 use crate::transport::Host;
-use crate::trunk::{Network, Passthrough, SecureMode, SourceMode, Trunk};
+use crate::trunk::{AdvertisedMedia, Network, Passthrough, SecureMode, SourceMode, Trunk};
 
 /// The media rules of one leg, fixed for the life of the call (SEC-1: live calls do not change).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct LegPolicy {
     /// Encoding names allowed in audio, compared case-insensitively; telephone-event passes
     /// whether it is listed or not.
     pub codecs: Vec<String>,
+    /// Video may be relayed, if the other leg's trunk allows it too.
+    pub video: bool,
     /// T.38 may be relayed, if the other leg's trunk allows it too and neither leg is `secure`.
     pub t38: bool,
     /// Where media may come from (MED-2).
@@ -37,6 +39,8 @@ pub struct LegPolicy {
     pub max_packet_rate: Option<u32>,
     /// Where our media addresses and ports come from.
     pub realm: RealmId,
+    /// What those addresses are called in SDP (TRK-8).
+    pub advertised: AdvertisedMedia,
     /// Which address family our first offer on this leg tries first.
     pub ipv6_first: bool,
 }
@@ -58,6 +62,7 @@ impl LegPolicy {
             secure: trunk.mode == SecureMode::Srtp,
             suites: trunk.suites.clone(),
             codecs: trunk.codecs.clone(),
+            video: trunk.video,
             t38: trunk.t38,
             source: trunk.source,
             media_acl: trunk.media_acl.clone(),
@@ -66,6 +71,7 @@ impl LegPolicy {
             dscp: trunk.dscp,
             max_packet_rate: trunk.max_packet_rate,
             realm: trunk.realm,
+            advertised: trunk.advertised_media,
             ipv6_first,
         }
     }
@@ -122,6 +128,7 @@ mod tests {
             secure: false,
             suites: Vec::new(),
             codecs: Vec::new(),
+            video: false,
             t38: false,
             source: SourceMode::Strict,
             media_acl: Vec::new(),
@@ -129,6 +136,7 @@ mod tests {
             mki: false,
             dscp: None,
             realm: RealmId(0),
+            advertised: AdvertisedMedia::default(),
             ipv6_first: false,
         };
         for (configured, ptimes_ms, expected) in [

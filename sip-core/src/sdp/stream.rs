@@ -67,10 +67,11 @@ impl PeerStream {
             receive: written.receive && remote.is_some(),
             ..written
         };
+        let is_video = line.media.eq_ignore_ascii_case(VIDEO);
         let formats = if is_raw {
             fax::formats(line)
         } else {
-            Formats::of(line, block, [own, far])?
+            Formats::of(line, block, [own, far], is_video)?
         };
         Ok(PeerStream {
             profile,
@@ -79,7 +80,11 @@ impl PeerStream {
             written,
             direction,
             rtcp_mux,
-            ptime_ms: ptime_ms(block),
+            ptime_ms: if is_video {
+                Some(VIDEO_PTIME_MS)
+            } else {
+                ptime_ms(block)
+            },
             formats,
         })
     }
@@ -99,13 +104,24 @@ impl PeerStream {
     }
 }
 
+/// The media type of RFC 8866 section 8.2.1 that is relayed besides audio.
+const VIDEO: &str = "video";
+/// The packets of a picture come all at once: the ceiling of a flow (MED-5) is as if each took a
+/// millisecond.
+const VIDEO_PTIME_MS: u32 = 1;
+
 /// SEC-2: a secure leg takes nothing weaker. On a plain leg SRTP is refused too: whoever asks for
 /// it must not be left believing that the call is secure.
 fn read_profile(line: &MediaLine, own: &LegPolicy, far: &LegPolicy) -> Result<Profile, Refusal> {
     if fax::is_image(line) {
         return fax::profile(line, [own, far]);
     }
-    if !line.media.eq_ignore_ascii_case("audio") {
+    let is_allowed = match &line.media {
+        media if media.eq_ignore_ascii_case("audio") => true,
+        media if media.eq_ignore_ascii_case(VIDEO) => own.video && far.video,
+        _ => false,
+    };
+    if !is_allowed {
         return Err(Refusal::NO_COMMON_CODEC);
     }
     match Profile::rtp(&line.transport) {

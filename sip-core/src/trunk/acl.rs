@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
     use crate::transport::{ListenerId, Transport};
-    use crate::trunk::{CallLimits, HeaderPolicy, Passthrough, SourceMode};
+    use crate::trunk::{AdvertisedMedia, CallLimits, HeaderPolicy, Passthrough, SourceMode};
 
     #[test]
     fn networks_hold_their_addresses() {
@@ -298,6 +298,7 @@ mod tests {
             destination: None,
             listener,
             realm: RealmId(realm),
+            advertised_media: AdvertisedMedia::default(),
             suites: Vec::new(),
             source: SourceMode::Strict,
             media_acl: Vec::new(),
@@ -305,6 +306,7 @@ mod tests {
             pass_sips: false,
             dial_plan: None,
             mki: false,
+            video: false,
             t38: false,
             session: Default::default(),
             headers: HeaderPolicy::default(),

@@ -15,7 +15,7 @@ pub(crate) use self::limits::TrunkLoads;
 pub use self::number::{DialPlan, Digits};
 pub use self::routing::{NumberMatch, Numbers, Route, RouteTo};
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
@@ -69,6 +69,24 @@ pub struct Destination {
     pub transport: Transport,
 }
 
+/// Where the peers of a realm reach its media, if that is not where it arrives: we stand behind a
+/// 1:1 NAT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AdvertisedMedia {
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+impl AdvertisedMedia {
+    /// What one of our addresses is called.
+    pub fn name_of(&self, local: IpAddr) -> IpAddr {
+        match local {
+            IpAddr::V4(_) => self.ipv4.map_or(local, IpAddr::V4),
+            IpAddr::V6(_) => self.ipv6.map_or(local, IpAddr::V6),
+        }
+    }
+}
+
 /// Everything signalling needs to know of a trunk.
 #[derive(Clone, Debug)]
 pub struct Trunk {
@@ -84,6 +102,8 @@ pub struct Trunk {
     /// The listener that requests to the destination leave from.
     pub listener: ListenerId,
     pub realm: RealmId,
+    /// What the realm's media addresses are called in SDP (TRK-8).
+    pub advertised_media: AdvertisedMedia,
     /// SDES suites that are accepted and offered, in our order of preference; empty:
     /// [`Suite::DEFAULT`] is accepted, and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
     pub suites: Vec<Suite>,
@@ -106,6 +126,8 @@ pub struct Trunk {
     pub max_packet_rate: Option<u32>,
     /// Encoding names allowed in audio, upper case, in any order; `TELEPHONE-EVENT` among them.
     pub codecs: Vec<String>,
+    /// Video may be relayed (SIG-8), with whatever codecs.
+    pub video: bool,
     /// T.38 may be relayed (SIG-8), unless a leg of the call is SRTP.
     pub t38: bool,
     /// Session timers (SIG-2).

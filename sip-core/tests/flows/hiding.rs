@@ -5,7 +5,7 @@ use sip_core::message::{HeaderName, Method};
 use sip_core::stack::StackConfig;
 use sip_core::trunk::{HeaderKey, HeaderRule, RuleAction, RuleDirection, RuleMessages};
 
-use crate::sim::{Agent, CALLEE, CALLER, Wire, World, config};
+use crate::sim::{Agent, CALLEE, CALLER, MEDIA_ADDRESS, Phase, Wire, World, config};
 
 const UDP: [Wire; 2] = [Wire::Udp, Wire::Udp];
 
@@ -203,5 +203,66 @@ fn sig_6_an_identity_that_nobody_vouches_for_does_not_cross() {
             invite.headers.contains(HeaderName::PAssertedIdentity),
             crosses
         );
+    }
+}
+
+/// RFC 5621: a location or an ISUP message beside the SDP is no reason to refuse a call.
+#[test]
+fn sig_8_the_sdp_of_a_multipart_body_makes_the_call_and_goes_on_alone() {
+    let mut world = World::new(UDP, 1);
+    let multipart = |sdp: &[u8]| {
+        let start =
+            b"--next\r\nContent-Type: application/pidf+xml\r\n\r\n<at>inside.example</at>\r\n\
+            --next\r\nContent-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n";
+        [&start[..], sdp, b"\r\n--next--\r\n"].concat()
+    };
+    let kind = "multipart/mixed;boundary=next";
+    let mut invite = world.caller().new_invite("+200", true);
+    invite.headers.set(HeaderName::ContentType, kind);
+    invite.headers.push(HeaderName::MimeVersion, "1.0");
+    invite.body = multipart(&invite.body);
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(100);
+    let offer = world.callee().request_received(&Method::Invite).clone();
+    assert_eq!(
+        offer.headers.value(HeaderName::ContentType),
+        Some(&b"application/sdp"[..])
+    );
+    assert!(!offer.headers.contains(HeaderName::MimeVersion));
+    assert!(offer.body.starts_with(b"v=0\r\n") && !offer.body.ends_with(b"--\r\n"));
+    world.tell(CALLEE, |agent, now| {
+        agent.respond_edited(now, 200, |answer| {
+            answer.headers.set(HeaderName::ContentType, kind);
+            answer.body = multipart(&answer.body);
+        });
+    });
+    world.run_ms(200);
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    let answer = world.caller().response(&Method::Invite, 200).clone();
+    assert_eq!(
+        answer.headers.value(HeaderName::ContentType),
+        Some(&b"application/sdp"[..])
+    );
+    assert_hidden(&world);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
+#[test]
+fn trk_8_sdp_on_both_legs_names_the_advertised_media_address() {
+    let mut world = world_with(|config| {
+        for (index, trunk) in config.trunks.iter_mut().enumerate() {
+            trunk.advertised_media.ipv4 = Some([192, 0, 2, 200 + index as u8].into());
+        }
+    });
+    world.establish();
+    for (index, outer) in ["192.0.2.200", "192.0.2.201"].iter().enumerate() {
+        let sdp = String::from_utf8(world.agents[index].remote_sdp.clone()).unwrap();
+        assert!(sdp.contains(&format!("c=IN IP4 {outer}\r\n")), "{sdp}");
+        assert!(!sdp.contains(&MEDIA_ADDRESS.to_string()), "{sdp}");
+    }
+    let session = world.sessions.values().next().expect("a session");
+    for leg in &session.streams[0].legs {
+        assert_eq!(leg.local.address, MEDIA_ADDRESS);
     }
 }

@@ -175,3 +175,32 @@ fn only_payload_types_that_were_agreed_may_arrive() {
         Some("PCMA")
     );
 }
+
+/// Each clock has a telephone-event of its own; both pass, and digits are looked for in the one
+/// that goes with the codec.
+#[test]
+fn sig_8_of_two_telephone_events_the_one_with_the_codecs_clock_counts() {
+    for (formats, expected) in [("96 0 101 102", 102), ("0 96 101 102", 101), ("0 102", 102)] {
+        let codecs = ["OPUS", "PCMU"];
+        let mut call = Call::new(allowing(0, &codecs), allowing(1, &codecs));
+        let body = |address: &str| {
+            sdp(
+                address,
+                &format!("m=audio 4000 RTP/AVP {formats}"),
+                &[
+                    "a=rtpmap:96 opus/48000/2",
+                    "a=rtpmap:101 telephone-event/8000",
+                    "a=rtpmap:102 telephone-event/48000",
+                ],
+            )
+        };
+        let offered = call.offer(Side::Caller, &body(CALLER));
+        assert!(values(&offered, "m=")[0].ends_with(formats), "both pass");
+        call.answer(Side::Callee, &body(CALLEE));
+        assert_eq!(
+            call.leg(Side::Caller).telephone_event,
+            Some(expected),
+            "{formats}"
+        );
+    }
+}

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use media_core::session::{RemoteMedia, Security, Side, SourceRule};
 use sip_core::refusal::Refusal;
-use sip_core::trunk::{Network, SourceMode};
+use sip_core::sdp::LegPolicy;
+use sip_core::trunk::{AdvertisedMedia, Network, SourceMode};
 
 use crate::support::*;
 
@@ -449,4 +450,40 @@ fn remote(rtp: &str, rtcp: &str) -> RemoteMedia {
         rtp: parse(rtp),
         rtcp: parse(rtcp),
     }
+}
+
+/// Behind a 1:1 NAT: the peers hear the outer address, the media plane works with the inner one.
+#[test]
+fn trk_8_sdp_names_the_advertised_media_address_of_each_realm() {
+    let behind = |policy: LegPolicy, outer: &str| LegPolicy {
+        advertised: AdvertisedMedia {
+            ipv4: Some(outer.parse().unwrap()),
+            ipv6: None,
+        },
+        ..policy
+    };
+    let outer = ["192.0.2.200", "192.0.2.201"];
+    let mut call = Call::new(behind(plain(0), outer[0]), behind(plain(1), outer[1]));
+    let offered = call.offer(Side::Caller, &avp(CALLER));
+    let answered = call.answer(Side::Callee, &avp(CALLEE));
+    for (body, side) in [(&offered, Side::Callee), (&answered, Side::Caller)] {
+        let place = side.index();
+        assert_eq!(values(body, "c="), [format!("IN IP4 {}", outer[place])]);
+        assert!(values(body, "o=")[0].ends_with(&format!("IN IP4 {}", outer[place])));
+        assert!(!body.contains(OURS[place]), "{body}");
+        assert_eq!(call.leg(side).local.address.to_string(), OURS[place]);
+    }
+    // A description without a stream names it, too.
+    let mut call = Call::new(behind(plain(0), outer[0]), behind(plain(1), outer[1]));
+    let offered = call.offer(Side::Caller, &sdp(CALLER, "m=audio 0 RTP/AVP 0", &[]));
+    assert_eq!(values(&offered, "c="), [format!("IN IP4 {}", outer[1])]);
+}
+
+#[test]
+fn trk_8_an_address_family_without_an_advertised_address_keeps_its_own() {
+    let mut policy = plain(1);
+    policy.advertised.ipv6 = Some("2001:db8:ffff::1".parse().unwrap());
+    let mut call = Call::new(plain(0), policy);
+    let offered = call.offer(Side::Caller, &avp(CALLER));
+    assert_eq!(values(&offered, "c="), [format!("IN IP4 {}", OURS[1])]);
 }

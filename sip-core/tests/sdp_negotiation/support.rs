@@ -10,7 +10,7 @@ use media_core::srtp::profile::Suite;
 use rand_core::{CryptoRng, RngCore};
 use sip_core::refusal::Refusal;
 use sip_core::sdp::{LegPolicy, Negotiation};
-use sip_core::trunk::{Passthrough, SourceMode};
+use sip_core::trunk::{AdvertisedMedia, Passthrough, SourceMode};
 
 pub(crate) const SUITE_80: &str = "AES_CM_128_HMAC_SHA1_80";
 pub(crate) const SUITE_32: &str = "AES_CM_128_HMAC_SHA1_32";
@@ -96,10 +96,12 @@ pub(crate) fn plain(realm: u16) -> LegPolicy {
         media_acl: Vec::new(),
         passthrough: Passthrough::Never,
         mki: false,
+        video: false,
         t38: false,
         dscp: None,
         max_packet_rate: None,
         realm: RealmId(realm),
+        advertised: AdvertisedMedia::default(),
         ipv6_first: false,
     }
 }

@@ -20,8 +20,8 @@ use sip_core::stack::{
 };
 use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
 use sip_core::trunk::{
-    CallLimits, Destination, HeaderPolicy, Network, Passthrough, Route, SecureMode, SourceMode,
-    Trunk, TrunkId,
+    AdvertisedMedia, CallLimits, Destination, HeaderPolicy, Network, Passthrough, Route,
+    SecureMode, SourceMode, Trunk, TrunkId,
 };
 
 pub(crate) use self::agent::{Agent, Phase};
@@ -170,6 +170,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         }),
         listener: wire.listener(),
         realm: RealmId(index as u16),
+        advertised_media: AdvertisedMedia::default(),
         suites: Suite::ALL.to_vec(),
         source: SourceMode::Strict,
         media_acl: Vec::new(),
@@ -177,6 +178,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         pass_sips: false,
         dial_plan: None,
         mki: false,
+        video: false,
         t38: false,
         session: Default::default(),
         headers: HeaderPolicy::default(),
