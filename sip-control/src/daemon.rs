@@ -126,16 +126,15 @@ fn log_start(config: &Config, media: &MediaPlane) {
     }
     for configured in &config.trunks {
         let trunk = &configured.trunk;
-        let destination = trunk.destination.as_ref().map(|destination| {
-            format!(
-                "{}:{};transport={}",
-                destination.host,
-                destination.port,
-                destination.transport.uri_token()
-            )
-        });
+        let targets: Vec<String> = trunk
+            .origination
+            .uris
+            .iter()
+            .map(|uri| uri.uri.to_string())
+            .collect();
+        let targets = (!targets.is_empty()).then(|| targets.join(", "));
         let secure = secure_word(trunk.mode);
-        tracing::info!(name = trunk.name, secure, destination, "trunk");
+        tracing::info!(name = trunk.name, secure, targets, "trunk");
         if configured
             .tls
             .as_ref()

@@ -159,6 +159,7 @@ impl Driver {
             .set_lateness(now.saturating_duration_since(since));
         match arrival {
             Arrival::Message { origin, bytes } => self.stack.handle_message(now, origin, &bytes),
+            Arrival::Resolved { id, found } => self.stack.handle_resolved(now, id, found),
             Arrival::Failed(failure) => self.stack.handle_transport_failure(now, failure),
             Arrival::Closed(connection) => self.stack.handle_connection_closed(now, connection),
         }
@@ -172,6 +173,7 @@ impl Driver {
                 Command::Media(MediaCommand::Apply(session)) => {
                     self.outbox.wait_for(self.media.apply(session));
                 }
+                Command::Resolve(resolve) => self.transports.resolve(resolve),
                 Command::Media(MediaCommand::Remove(call)) => self.media.remove(call),
                 Command::Record(record) => self.records.write(&record),
                 Command::Event(event) => self.events.write(&event),

@@ -41,6 +41,7 @@ fn log(event: &Event) {
         EventKind::CallStarted
         | EventKind::CallAnswered
         | EventKind::CallEnded
+        | EventKind::TargetInService
         | EventKind::Digit => {
             tracing::info!(event = kind, call, trunk, peer, code, "{text}");
         }

@@ -15,6 +15,9 @@ pub fn table(status: &Value) -> String {
             .map(|mode| format!(" ({mode})"))
             .unwrap_or_default()
     );
+    for target in status["targets"].as_array().into_iter().flatten() {
+        text += &target_line(target);
+    }
     for call in status["calls"].as_array().into_iter().flatten() {
         text += &call_line(call);
     }
@@ -23,6 +26,21 @@ pub fn table(status: &Value) -> String {
         counts(&status[section], "  ", &mut text);
     }
     text
+}
+
+fn target_line(target: &Value) -> String {
+    let latest = match target["latest_probe"].as_str() {
+        Some(latest) => format!(", probe: {latest}"),
+        None => String::new(),
+    };
+    format!(
+        "target {} {}: {} (priority {}, weight {}{latest})\n",
+        word(&target["trunk"]),
+        word(&target["uri"]),
+        word(&target["state"]),
+        target["priority"],
+        target["weight"]
+    )
 }
 
 fn call_line(call: &Value) -> String {
@@ -87,6 +105,12 @@ mod tests {
     fn people_see_calls_and_what_is_not_zero() {
         let status = json!({
             "version": "0.1.0", "backend": "xdp", "attach_mode": "native",
+            "targets": [
+                {"trunk": "pbx", "uri": "sip:192.0.2.9", "priority": 0, "weight": 1,
+                 "state": "in_service", "latest_probe": null},
+                {"trunk": "pbx", "uri": "sip:192.0.2.10", "priority": 1, "weight": 10,
+                 "state": "out_of_service", "latest_probe": "no response"},
+            ],
             "calls": [{
                 "call": 3,
                 "caller": {"trunk": "carrier", "transport": "tls", "profile": "RTP/SAVP"},
@@ -97,6 +121,8 @@ mod tests {
             "counters": {"calls": 1, "transport": {"framing_lost": 0}},
         });
         let expected = "trunkline 0.1.0, media by xdp (native)\n\
+            target pbx sip:192.0.2.9: in_service (priority 0, weight 1)\n\
+            target pbx sip:192.0.2.10: out_of_service (priority 1, weight 10, probe: no response)\n\
             call 3: carrier tls RTP/SAVP -> pbx udp - | caller af_xdp 17\n\
             verdicts\n  xsk                          34\n  drop\n    drop_replay                  1\n\
             counters\n  calls                        1\n  transport\n";

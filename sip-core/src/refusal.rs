@@ -84,7 +84,8 @@ refusals! {
     UNUSABLE_ADDRESS = 488, 32211, "unusable media address";
     /// A transfer (REFER) that the trunk does not allow or that cannot be made.
     TRANSFER = 403, 32218, "transfer not possible";
-    /// A redirect (3xx) that may not be followed.
+    /// A target named another one that the call must not go to (3xx): a private address, less
+    /// security, or a second time.
     REDIRECT = 503, 32219, "redirect not followed";
     /// A TLS handshake with a version that the listener does not take; told by an event alone.
     TLS_VERSION = 0, 32222, "TLS version not allowed";

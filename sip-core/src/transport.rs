@@ -116,6 +116,8 @@ pub struct Target {
     /// The connection to use while it lives: responses, and requests within a dialog.
     pub connection: Option<ConnectionId>,
     pub host: Host,
+    /// Where the host was found to be (RFC 3263 section 4); `None`: whoever sends finds out.
+    pub address: Option<IpAddr>,
     pub port: u16,
     /// Whose CA bundle, client certificate and verification mode a new TLS connection uses.
     pub trunk: Option<TrunkId>,

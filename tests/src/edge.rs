@@ -296,7 +296,7 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         };
         text += &format!(
             "[[trunks]]\nname = \"{name}\"\nsecure = \"{mode}\"\nacl = [\"{address}\"]\nrealm = \"{side}\"\n\
-             listener = \"{listener}\"\ndestination = \"sip:{}:{};transport={token}\"\n",
+             listener = \"{listener}\"\nprobe = \"off\"\ndestination = \"sip:{}:{};transport={token}\"\n",
             uri_host(address),
             stage.sip_port(party)
         );

@@ -6,7 +6,7 @@ use media_core::quality::{FarEnd, Mos};
 use media_core::report::{DirectionReport, MediaReport};
 use media_core::session::Side;
 use serde_json::{Map, Value, json};
-use sip_core::stack::{CallRecord, LegRecord};
+use sip_core::stack::{CallRecord, LegRecord, TriedTarget};
 
 use crate::clock::{WallClock, rfc3339};
 
@@ -32,6 +32,7 @@ pub(crate) fn record(call: &CallRecord) -> Value {
         "codec": call.codec,
         "caller": leg(&call.caller),
         "callee": call.callee.as_ref().map(leg),
+        "targets": call.targets.iter().map(target).collect::<Vec<_>>(),
         "media": call.media.as_ref().map(media),
     })
 }
@@ -45,6 +46,18 @@ pub(crate) fn leg(leg: &LegRecord) -> Value {
         "remote": leg.remote.map(|remote| remote.to_string()),
         "profile": leg.profile,
         "suite": leg.suite.map(|suite| suite.name()),
+    })
+}
+
+/// Where a call was tried.
+fn target(tried: &TriedTarget) -> Value {
+    json!({
+        "uri": tried.uri,
+        "address": tried.hop.map(|hop| hop.address.to_string()),
+        "transport": tried.hop.map(|hop| hop.transport.uri_token()),
+        "call_id": tried.sip_call_id,
+        "status": tried.status,
+        "outcome": tried.outcome,
     })
 }
 
@@ -116,6 +129,8 @@ mod tests {
     use sip_core::stack::EndedBy;
     use sip_core::transport::Transport;
 
+    use sip_core::trunk::Hop;
+
     use super::*;
 
     fn some_leg(suite: Option<Suite>) -> LegRecord {
@@ -182,6 +197,25 @@ mod tests {
                     dropped: vec![("drop_replay", 2)],
                 }],
             }),
+            targets: vec![
+                TriedTarget {
+                    uri: "sip:nowhere.example".to_owned(),
+                    hop: None,
+                    sip_call_id: None,
+                    status: None,
+                    outcome: "nowhere.example does not exist".to_owned(),
+                },
+                TriedTarget {
+                    uri: "sip:pbx.example".to_owned(),
+                    hop: Some(Hop {
+                        transport: Transport::Udp,
+                        address: ([192, 0, 2, 1], 5060).into(),
+                    }),
+                    sip_call_id: Some("a1@b.example".to_owned()),
+                    status: Some(200),
+                    outcome: "answered".to_owned(),
+                },
+            ],
         };
         let value = record(&call);
         assert_eq!(value["call"], 7);
@@ -204,6 +238,13 @@ mod tests {
                     "far_end": {"fraction_lost": 0.25, "cumulative_lost": 5, "jitter_ms": null,
                                 "round_trip_ms": 35.0},
                     "dropped": {"drop_replay": 2}}])
+        );
+        assert_eq!(
+            value["targets"],
+            json!([{"uri": "sip:nowhere.example", "address": null, "transport": null, "call_id": null,
+                    "status": null, "outcome": "nowhere.example does not exist"},
+                   {"uri": "sip:pbx.example", "address": "192.0.2.1:5060", "transport": "udp",
+                    "call_id": "a1@b.example", "status": 200, "outcome": "answered"}])
         );
         let written = value["start"].as_str().unwrap();
         assert_eq!(
@@ -231,6 +272,7 @@ mod tests {
             reason: "source address not allowed".to_owned(),
             codec: None,
             media: None,
+            targets: Vec::new(),
         };
         let value = record(&call);
         assert_eq!(

@@ -233,6 +233,7 @@ mod tests {
             reason: "no route".to_owned(),
             codec: None,
             media: None,
+            targets: Vec::new(),
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) control: ControlSection,
     #[serde(default)]
+    pub(super) dns: DnsSection,
+    #[serde(default)]
     pub(super) trunks: Vec<TrunkSection>,
     #[serde(default)]
     pub(super) routes: Vec<RouteSection>,
@@ -104,6 +106,13 @@ pub(super) struct ControlSection {
     pub(super) socket: Option<String>,
 }
 
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DnsSection {
+    #[serde(default)]
+    pub(super) servers: Vec<String>,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrunkSection {
@@ -117,6 +126,14 @@ pub(super) struct TrunkSection {
     pub(super) max_concurrent_calls: Option<u32>,
     pub(super) max_call_seconds: Option<u64>,
     pub(super) destination: Option<String>,
+    #[serde(default)]
+    pub(super) origination: Vec<OriginationSection>,
+    pub(super) fallback: Option<String>,
+    pub(super) no_response: Option<String>,
+    pub(super) backoff: Option<String>,
+    pub(super) probe: Option<String>,
+    pub(super) probe_failures: Option<u32>,
+    pub(super) early_dialogs: Option<String>,
     pub(super) listener: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) suites: Option<Vec<String>>,
@@ -146,6 +163,15 @@ pub(super) struct TrunkSection {
     pub(super) verify: Option<String>,
     pub(super) ca: Option<String>,
     pub(super) server_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OriginationSection {
+    pub(super) uri: String,
+    pub(super) priority: Option<i64>,
+    pub(super) weight: Option<i64>,
+    pub(super) enabled: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -1,7 +1,7 @@
 //! `trunkline.toml`: read, checked as a whole, and turned into what each part of the daemon is
 //! started with. What comes out needs no further checks.
 //!
-//! Fixed at start: listeners, realms, media, limits, records, control socket. Trunks, routes and
+//! Fixed at start: listeners, realms, media, limits, records, control socket, DNS. Trunks, routes and
 //! certificates are read again on SIGHUP ([`Config::reload`]).
 
 mod certificates;
@@ -11,6 +11,7 @@ mod file;
 mod header;
 mod host;
 mod listener;
+mod origination;
 mod realm;
 mod reload;
 mod route;
@@ -18,6 +19,7 @@ mod settings;
 mod trunk;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +56,8 @@ pub struct Config {
     pub records: Option<RecordSink>,
     /// A Unix socket that tells status.
     pub control_socket: Option<PathBuf>,
+    /// Who resolves names; none: the system's name servers.
+    pub name_servers: Vec<SocketAddr>,
     /// Indexed by [`sip_core::trunk::TrunkId`].
     pub trunks: Vec<TrunkConfig>,
     /// In order of the file.
@@ -161,6 +165,7 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
         limits: settings::limits(&file)?,
         records: settings::records(&file),
         control_socket: settings::control_socket(&file),
+        name_servers: settings::name_servers(&file)?,
         realms,
         listeners,
         trunks,

@@ -1,6 +1,6 @@
 //! What happens to trunks and routes when the file is read again.
 
-use sip_core::trunk::{Route, RouteTo, TrunkId};
+use sip_core::trunk::{Origination, Route, RouteTo, TrunkId};
 
 use super::TrunkConfig;
 use super::file::File;
@@ -14,6 +14,7 @@ pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
         ("limits", old.limits != new.limits),
         ("cdr", old.cdr != new.cdr),
         ("control", old.control != new.control),
+        ("dns", old.dns != new.dns),
     ]
     .into_iter()
     .find_map(|(section, differs)| differs.then_some(section))
@@ -52,6 +53,6 @@ fn retired(trunk: &TrunkConfig) -> TrunkConfig {
     let mut retired = trunk.clone();
     retired.trunk.acl.clear();
     retired.trunk.domains.clear();
-    retired.trunk.destination = None;
+    retired.trunk.origination = Origination::default();
     retired
 }

@@ -51,8 +51,8 @@ fn destination(
     match (&section.to, section.reject) {
         (Some(name), None) => {
             let to = trunk(&format!("{key}.to"), name, trunks)?;
-            let destination = &trunks[usize::from(to.0)].trunk.destination;
-            if destination.is_none() {
+            let origination = &trunks[usize::from(to.0)].trunk.origination;
+            if !origination.has_targets() {
                 let problem =
                     format!("trunk {name:?} has no destination; expected one that calls can go to");
                 return Err(Fault::new(format!("{key}.to"), problem));

@@ -1,5 +1,6 @@
-//! The small sections: `[tls]`, `[media]`, `[limits]`, `[cdr]`, `[control]`.
+//! The small sections: `[tls]`, `[media]`, `[limits]`, `[cdr]`, `[control]`, `[dns]`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::certificates;
 use super::error::Fault;
 use super::file::File;
 use super::realm::Realm;
-use super::value::{choice, duration};
+use super::value::{self, choice, duration};
 use crate::media::{Attach, Backend, MediaConfig};
 use crate::ports;
 
@@ -235,6 +236,13 @@ pub(super) fn records(file: &File) -> Option<RecordSink> {
 
 pub(super) fn control_socket(file: &File) -> Option<PathBuf> {
     file.control.socket.as_ref().map(PathBuf::from)
+}
+
+pub(super) fn name_servers(file: &File) -> Result<Vec<SocketAddr>, Fault> {
+    let servers = file.dns.servers.iter().enumerate();
+    servers
+        .map(|(place, text)| value::name_server(text).map_err(at(format!("dns.servers[{place}]"))))
+        .collect()
 }
 
 /// Puts a problem at its key.

@@ -9,8 +9,8 @@ use media_core::srtp::profile::Suite;
 use rustls::RootCertStore;
 use sip_core::transport::{Host, ListenerId, Transport};
 use sip_core::trunk::{
-    AdvertisedMedia, CallLimits, Destination, DialPlan, Network, Passthrough, SecureMode,
-    SourceMode, Trunk,
+    AdvertisedMedia, CallLimits, DialPlan, Network, Origination, Passthrough, SecureMode,
+    SourceMode, TargetUri, Trunk,
 };
 
 use super::error::Fault;
@@ -18,7 +18,8 @@ use super::file::{File, TrunkSection};
 use super::realm::Realm;
 use super::settings::{TlsSettings, at, optional};
 use super::{
-    ListenerConfig, TrunkConfig, certificates, check_names, dialogs, find_name, header, id, value,
+    ListenerConfig, TrunkConfig, certificates, check_names, dialogs, find_name, header, id,
+    origination, value,
 };
 use crate::transport::tls::{PeerTls, Rules, Verify};
 
@@ -92,8 +93,9 @@ impl Resolver<'_> {
                 ("srtp", SecureMode::Srtp),
             ],
         )?;
-        let destination = self.destination(mode, warnings)?;
-        let (listener, realm) = self.listener(mode, destination.as_ref())?;
+        let origination = origination::resolve(&self.key, section, mode, warnings)?;
+        let (listener, realm) = self.listener(mode, &origination)?;
+        self.check_listeners(&origination, realm)?;
         let trunk = Trunk {
             name: section.name.clone(),
             domains: self.each("domains", &section.domains, value::domain)?,
@@ -128,7 +130,7 @@ impl Resolver<'_> {
             video: section.video,
             t38: self.t38(mode)?,
             session: dialogs::session(&self.key, section)?,
-            destination,
+            origination,
         };
         let tls = self.peer_tls(&trunk)?;
         Ok(TrunkConfig { trunk, tls })
@@ -187,82 +189,31 @@ impl Resolver<'_> {
         self.each(field, texts, value::network)
     }
 
-    /// Scheme, mode and transport settle together: a secure trunk is reached by TLS whatever its
-    /// URI says (SEC-2, SEC-5), and one that is not secure is not by accident.
-    fn destination(
-        &self,
-        mode: SecureMode,
-        warnings: &mut Vec<String>,
-    ) -> Result<Option<Destination>, Fault> {
-        let Some(text) = &self.section.destination else {
-            return Ok(None);
-        };
-        let key = self.at("destination");
-        let uri = value::destination(text).map_err(at(key.as_str()))?;
-        let asked = if uri.sips {
-            Some(Transport::Tls)
-        } else {
-            uri.transport
-        };
-        let transport = match mode {
-            SecureMode::Disabled if asked == Some(Transport::Tls) => {
-                let problem = format!(
-                    "{text:?} is TLS, but the trunk is not secure; expected secure = \"tls\" or \"srtp\""
-                );
-                return Err(Fault::new(key, problem));
-            }
-            SecureMode::Disabled => asked.unwrap_or(Transport::Udp),
-            SecureMode::Tls | SecureMode::Srtp => Transport::Tls,
-        };
-        // `sips:h;transport=udp` contradicts itself as much as a secure trunk does.
-        if let Some(written) = uri.transport.filter(|written| *written != transport) {
-            warnings.push(format!(
-                "{key} ({}): transport={} is overridden by tls, as the trunk is secure",
-                self.section.name,
-                written.uri_token()
-            ));
-        }
-        let port = uri.port.unwrap_or(transport.default_port());
-        Ok(Some(Destination {
-            host: uri.host,
-            port,
-            transport,
-        }))
-    }
-
-    /// The listener that requests leave from: the one named, else the first that fits.
+    /// The listener that requests leave from: the one named, else the first that fits the first
+    /// target.
     fn listener(
         &self,
         mode: SecureMode,
-        destination: Option<&Destination>,
+        origination: &Origination,
     ) -> Result<(ListenerId, RealmId), Fault> {
         let realm = self.realm()?;
-        let needed = match (mode, destination) {
-            (_, Some(destination)) => Some(destination.transport),
-            (SecureMode::Tls | SecureMode::Srtp, None) => Some(Transport::Tls),
-            (SecureMode::Disabled, None) => None,
-        };
-        let listeners = self.listeners.iter().enumerate();
+        let destination = origination.first();
+        let needed = needed_transports(mode, destination);
         let (index, chosen) = match &self.section.listener {
             Some(name) => {
                 let names = self.listeners.iter().map(|listener| listener.name.as_str());
                 let index = find_name(self.at("listener"), "listener", name, names)?;
                 (index, &self.listeners[index])
             }
-            None => listeners
-                .filter(|(_, listener)| {
-                    needed.is_none_or(|transport| transport == listener.listener.transport)
-                })
-                .filter(|(_, listener)| realm.is_none_or(|realm| realm == listener.listener.realm))
-                .find(|(_, listener)| reaches(listener, destination))
-                .ok_or_else(|| self.no_listener(mode, needed, realm))?,
+            None => self
+                .first_listener(&needed, realm, destination)
+                .ok_or_else(|| self.no_listener(mode, needed.first().copied(), realm))?,
         };
-        if let Some(transport) = needed.filter(|transport| *transport != chosen.listener.transport)
-        {
+        if !needed.is_empty() && !needed.contains(&chosen.listener.transport) {
             let problem = format!(
                 "listener {:?} is not {}",
                 chosen.name,
-                transport.uri_token()
+                needed[0].uri_token()
             );
             return Err(Fault::new(
                 self.at("listener"),
@@ -288,6 +239,54 @@ impl Resolver<'_> {
             ListenerId(id("listeners", index)?),
             realm.unwrap_or(chosen.listener.realm),
         ))
+    }
+
+    /// The first listener of the preferred transport that has any.
+    fn first_listener(
+        &self,
+        needed: &[Transport],
+        realm: Option<RealmId>,
+        destination: Option<&TargetUri>,
+    ) -> Option<(usize, &ListenerConfig)> {
+        let fits = |listener: &ListenerConfig, transport: Option<Transport>| {
+            transport.is_none_or(|transport| transport == listener.listener.transport)
+                && realm.is_none_or(|realm| realm == listener.listener.realm)
+                && reaches(listener, destination)
+        };
+        let find = |transport| {
+            let mut listeners = self.listeners.iter().enumerate();
+            listeners.find(|(_, listener)| fits(listener, transport))
+        };
+        match needed {
+            [] => find(None),
+            needed => needed.iter().find_map(|transport| find(Some(*transport))),
+        }
+    }
+
+    /// Each further target, too, must be one that a listener of the realm can send to.
+    fn check_listeners(&self, origination: &Origination, realm: RealmId) -> Result<(), Fault> {
+        let uris = origination.uris.iter().enumerate().skip(1);
+        let uris = uris.map(|(place, uri)| (format!("origination[{place}].uri"), &uri.uri));
+        let fallback = origination.fallback.iter();
+        for (field, target) in uris.chain(fallback.map(|uri| ("fallback".to_owned(), uri))) {
+            let transports = match target.transport {
+                Some(transport) => vec![transport],
+                None => ANY_PLAIN.to_vec(),
+            };
+            let can_send = |listener: &&ListenerConfig| {
+                listener.listener.realm == realm
+                    && transports.contains(&listener.listener.transport)
+                    && reaches(listener, Some(target))
+            };
+            if !self.listeners.iter().any(|listener| can_send(&listener)) {
+                let transport = transports[0].uri_token();
+                let problem = format!(
+                    "no listener of the trunk's realm fits; expected one with transport = \"{transport}\""
+                );
+                return Err(Fault::new(self.at(&field), problem));
+            }
+        }
+        Ok(())
     }
 
     fn realm(&self) -> Result<Option<RealmId>, Fault> {
@@ -467,10 +466,7 @@ impl Resolver<'_> {
             roots: self.roots(trunk, verify)?,
             server_name: optional(&section.server_name, value::domain)
                 .map_err(at(self.at("server_name")))?,
-            domain: trunk
-                .destination
-                .as_ref()
-                .map(|destination| destination.host.clone()),
+            domain: trunk.origination.first().map(|target| target.host.clone()),
             only_tls13: self.tls.only_tls13,
         };
         let field = if rules.server_name.is_some() {
@@ -487,7 +483,7 @@ impl Resolver<'_> {
         match (&self.section.ca, &self.tls.roots) {
             (Some(path), _) => certificates::roots(&self.at("ca"), Path::new(path)),
             (None, Some(roots)) => Ok(Arc::clone(roots)),
-            (None, None) if verify != Verify::Off && trunk.destination.is_some() => {
+            (None, None) if verify != Verify::Off && trunk.origination.has_targets() => {
                 let problem = "missing; the peer's certificate cannot be checked without a CA bundle (here or in tls.ca)";
                 Err(Fault::new(self.at("ca"), problem))
             }
@@ -497,8 +493,23 @@ impl Resolver<'_> {
     }
 }
 
+/// What a target that names no transport may be spoken to by, on a trunk without TLS.
+const ANY_PLAIN: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+
+/// The transports that the trunk's listener may have, the preferred one first; empty: any.
+fn needed_transports(mode: SecureMode, destination: Option<&TargetUri>) -> Vec<Transport> {
+    match (mode, destination) {
+        (SecureMode::Tls | SecureMode::Srtp, _) => vec![Transport::Tls],
+        (SecureMode::Disabled, None) => Vec::new(),
+        (SecureMode::Disabled, Some(target)) => match target.transport {
+            Some(transport) => vec![transport],
+            None => ANY_PLAIN.to_vec(),
+        },
+    }
+}
+
 /// A socket of one address family cannot send to the other.
-fn reaches(listener: &ListenerConfig, destination: Option<&Destination>) -> bool {
+fn reaches(listener: &ListenerConfig, destination: Option<&TargetUri>) -> bool {
     match destination.map(|destination| &destination.host) {
         Some(Host::Address(address)) => address.is_ipv4() == listener.listener.address.is_ipv4(),
         _ => true,

@@ -1,6 +1,6 @@
 //! Values of the configuration that are more than a string or a number.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -153,6 +153,16 @@ pub(super) fn host_and_port(text: &str) -> Result<(Host, Option<u16>), String> {
         ),
     };
     Ok((host(name)?, port))
+}
+
+/// `192.0.2.53`, or with a port that is not 53.
+pub(super) fn name_server(text: &str) -> Result<SocketAddr, String> {
+    match host_and_port(text) {
+        Ok((Host::Address(address), port)) => Ok((address, port.unwrap_or(53)).into()),
+        _ => Err(format!(
+            "{text:?} is not a name server; expected an address or address:port, like \"192.0.2.53\""
+        )),
+    }
 }
 
 /// A transport's token, in any case. Never a default: an unknown one is an error (TRK-4).

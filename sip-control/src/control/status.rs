@@ -5,7 +5,7 @@ use std::time::Instant;
 use media_common::counters::Verdicts;
 use media_core::quality::Mos;
 use serde_json::{Map, Value, json};
-use sip_core::stack::{LiveCall, Stack};
+use sip_core::stack::{LiveCall, Stack, TargetStatus};
 
 use super::named;
 use crate::cdr::{self, Records};
@@ -14,6 +14,7 @@ use crate::transport::Transports;
 
 /// What signalling knows at one moment.
 pub(crate) struct Snapshot {
+    targets: Vec<Value>,
     calls: Vec<(u64, Map<String, Value>)>,
     counters: Value,
 }
@@ -23,6 +24,7 @@ impl Snapshot {
         let signalling: Map<String, Value> = named(stack.counters().iter());
         let transport: Map<String, Value> = named(transports.counters().iter());
         Snapshot {
+            targets: stack.targets().iter().map(target).collect(),
             calls: stack
                 .live_calls()
                 .iter()
@@ -39,8 +41,26 @@ impl Snapshot {
     }
 }
 
+/// An origination URI and how it stands (TRK-5).
+fn target(target: &TargetStatus) -> Value {
+    let (at, latest) = target.latest.clone().unzip();
+    json!({
+        "trunk": target.trunk,
+        "uri": target.uri,
+        "priority": target.priority,
+        "weight": target.weight,
+        "state": target.state.name(),
+        "failed_probes": target.failed_probes,
+        "latest_probe": latest,
+        "probed_ms": at.map(age_ms),
+    })
+}
+
+fn age_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 fn live_call(call: &LiveCall) -> Map<String, Value> {
-    let age_ms = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     let [caller, callee] = &call.legs;
     let fields = [
         ("call", json!(call.call.0)),
@@ -71,6 +91,7 @@ pub(super) fn assemble(snapshot: Snapshot, media: &MediaPlane) -> Value {
         "attach_mode": description.attach_mode(),
         "fallback_reason": description.fallback_reason,
         "verdicts": verdicts(&media.verdicts()),
+        "targets": snapshot.targets,
         "calls": calls,
         "counters": snapshot.counters,
     })

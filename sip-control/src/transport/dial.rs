@@ -79,11 +79,14 @@ impl Dial {
 
     /// Each address in turn, until one takes the connection and proves to be the peer.
     async fn dial(&self, shared: &Shared) -> Result<Dialled, String> {
-        let addresses = shared
-            .resolver
-            .addresses(&self.peer.host, self.from.is_ipv6())
-            .await
-            .map_err(|error| error.to_string())?;
+        let addresses = match self.peer.address {
+            Some(address) => vec![address],
+            None => shared
+                .resolver
+                .addresses(&self.peer.host, self.from.is_ipv6())
+                .await
+                .map_err(|error| error.to_string())?,
+        };
         let mut reason = String::new();
         for address in addresses {
             let to = SocketAddr::new(address, self.peer.port);

@@ -21,9 +21,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
-use sip_core::stack::{Transmit, TransmitId, TransportFailure};
+use sip_core::stack::{Resolve, ResolveId, Transmit, TransmitId, TransportFailure};
 use sip_core::transport::{ConnectionId, ListenerId, Origin, Transport};
-use sip_core::trunk::TrunkId;
+use sip_core::trunk::{Hop, TrunkId};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -45,6 +45,11 @@ pub enum Arrival {
     Message { origin: Origin, bytes: Vec<u8> },
     /// A message that was taken could not be sent.
     Failed(TransportFailure),
+    /// Where a target is, or why that is not known.
+    Resolved {
+        id: ResolveId,
+        found: Result<Vec<Hop>, String>,
+    },
     /// A connection is gone.
     Closed(ConnectionId),
 }
@@ -59,6 +64,11 @@ impl fmt::Debug for Arrival {
                 .field("length", &bytes.len())
                 .finish(),
             Arrival::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            Arrival::Resolved { id, found } => f
+                .debug_struct("Resolved")
+                .field("id", id)
+                .field("found", found)
+                .finish(),
             Arrival::Closed(connection) => f.debug_tuple("Closed").field(connection).finish(),
         }
     }
@@ -146,7 +156,7 @@ impl Transports {
         let shared = Arc::new(Shared {
             arrivals,
             table: Table::default(),
-            resolver: Resolver::default(),
+            resolver: Resolver::new(&config.name_servers),
             limits: config.limits,
             counters: TransportCounters::default(),
             lines: LineLimits::default(),
@@ -224,6 +234,20 @@ impl Transports {
         }
     }
 
+    /// Finds out where a target is; the answer comes as [`Arrival::Resolved`]. Never waits.
+    pub fn resolve(&self, resolve: Resolve) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let found = shared
+                .resolver
+                .locate(&resolve.target, &resolve.transports)
+                .await;
+            let found = found.map_err(|error| error.to_string());
+            let id = resolve.id;
+            shared.arrive(Arrival::Resolved { id, found }).await;
+        });
+    }
+
     /// The connection that the target names, else one that we opened to the same place before,
     /// else a new one (RFC 3261 section 18.2.2; section 18.1.1 for requests).
     fn send_on_stream(
@@ -235,6 +259,7 @@ impl Transports {
         let peer = PeerKey {
             listener: target.listener,
             host: target.host.clone(),
+            address: target.address,
             port: target.port,
             trunk: target.trunk,
         };

@@ -1,6 +1,7 @@
 //! Every open connection, and which of them leads where.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +20,8 @@ const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 pub(super) struct PeerKey {
     pub(super) listener: ListenerId,
     pub(super) host: Host,
+    /// Which of the host's addresses, where that was chosen.
+    pub(super) address: Option<IpAddr>,
     pub(super) port: u16,
     pub(super) trunk: Option<TrunkId>,
 }

@@ -63,8 +63,12 @@ pub(super) fn send(
     shared: &Arc<Shared>,
 ) -> Result<(), TransportFailure> {
     let ipv6 = socket.local_addr().is_ok_and(|local| local.is_ipv6());
-    let known = shared.resolver.known(&transmit.target.host, ipv6);
-    if let Some(address) = known.and_then(|addresses| addresses.first().copied()) {
+    let chosen = transmit.target.address;
+    let known = || {
+        let addresses = shared.resolver.known(&transmit.target.host, ipv6)?;
+        addresses.first().copied()
+    };
+    if let Some(address) = chosen.or_else(known) {
         let to = SocketAddr::new(address, transmit.target.port);
         return send_to(socket, &transmit.bytes, to, shared)
             .map_err(|error| failure(transmit.id, &format!("{to}: {error}")));

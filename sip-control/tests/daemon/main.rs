@@ -10,4 +10,5 @@ mod lifecycle;
 mod policies;
 mod streams;
 mod support;
+mod targets;
 mod tls;

@@ -336,6 +336,11 @@ impl Edge {
             "certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n[tls]\nca = \"{dir}/ca.crt\"\n\
              [media]\nbackend = \"socket\"\n[control]\nsocket = \"{dir}/control.sock\"\n"
         );
+        // Peers of most tests expect nothing but calls.
+        let more = match more.contains("probe = ") {
+            true => more.to_owned(),
+            false => more.replace("\ndestination = ", "\nprobe = \"off\"\ndestination = "),
+        };
         directory.write("trunkline.toml", &(text + &more.replace("DIR", dir)));
     }
 }

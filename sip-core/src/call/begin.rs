@@ -1,32 +1,31 @@
-//! A call begins: the caller's leg is made from its INVITE, the far leg from the trunk that the
-//! route named, and our INVITE leaves.
+//! A call begins: the caller's leg is made from its INVITE, and the way of our INVITE through the
+//! targets of the trunk that the route named.
 
 use media_core::session::{CallId, Side};
 
+use super::Call;
 use super::context::{Context, LegKey};
-use super::crossing::Crossing;
 use super::headers::{ALLOW, session_description};
+use super::hunting::{Hunt, Waiting};
 use super::identity::{self, Sips};
-use super::inviting::Inviting;
-use super::leg::{Leg, LegTrunk, NewLeg, SentInvite};
+use super::leg::{Leg, LegTrunk, NewLeg};
 use super::media::CallMedia;
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::record::Draft;
 use super::reliable::Provisionals;
-use super::{Call, State};
 use crate::dialog::{Dialog, NewRequest, Path};
-use crate::message::{HeaderName, Method, RELIABLE, Request, StatusCode, response_to};
+use crate::message::{HeaderName, Method, Request, StatusCode, Uri, response_to};
 use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
 use crate::transaction::ServerKey;
-use crate::transport::{ListenerId, Origin, Target, Transport};
-use crate::trunk::{Destination, Numbers};
+use crate::transport::{Origin, Target, Transport};
+use crate::trunk::{Destination, Hop, Numbers, TargetUri};
 
 /// The far leg, and the INVITE that makes it.
-struct Outgoing {
-    leg: Leg,
-    request: Request,
-    target: Target,
+pub(super) struct Outgoing {
+    pub(super) leg: Leg,
+    pub(super) request: Request,
+    pub(super) target: Target,
 }
 
 /// An INVITE outside any dialog.
@@ -41,6 +40,7 @@ pub(crate) struct NewInvite {
 }
 
 /// Where an INVITE that was admitted goes.
+#[derive(Clone)]
 pub(crate) struct Way {
     pub(crate) caller: LegTrunk,
     pub(crate) callee: LegTrunk,
@@ -51,16 +51,14 @@ pub(crate) struct Way {
 }
 
 impl NewInvite {
-    /// Sends our INVITE. A refusal leaves the caller's INVITE to be answered.
+    /// Starts the call. A refusal leaves the caller's INVITE to be answered.
     pub(crate) fn begin(
         self,
         cx: &mut Context,
         way: &Way,
     ) -> Result<Call, (Box<NewInvite>, Refusal)> {
-        let caller = self.caller_leg(cx, way);
-        let legs = caller.and_then(|caller| Ok((caller, self.callee_leg(cx, way)?)));
-        let (caller_leg, outgoing) = match legs {
-            Ok(legs) => legs,
+        let caller_leg = match self.caller_leg(cx, way) {
+            Ok(leg) => leg,
             Err(refusal) => return Err((Box::new(self), refusal)),
         };
         let [caller, callee] =
@@ -72,7 +70,7 @@ impl NewInvite {
         let offer =
             body.map(|sdp| negotiation.offer(Side::Caller, sdp, &mut *cx.ports, &mut *cx.rng));
         match offer.transpose() {
-            Ok(offer) => Ok(self.send(cx, caller_leg, outgoing, negotiation, offer)),
+            Ok(offer) => Ok(self.start(cx, way, caller_leg, negotiation, offer)),
             Err(refusal) => {
                 for (realm, media) in negotiation.local_media() {
                     cx.ports.release(cx.now, realm, media);
@@ -82,66 +80,37 @@ impl NewInvite {
         }
     }
 
-    fn send(
+    fn start(
         self,
         cx: &mut Context,
+        way: &Way,
         caller: Leg,
-        outgoing: Outgoing,
         negotiation: Negotiation,
         offer: Option<Vec<u8>>,
     ) -> Call {
-        let headers = &self.request.headers;
-        let late_offer = offer.is_none();
         let trying = response_to(&self.request, StatusCode::TRYING, None);
         cx.respond(self.server, &trying);
-        let mut invite = outgoing.request.clone();
-        Crossing::request(&caller.trunk.settings, &outgoing.leg.trunk.settings)
-            .pass(headers, &mut invite.headers);
-        if let Some(sdp) = offer {
-            // An offer of the far side in a reliable response would need its answer in our PRACK,
-            // which a caller that knows no PRACK cannot give: so only where the offer is ours.
-            invite.headers.push(HeaderName::Supported, RELIABLE);
-            Description {
-                sdp,
-                described_by: headers,
-            }
-            .attach(&mut invite.headers, &mut invite.body);
-        }
-        outgoing.leg.timer.ask(&mut invite.headers);
-        let client = cx.request((self.id, Side::Callee), invite, outgoing.target.clone());
-        let mut callee = outgoing.leg;
-        callee.invite = Some(SentInvite {
-            client,
-            request: outgoing.request,
-            target: outgoing.target,
-            forced_transport: callee.trunk.forced_transport(),
-            sips: callee.sips,
-        });
-        let from = headers
-            .from()
-            .map_or(String::new(), |from| from.uri().to_string());
+        let from = self.request.headers.from();
+        let from = from.map_or(String::new(), |from| from.uri().to_string());
         let draft = Draft::new(from, self.request.uri.to_string(), cx.now);
+        let callee = way.leg_before_any_target(cx, &caller);
         let media = CallMedia::new(self.id, negotiation);
-        let provisionals = Provisionals::to(headers, cx.rng.next_u32());
+        let provisionals = Provisionals::to(&self.request.headers, cx.rng.next_u32());
         let mut parties = Parties::new(self.id, [caller, callee], media, draft, provisionals);
-        for side in [Side::Caller, Side::Callee] {
-            cx.legs
-                .insert(parties.leg(side).key.clone(), parties.owner(side));
-        }
-        cx.servers.insert(self.server, parties.owner(Side::Caller));
+        let owner = parties.owner(Side::Caller);
+        cx.legs.insert(parties.leg(Side::Caller).key.clone(), owner);
+        cx.servers.insert(self.server, owner);
         parties.started(cx);
-        let state = Inviting {
+        let waiting = Waiting {
             server: self.server,
             invite: Box::new(self.request),
-            client,
-            late_offer,
-            early_answer: None,
+            late_offer: offer.is_none(),
             deadline: cx.now + cx.config.ring_timeout,
-            held: None,
         };
+        let state = Hunt::new(cx, way.clone(), offer).advance(cx, &mut parties, waiting);
         Call {
             parties: Box::new(parties),
-            state: State::Inviting(state),
+            state,
         }
     }
 
@@ -161,6 +130,8 @@ impl NewInvite {
             .with_listeners(&cx.config.listeners);
         let dialog = Dialog::from_request(request, &self.tag, contact.clone(), path)
             .map_err(|_| Refusal::MALFORMED)?;
+        // What each target is told, too.
+        request.headers.to().map_err(|_| Refusal::MALFORMED)?;
         let mut leg = Leg::from(NewLeg {
             trunk: way.caller.clone(),
             listener: self.origin.listener,
@@ -177,31 +148,50 @@ impl NewInvite {
         leg.learn(&request.headers);
         Ok(leg)
     }
+}
 
-    fn callee_leg(&self, cx: &mut Context, way: &Way) -> Result<Outgoing, Refusal> {
-        let destination = way.destination().ok_or(Refusal::NO_ROUTE)?;
-        let listener = way
-            .outgoing_listener(cx, &destination)
+impl Way {
+    /// The far leg and its INVITE, without what is passed on from the caller's. `redirected` is who
+    /// a redirect said is called.
+    pub(super) fn outgoing(
+        &self,
+        cx: &mut Context,
+        received: &Request,
+        redirected: Option<&Uri>,
+        target: &TargetUri,
+        hop: Hop,
+    ) -> Result<Outgoing, Refusal> {
+        let listener = self
+            .callee
+            .settings
+            .listener_for(&cx.config.listeners, &hop)
             .ok_or(Refusal::ALL_TARGETS_FAILED)?;
-        let sips = Sips::of(&self.request.uri, way.callee.settings.pass_sips);
+        let transport = hop.transport;
+        let destination = Destination {
+            host: target.host.clone(),
+            port: target.port_for(transport),
+            transport,
+        };
+        let sips = Sips::of(&received.uri, self.callee.settings.pass_sips);
         let key = LegKey {
             call_id: cx.token(),
             tag: cx.token(),
         };
         let ours = cx.listener(listener);
-        let headers = &self.request.headers;
+        let headers = &received.headers;
         let (from, to) = match (headers.from(), headers.to()) {
             (Ok(from), Ok(to)) => (from, to),
             _ => return Err(Refusal::MALFORMED),
         };
-        let called = &self.request.uri;
-        let to = identity::renumbered_to(&to, called, &way.numbers.called);
-        let called = identity::renumbered(called, &way.numbers.called);
-        let from = from.with_uri(identity::renumbered(from.uri(), &way.numbers.caller));
+        let numbers = &self.numbers;
+        let to = identity::renumbered_to(&to, &received.uri, &numbers.called);
+        let renumbered = identity::renumbered(&received.uri, &numbers.called);
+        let called = redirected.unwrap_or(&renumbered);
+        let from = from.with_uri(identity::renumbered(from.uri(), &numbers.caller));
         let contact = identity::contact(identity::user(from.uri()).as_deref(), ours, sips);
         let request = NewRequest {
             method: Method::Invite,
-            uri: identity::request_uri(&called, &destination, sips),
+            uri: identity::request_uri(called, &destination, sips),
             from: identity::from(&from, ours, sips).with_tag(&key.tag),
             to: identity::to(&to, &destination, sips),
             call_id: key.call_id.clone(),
@@ -211,22 +201,22 @@ impl NewInvite {
         let mut request = request.build();
         request
             .headers
-            .set(HeaderName::MaxForwards, way.max_forwards.to_string());
+            .set(HeaderName::MaxForwards, self.max_forwards.to_string());
         request.headers.push(HeaderName::Allow, ALLOW);
         request
             .headers
             .push(HeaderName::UserAgent, cx.config.user_agent.as_str());
-        let transport = destination.transport;
         let target = Target {
             transport,
             listener,
             connection: None,
             host: destination.host,
-            port: destination.port,
-            trunk: Some(way.callee.id),
+            address: Some(hop.address.ip()),
+            port: hop.address.port(),
+            trunk: Some(self.callee.id),
         };
         let leg = Leg::from(NewLeg {
-            trunk: way.callee.clone(),
+            trunk: self.callee.clone(),
             listener,
             key,
             contact,
@@ -241,39 +231,23 @@ impl NewInvite {
             target,
         })
     }
-}
 
-impl Way {
-    /// SEC-2: a trunk with TLS is called over TLS, whatever its destination says.
-    fn destination(&self) -> Option<Destination> {
-        let destination = self.callee.settings.destination.clone()?;
-        if !self.callee.settings.requires_tls() || destination.transport.is_secure() {
-            return Some(destination);
-        }
-        let port = match destination.port {
-            port if port == destination.transport.default_port() => Transport::Tls.default_port(),
-            port => port,
-        };
-        Some(Destination {
-            transport: Transport::Tls,
-            port,
-            ..destination
+    fn leg_before_any_target(&self, cx: &mut Context, caller: &Leg) -> Leg {
+        let first = self.callee.settings.origination.first();
+        let transport = first.and_then(|target| self.callee.settings.secured(target).transport);
+        Leg::from(NewLeg {
+            trunk: self.callee.clone(),
+            listener: caller.listener,
+            key: LegKey {
+                call_id: cx.token(),
+                tag: cx.token(),
+            },
+            contact: caller.contact.clone(),
+            sips: Sips::HopByHop,
+            transport: transport.unwrap_or(Transport::Udp),
+            remote: None,
+            dialog: None,
         })
-    }
-
-    /// The trunk's listener, or if that has another transport the first of its realm that fits.
-    fn outgoing_listener(&self, cx: &Context, destination: &Destination) -> Option<ListenerId> {
-        let trunk = &self.callee.settings;
-        let fits = |id: &ListenerId| {
-            let listener = cx.config.listeners.get(usize::from(id.0));
-            listener.is_some_and(|listener| {
-                listener.transport == destination.transport && listener.realm == trunk.realm
-            })
-        };
-        let all = (0..=u16::MAX)
-            .map(ListenerId)
-            .take(cx.config.listeners.len());
-        std::iter::once(trunk.listener).chain(all).find(fits)
     }
 }
 

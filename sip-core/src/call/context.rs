@@ -10,13 +10,14 @@ use rand_core::CryptoRng;
 
 use crate::message::{HeaderName, Request, Response, StatusCode, response_to, token};
 use crate::refusal::Refusal;
-use crate::stack::{Command, Counters, Event, StackConfig};
+use crate::stack::{Command, Counters, Event, Remains, Resolve, ResolveId, StackConfig};
 use crate::transaction::{ClientKey, ServerKey, Transactions};
-use crate::transport::{Listener, ListenerId, Target};
-use crate::trunk::TrunkLoads;
+use crate::transport::{Listener, ListenerId, Target, Transport};
+use crate::trunk::health::Health;
+use crate::trunk::{TargetUri, TrunkLoads};
 
 /// A leg's dialog, by what stays the same in it from the INVITE on: Call-ID and our tag.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LegKey {
     pub(crate) call_id: String,
     pub(crate) tag: String,
@@ -36,6 +37,12 @@ pub(crate) struct Context {
     pub(crate) commands: VecDeque<Command>,
     pub(crate) counters: Counters,
     pub(crate) loads: TrunkLoads,
+    /// Which targets failed lately, or are out of service.
+    pub(crate) health: Health,
+    /// Who waits for the addresses of a name.
+    pub(crate) lookups: Lookups,
+    /// Far legs that are over.
+    pub(crate) remains: Remains,
     /// Which leg a request within a dialog belongs to.
     pub(crate) legs: HashMap<LegKey, Owner>,
     /// Whose requests of ours are still without a final response, or may see another 2xx.
@@ -44,7 +51,52 @@ pub(crate) struct Context {
     pub(crate) servers: HashMap<ServerKey, Owner>,
 }
 
+/// Questions that [`Command::Resolve`] asked.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups {
+    next: u64,
+    asked: HashMap<ResolveId, Asker>,
+}
+
+/// Who asked where a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Call(CallId),
+    /// A probe of the target at that place.
+    Probe(usize),
+}
+
+impl Lookups {
+    /// Who asked; each question is answered once.
+    pub(crate) fn take(&mut self, id: ResolveId) -> Option<Asker> {
+        self.asked.remove(&id)
+    }
+
+    pub(crate) fn forget_probes(&mut self) {
+        self.asked
+            .retain(|_, asker| !matches!(asker, Asker::Probe(_)));
+    }
+}
+
 impl Context {
+    /// Asks for the addresses of a name.
+    pub(crate) fn resolve(
+        &mut self,
+        asker: Asker,
+        target: TargetUri,
+        transports: Vec<Transport>,
+    ) -> ResolveId {
+        let id = ResolveId(self.lookups.next);
+        self.lookups.next += 1;
+        self.lookups.asked.insert(id, asker);
+        self.commands.push_back(Command::Resolve(Resolve {
+            id,
+            target,
+            transports,
+        }));
+        id
+    }
+
     /// Sends a request of a leg; its outcome comes to the leg's call.
     pub(crate) fn request(&mut self, owner: Owner, request: Request, target: Target) -> ClientKey {
         let client = self

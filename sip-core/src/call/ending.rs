@@ -77,6 +77,7 @@ impl Ending {
             | Input::Acknowledged
             | Input::Unacknowledged
             | Input::Refresh { .. }
+            | Input::Resolved { .. }
             | Input::Deadline
             | Input::End(_) => {}
         }

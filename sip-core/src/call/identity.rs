@@ -70,7 +70,7 @@ pub(super) fn to(called: &NameAddr, destination: &Destination, sips: Sips) -> Na
 }
 
 /// Where a leg's peer reaches us within the dialog.
-pub(super) fn contact(user: Option<&str>, ours: &Listener, sips: Sips) -> NameAddr {
+pub(crate) fn contact(user: Option<&str>, ours: &Listener, sips: Sips) -> NameAddr {
     let uri = Uri::sip(user, &ours.advertised_host, Some(ours.advertised_port));
     NameAddr::new(sips.with_transport(uri, ours.transport))
 }

@@ -1,5 +1,5 @@
-//! Our INVITE is out: until the far side answers or refuses, the caller gives up, or nobody waits
-//! any longer.
+//! Our INVITE is out: until the target answers, refuses or stays silent, the caller gives up, or
+//! nobody waits any longer.
 
 use std::time::Instant;
 
@@ -8,14 +8,15 @@ use media_core::session::Side;
 use super::accepted::Accepted;
 use super::context::Context;
 use super::ending::Ending;
+use super::forks::Passage;
 use super::headers::session_description;
-use super::outcome::{Failure, Outcome, hop_refusal};
+use super::hunting::{Hunt, Waiting};
+use super::outcome::{Failure, Outcome};
 use super::parties::{Description, Parties};
 use super::reliable::Heard;
 use super::{Input, State};
 use crate::message::{Headers, Request, Response, StatusCode};
 use crate::refusal::Refusal;
-use crate::stack::EventKind;
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
 
@@ -32,11 +33,15 @@ pub(super) struct Inviting {
     /// A 2xx that must wait until the caller has acknowledged the answer that it has already
     /// (RFC 3262 section 3). The far side repeats it meanwhile.
     pub(super) held: Option<Box<(Origin, Response)>>,
+    /// Until when the target may say nothing at all; `None`: it has said something.
+    pub(super) silent_until: Option<Instant>,
+    pub(super) hunt: Box<Hunt>,
 }
 
 impl Inviting {
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        self.silent_until
+            .map_or(self.deadline, |until| until.min(self.deadline))
     }
 
     pub(super) fn handle(self, cx: &mut Context, parties: &mut Parties, input: Input) -> State {
@@ -49,7 +54,7 @@ impl Inviting {
             } if client == self.client => self.handle_response(cx, parties, origin, response),
             Input::Failed {
                 client, failure, ..
-            } if client == self.client => self.fail(cx, parties, failure),
+            } if client == self.client => self.next_target(cx, parties, failure),
             Input::Cancel { server } if server == self.server => self.cancel(cx, parties),
             Input::Bye {
                 side: Side::Caller, ..
@@ -69,19 +74,28 @@ impl Inviting {
             }
             Input::Acknowledged => self.release(cx, parties),
             Input::Unacknowledged => self.give_up(cx, parties, Refusal::PRACK_MISSING),
-            Input::Deadline => self.give_up(cx, parties, Refusal::NO_ANSWER),
+            Input::Deadline if self.deadline <= cx.now => {
+                self.give_up(cx, parties, Refusal::NO_ANSWER)
+            }
+            Input::Deadline if self.silent_until.is_some_and(|until| until <= cx.now) => {
+                self.next_target(cx, parties, Failure::TimedOut)
+            }
             Input::End(refusal) => self.give_up(cx, parties, refusal),
             _ => State::Inviting(self),
         }
     }
 
     fn handle_response(
-        self,
+        mut self,
         cx: &mut Context,
         parties: &mut Parties,
         origin: Origin,
         response: Response,
     ) -> State {
+        if !response.status.is_final() || response.status.is_success() {
+            self.silent_until = None;
+            self.hunt.heard(cx);
+        }
         if response.status == StatusCode::TRYING {
             State::Inviting(self)
         } else if response.status.is_provisional() {
@@ -89,8 +103,34 @@ impl Inviting {
         } else if response.status.is_success() {
             self.accept(cx, parties, origin, response)
         } else {
-            self.decline(cx, parties, &response)
+            self.decline(cx, parties, response)
         }
+    }
+
+    /// The target refused, for good or not.
+    fn decline(self, cx: &mut Context, parties: &mut Parties, response: Response) -> State {
+        let timer = &mut parties.leg_mut(Side::Callee).timer;
+        if response.status == StatusCode::INTERVAL_TOO_SMALL && timer.raise(&response.headers) {
+            return self.ask_again(cx, parties);
+        }
+        let (hunt, waiting, client) = self.into_parts();
+        hunt.declined(cx, parties, waiting, (client, response))
+    }
+
+    /// The target is silent, or could not be asked.
+    fn next_target(self, cx: &mut Context, parties: &mut Parties, failure: Failure) -> State {
+        let (hunt, waiting, client) = self.into_parts();
+        hunt.failed(cx, parties, waiting, client, failure)
+    }
+
+    fn into_parts(self) -> (Box<Hunt>, Waiting, ClientKey) {
+        let waiting = Waiting {
+            server: self.server,
+            invite: self.invite,
+            late_offer: self.late_offer,
+            deadline: self.deadline,
+        };
+        (self.hunt, waiting, self.client)
     }
 
     /// Ringing, progress, early media. An SDP here is the answer only if the offer was ours to
@@ -106,21 +146,26 @@ impl Inviting {
         if heard == Heard::Useless {
             return State::Inviting(self);
         }
+        let passage = self.hunt.forks.proceed(cx, parties, response);
         let mut body = None;
         if let Ok(Some(sdp)) = session_description(&response.headers, &response.body)
             && !self.late_offer
+            && passage == Passage::Whole
             && !parties.provisionals.has_answered()
             && let Ok(sdp) = parties.media.answer(cx, Side::Callee, sdp)
         {
             self.early_answer = Some(sdp.clone());
+            self.hunt.forks.media_comes_from(response);
             body = Some(Description {
                 sdp,
                 described_by: &response.headers,
             });
             parties.leg_mut(Side::Callee).has_answered |= heard == Heard::Reliable;
         }
-        let invite = (self.server, &*self.invite);
-        parties.pass_provisional(cx, invite, (response, heard), body, self.late_offer);
+        if passage != Passage::Hidden {
+            let invite = (self.server, &*self.invite);
+            parties.pass_provisional(cx, invite, (response, heard), body, self.late_offer);
+        }
         State::Inviting(self)
     }
 
@@ -145,6 +190,8 @@ impl Inviting {
                 .get_or_insert_with(|| Box::new((origin, response)));
             return State::Inviting(self);
         }
+        parties.conclude_target(Some(response.status), "answered".to_owned());
+        self.hunt.forks.answered(cx, parties, &response);
         if !confirm_far_dialog(cx, parties, &origin, &response) {
             // Without a dialog it can be neither acknowledged nor ended; it will give up by itself.
             parties.refuse(
@@ -160,15 +207,25 @@ impl Inviting {
         let sdp = session_description(&response.headers, &response.body)
             .ok()
             .flatten();
+        let is_known = self.hunt.forks.has_media_of(&response);
+        let is_settled = parties.provisionals.has_answered();
         let described = match (sdp, self.late_offer) {
-            _ if parties.provisionals.has_answered() => {
+            _ if is_settled && is_known => {
                 return self.pass_answer(cx, parties, &response, None);
+            }
+            // The caller has its answer for good, but another fork or target sends the media.
+            (Some(answer), false) if is_settled => {
+                return match parties.media.answer(cx, Side::Callee, answer) {
+                    Ok(_) => self.pass_answer(cx, parties, &response, None),
+                    Err(refusal) => self.refuse_answer(cx, parties, &response, &refusal),
+                };
             }
             (Some(offer), true) => parties.media.offer(cx, Side::Callee, offer),
             (Some(answer), false) => parties.media.answer(cx, Side::Callee, answer),
             // Not what section 13.2.1 wants unless the early answer was reliable, but then that is
             // the answer.
-            (None, false) => self.early_answer.clone().ok_or(Refusal::NO_SDP),
+            (None, false) if is_known => self.early_answer.clone().ok_or(Refusal::NO_SDP),
+            (None, false) => Err(Refusal::NO_SDP),
             (None, true) => Err(Refusal::NO_SDP),
         };
         match described {
@@ -231,27 +288,6 @@ impl Inviting {
         State::Ending(Ending::default().with_bye(Side::Callee, bye))
     }
 
-    /// The far side refused: the caller hears why.
-    fn decline(self, cx: &mut Context, parties: &mut Parties, response: &Response) -> State {
-        let timer = &mut parties.leg_mut(Side::Callee).timer;
-        if response.status == StatusCode::INTERVAL_TOO_SMALL && timer.raise(&response.headers) {
-            return self.ask_again(cx, parties);
-        }
-        let refusal = hop_refusal(response.status);
-        match &refusal {
-            Some(refusal) => parties.refuse(cx, Side::Caller, self.server, &self.invite, refusal),
-            None => parties.pass_response(
-                cx,
-                Side::Caller,
-                (self.server, &self.invite),
-                response,
-                None,
-            ),
-        }
-        parties.finish(cx, Outcome::declined(response, refusal.as_ref()));
-        State::Ending(Ending::default())
-    }
-
     /// The far side wants a longer session interval (RFC 4028 section 7.3): the same INVITE with
     /// that.
     fn ask_again(self, cx: &mut Context, parties: &mut Parties) -> State {
@@ -272,23 +308,13 @@ impl Inviting {
             .leg_mut(Side::Callee)
             .invite_again(cx, owner, &crossing, body)
         {
-            Some(client) => State::Inviting(Inviting { client, ..self }),
+            Some(client) => State::Inviting(Inviting {
+                client,
+                silent_until: None,
+                ..self
+            }),
             None => self.give_up(cx, parties, Refusal::ALL_TARGETS_FAILED),
         }
-    }
-
-    fn fail(self, cx: &mut Context, parties: &mut Parties, failure: Failure) -> State {
-        let refusal = failure.refusal();
-        parties.event(
-            cx,
-            EventKind::PeerUnreachable,
-            Side::Callee,
-            Some(refusal.code),
-            failure.text().to_owned(),
-        );
-        parties.refuse(cx, Side::Caller, self.server, &self.invite, &refusal);
-        parties.finish(cx, Outcome::failed(&failure));
-        State::Ending(Ending::default())
     }
 
     /// The caller gave up: 487 to it, CANCEL to the far side. A 2xx that crosses the CANCEL is
@@ -322,6 +348,7 @@ impl Inviting {
     }
 
     fn cancel_far_side(self, cx: &mut Context, parties: &mut Parties, outcome: Outcome) -> State {
+        parties.conclude_target(None, "cancelled".to_owned());
         parties.finish(cx, outcome);
         cx.cancel(self.client);
         let ending = Ending::default().with_invite(Side::Callee, self.client);

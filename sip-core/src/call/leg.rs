@@ -35,6 +35,8 @@ pub(crate) struct Leg {
     pub(super) trunk: LegTrunk,
     pub(super) listener: ListenerId,
     pub(super) key: LegKey,
+    /// Of other early dialogs that the caller was told of.
+    pub(super) other_keys: Vec<LegKey>,
     pub(super) contact: NameAddr,
     pub(super) sips: Sips,
     pub(super) transport: Transport,
@@ -122,6 +124,7 @@ impl From<NewLeg> for Leg {
             trunk: new.trunk,
             listener: new.listener,
             key: new.key,
+            other_keys: Vec::new(),
             contact: new.contact,
             sips: new.sips,
             transport: new.transport,

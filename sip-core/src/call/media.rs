@@ -52,6 +52,14 @@ impl CallMedia {
         offered
     }
 
+    /// The caller's offer, for another callee than before.
+    pub(super) fn offer_anew(&mut self, cx: &mut Context, sdp: &[u8]) -> Result<Vec<u8>, Refusal> {
+        for (realm, media) in self.negotiation.retarget() {
+            cx.ports.release(cx.now, realm, media);
+        }
+        self.offer(cx, Side::Caller, sdp)
+    }
+
     /// `from` answered: what to answer the other side. The media follows at once.
     pub(super) fn answer(
         &mut self,

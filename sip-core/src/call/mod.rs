@@ -1,9 +1,14 @@
 //! The back-to-back user agent: one call, two legs, each with a dialog of its own.
 //!
-//! A call begins when our INVITE leaves for the far side (`begin`); what is refused before that
-//! never becomes one ([`crate::stack`]). Its states, one struct and one file each:
+//! A call begins when an INVITE is admitted (`begin`); what is refused before that never becomes one
+//! ([`crate::stack`]). It goes from target to target (`hunting`) until one takes it. Its states, one
+//! struct and one file each:
 //!
 //! ```text
+//!     Locating ◄─next target─┐
+//!        │  address          │
+//!        ▼                   │
+//!     Inviting ──────────────┘
 //!     Inviting ──2xx──► Accepted ──ACK──► Up ──INVITE of a side──► Reinviting
 //!        │                 │  ▲           │ ▲                         │ │
 //!        │                 │  └───────────┼─┼─────────2xx─────────────┘ │
@@ -24,10 +29,14 @@ mod begin;
 pub(crate) mod context;
 mod crossing;
 mod ending;
+mod failing;
+mod forks;
 pub(crate) mod headers;
+mod hunting;
 pub(crate) mod identity;
 mod inviting;
 pub(crate) mod leg;
+mod locating;
 mod media;
 pub(crate) mod outcome;
 mod parties;
@@ -55,9 +64,10 @@ use self::reliable::Patience;
 use self::session_timer::Due;
 use crate::message::{Method, Request, Response};
 use crate::refusal::Refusal;
-use crate::stack::LiveCall;
+use crate::stack::{LiveCall, ResolveId};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::{ConnectionId, Origin};
+use crate::trunk::Hop;
 
 /// One call.
 pub(crate) struct Call {
@@ -67,6 +77,7 @@ pub(crate) struct Call {
 
 /// Where a call is.
 enum State {
+    Locating(Box<locating::Locating>),
     Inviting(inviting::Inviting),
     Accepted(accepted::Accepted),
     Up(up::Up),
@@ -89,6 +100,11 @@ enum Input {
         side: Side,
         client: ClientKey,
         failure: Failure,
+    },
+    /// The answer to a question where a target is.
+    Resolved {
+        id: ResolveId,
+        found: Result<Vec<Hop>, String>,
     },
     /// The side hung up; the BYE is answered already.
     Bye { side: Side, request: Request },
@@ -280,6 +296,7 @@ impl Call {
 
     fn state_deadline(&self) -> Option<Instant> {
         match &self.state {
+            State::Locating(state) => Some(state.deadline()),
             State::Inviting(state) => Some(state.deadline()),
             State::Reinviting(state) => state.deadline(),
             State::Refreshing(state) => state.deadline(),
@@ -310,15 +327,19 @@ impl Call {
         }
     }
 
-    /// What must be kept for a 2xx that comes after the call is over, and the keys of both legs.
-    pub(crate) fn into_remains(self) -> ([LegKey; 2], Option<SentInvite>) {
+    /// The keys of every dialog, and what must be kept for a 2xx that comes after the call is over.
+    pub(crate) fn into_remains(self) -> (Vec<LegKey>, Option<(LegKey, SentInvite)>) {
         let [caller, callee] = self.parties.into_legs();
-        ([caller.key, callee.key], callee.invite)
+        let mut keys = caller.other_keys;
+        keys.extend([caller.key, callee.key.clone()]);
+        let sent = callee.invite.map(|invite| (callee.key, invite));
+        (keys, sent)
     }
 
     fn step(mut self, cx: &mut Context, input: Input) -> Call {
         let parties = &mut self.parties;
         self.state = match self.state {
+            State::Locating(state) => state.handle(cx, parties, input),
             State::Inviting(state) => state.handle(cx, parties, input),
             State::Accepted(state) => state.handle(cx, parties, input),
             State::Up(state) => state.handle(cx, parties, input),

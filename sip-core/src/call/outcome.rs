@@ -45,11 +45,11 @@ impl Outcome {
         }
     }
 
-    /// The far side could not be asked.
-    pub(crate) fn failed(failure: &Failure) -> Outcome {
-        let refusal = failure.refusal();
+    /// No target took the call; that is the last one's cause.
+    pub(crate) fn all_failed(cause: &str) -> Outcome {
+        let refusal = Refusal::ALL_TARGETS_FAILED;
         Outcome {
-            reason: format!("{}: {}", refusal.text, failure.text()),
+            reason: format!("{}: {cause}", refusal.text),
             ..Outcome::refused(&refusal)
         }
     }

@@ -8,7 +8,9 @@ use media_core::session::Side;
 use super::context::Context;
 use super::outcome::Outcome;
 use super::parties::Parties;
-use crate::stack::{CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall};
+use crate::stack::{
+    CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall, TriedTarget,
+};
 use crate::trunk::TrunkId;
 
 /// What a record says besides the legs.
@@ -24,6 +26,7 @@ pub(super) struct Draft {
     counted: Option<[TrunkId; 2]>,
     /// When it will have lasted as long as it may; `None` before the answer and after the end.
     too_long_at: Option<Instant>,
+    pub(super) targets: Vec<TriedTarget>,
 }
 
 impl Draft {
@@ -36,6 +39,7 @@ impl Draft {
             end: None,
             counted: None,
             too_long_at: None,
+            targets: Vec::new(),
         }
     }
 }
@@ -117,10 +121,12 @@ impl Parties {
         let codec = [Side::Caller, Side::Callee]
             .into_iter()
             .find_map(|side| self.media.leg(side)?.codec);
+        let targets = std::mem::take(&mut self.draft.targets);
+        let was_invited = targets.iter().any(|target| target.sip_call_id.is_some());
         let record = CallRecord {
             call: self.id,
             caller: self.leg_record(Side::Caller),
-            callee: Some(self.leg_record(Side::Callee)),
+            callee: was_invited.then(|| self.leg_record(Side::Callee)),
             from: self.draft.from.clone(),
             to: self.draft.to.clone(),
             start: self.draft.start,
@@ -132,6 +138,7 @@ impl Parties {
             reason: outcome.reason,
             codec,
             media,
+            targets,
         };
         cx.commands.push_back(Command::Record(Box::new(record)));
     }

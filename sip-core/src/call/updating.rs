@@ -114,7 +114,7 @@ impl Call {
             None => {}
         }
         match &self.state {
-            State::Inviting(_) => self.way_before_answer(side),
+            State::Locating(_) | State::Inviting(_) => self.way_before_answer(side),
             State::Accepted(state) => match state.offerer() {
                 // The answer to the far side's offer is awaited in ACK.
                 Some(offerer) if offerer == side => Way::TheirOffer,

@@ -159,6 +159,12 @@ impl Dialog {
         &mut self.path
     }
 
+    /// The dialog is another one of those that our provisional responses made.
+    pub fn set_local_tag(&mut self, tag: &str) {
+        self.id.local_tag = tag.into();
+        self.local = self.local.with_tag(tag);
+    }
+
     /// Our 2xx was sent.
     pub fn confirm(&mut self) {
         self.state = DialogState::Confirmed;

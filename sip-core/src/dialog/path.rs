@@ -147,6 +147,7 @@ impl Path {
             listener,
             connection: connection.map(|connection| connection.id),
             host,
+            address: None,
             port,
             trunk: self.trunk,
         }
@@ -159,6 +160,7 @@ impl Path {
             listener: self.listener,
             connection: self.connection.as_ref().map(|connection| connection.id),
             host,
+            address: None,
             port,
             trunk: self.trunk,
         }

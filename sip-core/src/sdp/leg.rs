@@ -99,6 +99,18 @@ impl Leg {
         }
     }
 
+    /// Forgets what the peer was told; without `keeps_ports` also the ports, which are returned.
+    pub(super) fn renew(&mut self, keeps_ports: bool) -> Vec<LocalMedia> {
+        self.keys.clear();
+        self.sent = None;
+        if keeps_ports {
+            return Vec::new();
+        }
+        let old = self.locals().collect();
+        self.slots.clear();
+        old
+    }
+
     /// An address of ours, as peers know it, for a description that has no stream.
     pub(super) fn any_address(&mut self, ports: &mut dyn MediaPorts) -> Result<IpAddr, Refusal> {
         let known = self.locals().next();

@@ -14,6 +14,7 @@ use super::offering::Offering;
 use super::policy::LegPolicy;
 use super::rewrite::{MediaEdit, rewrite};
 use crate::refusal::Refusal;
+use crate::trunk::Passthrough;
 
 /// The offers and answers of one call, both legs (RFC 3264, RFC 4568).
 ///
@@ -151,6 +152,20 @@ impl Negotiation {
     /// The pending offer was refused: back to the last agreed state.
     pub fn reject(&mut self) {
         self.exchange = None;
+    }
+
+    /// The callee's part begins anew, for an offer to another peer: with keys that no peer has seen,
+    /// and never with the caller's own keys, which the peer before may have been given
+    /// ([`Passthrough`]: a key is for one peer only). The ports are new as well, and the old ones
+    /// are returned, unless media flows by them already: then what the caller gets would have to
+    /// be sent from another flow under the same key, which nothing could count for.
+    pub fn retarget(&mut self) -> Vec<(RealmId, LocalMedia)> {
+        let keeps_ports = self.current().is_some();
+        let callee = &mut self.legs[Side::Callee.index()];
+        callee.policy.passthrough = Passthrough::Never;
+        let realm = callee.policy.realm;
+        let old = callee.renew(keeps_ports);
+        old.into_iter().map(|local| (realm, local)).collect()
     }
 
     /// What the media plane must do now, also during early media; `None` before any answer.

@@ -55,9 +55,9 @@ impl LegPolicy {
     /// The rules of a trunk.
     pub fn of(trunk: &Trunk) -> LegPolicy {
         let ipv6_first = trunk
-            .destination
-            .as_ref()
-            .is_some_and(|destination| matches!(destination.host, Host::Address(IpAddr::V6(_))));
+            .origination
+            .first()
+            .is_some_and(|target| matches!(target.host, Host::Address(IpAddr::V6(_))));
         LegPolicy {
             secure: trunk.mode == SecureMode::Srtp,
             suites: trunk.suites.clone(),

@@ -135,7 +135,7 @@ impl Stack {
         let (callee, numbers) = self.route(caller, request).map_err(refuse)?;
         let callee = self
             .leg_trunk(callee)
-            .filter(|callee| callee.settings.destination.is_some());
+            .filter(|callee| callee.settings.origination.has_targets());
         let (Some(caller), Some(callee)) = (self.leg_trunk(caller), callee) else {
             return Err(refuse(Refusal::NO_ROUTE));
         };
@@ -323,6 +323,7 @@ pub(super) fn refused_record(
         reason: outcome.reason,
         codec: None,
         media: None,
+        targets: Vec::new(),
     }
 }
 

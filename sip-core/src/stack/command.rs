@@ -7,13 +7,16 @@ use media_core::session::{CallId, Session};
 use super::event::Event;
 use super::record::CallRecord;
 use crate::transaction::TransactionKey;
-use crate::transport::Target;
+use crate::transport::{Target, Transport};
+use crate::trunk::TargetUri;
 
 /// One effect, in the order in which it must happen.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Send a message.
     Send(Transmit),
+    /// Find out where a target is, and tell it by [`super::Stack::handle_resolved`].
+    Resolve(Resolve),
     /// Change a call's media.
     Media(MediaCommand),
     /// A call is over, or was refused: write its record.
@@ -42,6 +45,21 @@ impl fmt::Debug for Transmit {
             .finish()
     }
 }
+
+/// A name whose addresses are wanted (RFC 3263 section 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    pub id: ResolveId,
+    /// Its host is a name; address literals need no resolving.
+    pub target: TargetUri,
+    /// The transports that may be used, the preferred one first; at least one. With more than one,
+    /// NAPTR or SRV records choose.
+    pub transports: Vec<Transport>,
+}
+
+/// Names a [`Resolve`] in its answer; never re-used in the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResolveId(pub(crate) u64);
 
 /// Names a [`Transmit`] in a [`TransportFailure`]; opaque to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]

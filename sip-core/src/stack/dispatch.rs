@@ -157,6 +157,7 @@ impl Stack {
             Some((id, side)) => self.with_call_of(&origin.clone(), id, |call, cx| {
                 call.handle_response(cx, (side, key), origin, response)
             }),
+            None if self.prober.is_waiting_for(key) => self.probe_answered(key, &response),
             None => self.handle_stray_answer(&origin, &response),
         }
     }
@@ -181,7 +182,7 @@ impl Stack {
                     .call
                     .handle_stray_answer(&mut self.cx, origin, response);
             }
-        } else if let Some(sent) = self.remains.find(&leg) {
+        } else if let Some(sent) = self.cx.remains.find(&leg).cloned() {
             sent.decline(&mut self.cx, origin, response);
         }
     }
@@ -189,6 +190,8 @@ impl Stack {
     fn handle_failure(&mut self, key: ClientKey, failure: Failure) {
         if let Some((id, side)) = self.owner(key) {
             self.with_call(id, |call, cx| call.handle_failure(cx, side, key, failure));
+        } else if self.prober.is_waiting_for(key) {
+            self.probe_failed(key, &failure);
         }
     }
 
@@ -253,12 +256,13 @@ impl Stack {
             );
             return;
         }
-        let ([caller, callee], invite) = call.into_remains();
-        self.cx.legs.remove(&caller);
-        self.cx.legs.remove(&callee);
-        if let Some(invite) = invite {
+        let (legs, callee) = call.into_remains();
+        for leg in legs {
+            self.cx.legs.remove(&leg);
+        }
+        if let Some((leg, invite)) = callee {
             let until = self.cx.now + self.cx.config.timers.timeout();
-            self.remains.keep(until, callee, invite);
+            self.cx.remains.keep(until, leg, invite);
         }
     }
 }

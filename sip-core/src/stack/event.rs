@@ -40,6 +40,12 @@ pub enum EventKind {
     Malformed,
     /// A message could not be sent, or the peer did not answer.
     PeerUnreachable,
+    /// A target of a call failed, or sent the call elsewhere; the call goes on.
+    TargetFailed,
+    /// A target does not answer probes any more: calls go elsewhere.
+    TargetOutOfService,
+    /// A target answers probes again.
+    TargetInService,
     /// No media for the trunk's limit: the call is ended.
     MediaTimeout,
     /// The media plane could not carry a call's media: the call is ended.
@@ -62,6 +68,9 @@ impl EventKind {
             EventKind::Overloaded => "overloaded",
             EventKind::Malformed => "malformed",
             EventKind::PeerUnreachable => "peer_unreachable",
+            EventKind::TargetFailed => "target_failed",
+            EventKind::TargetOutOfService => "target_out_of_service",
+            EventKind::TargetInService => "target_in_service",
             EventKind::MediaTimeout => "media_timeout",
             EventKind::MediaFailed => "media_failed",
             EventKind::Digit => "digit",

@@ -86,6 +86,7 @@ impl Stack {
             connection: origin.connection,
             // To nobody but the sender, whatever Via says.
             host: Host::Address(origin.remote.ip()),
+            address: None,
             port: port.unwrap_or(via.port_or_default()),
             trunk: None,
         };

@@ -11,15 +11,19 @@ mod counters;
 mod dispatch;
 mod event;
 mod malformed;
+mod probing;
 mod record;
 mod refusals;
 mod remains;
 
-pub use self::command::{Command, MediaCommand, Transmit, TransmitId, TransportFailure};
+pub use self::command::{
+    Command, MediaCommand, Resolve, ResolveId, Transmit, TransmitId, TransportFailure,
+};
 pub use self::config::StackConfig;
 pub use self::counters::Counters;
 pub use self::event::{Event, EventKind};
-pub use self::record::{CallRecord, EndedBy, LegRecord, LiveCall};
+pub use self::probing::{ProbeState, TargetStatus};
+pub use self::record::{CallRecord, EndedBy, LegRecord, LiveCall, TriedTarget};
 pub use crate::transport::Listener;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -31,15 +35,17 @@ use media_core::report::{Digit, MediaEvent};
 use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
+use self::probing::Prober;
 use self::refusals::Told;
-use self::remains::Remains;
+pub(crate) use self::remains::Remains;
 use crate::call::Call;
-use crate::call::context::Context;
+use crate::call::context::{Asker, Context, Lookups};
 use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::transaction::{TransactionConfig, Transactions};
 use crate::transport::{ConnectionId, Origin};
-use crate::trunk::{Route, Trunk, TrunkLoads};
+use crate::trunk::health::Health;
+use crate::trunk::{Hop, Route, Trunk, TrunkLoads};
 
 /// Trunkline's signalling: every transaction, dialog and call of the process.
 ///
@@ -53,7 +59,7 @@ pub struct Stack {
     calls: HashMap<CallId, CallEntry>,
     /// Every [`CallEntry::scheduled`].
     deadlines: BTreeSet<(Instant, CallId)>,
-    remains: Remains,
+    prober: Prober,
     /// Connections that a message of a call came by.
     call_connections: HashSet<ConnectionId>,
     next_call: u64,
@@ -81,10 +87,11 @@ impl Stack {
             max_server_transactions: config.max_transactions,
             max_invites_per_second: config.calls_per_second,
         };
-        let trunks = std::mem::take(&mut config.trunks)
+        let trunks: Vec<Arc<Trunk>> = std::mem::take(&mut config.trunks)
             .into_iter()
             .map(Arc::new)
             .collect();
+        let prober = Prober::of(&trunks, now, &mut *rng);
         Stack {
             cx: Context {
                 now,
@@ -95,6 +102,9 @@ impl Stack {
                 commands: VecDeque::new(),
                 counters: Counters::default(),
                 loads: TrunkLoads::default(),
+                health: Health::default(),
+                lookups: Lookups::default(),
+                remains: Remains::default(),
                 legs: HashMap::new(),
                 clients: HashMap::new(),
                 servers: HashMap::new(),
@@ -102,7 +112,7 @@ impl Stack {
             trunks,
             calls: HashMap::new(),
             deadlines: BTreeSet::new(),
-            remains: Remains::default(),
+            prober,
             call_connections: HashSet::new(),
             next_call: 0,
             shutting_down: false,
@@ -164,6 +174,25 @@ impl Stack {
         }
     }
 
+    /// The answer to a [`Resolve`]: the addresses of the target, the best one first, or why there is
+    /// none. Each is answered once; one that nobody waits for any more does nothing.
+    pub fn handle_resolved(
+        &mut self,
+        now: Instant,
+        id: ResolveId,
+        found: Result<Vec<Hop>, String>,
+    ) {
+        self.cx.now = now;
+        match self.cx.lookups.take(id) {
+            Some(Asker::Call(call)) => {
+                self.with_call(call, |call, cx| call.handle_resolved(cx, id, found));
+            }
+            Some(Asker::Probe(place)) => self.probe_located(place, found),
+            None => {}
+        }
+        self.drive();
+    }
+
     /// The media plane has something to say.
     pub fn handle_media(&mut self, now: Instant, event: MediaEvent) {
         self.cx.now = now;
@@ -196,7 +225,9 @@ impl Stack {
             self.with_call(id, Call::handle_timeout);
             self.drive();
         }
-        self.remains.expire(now);
+        self.probe();
+        self.drive();
+        self.cx.remains.expire(now);
     }
 
     /// When [`Stack::handle_timeout`] wants to be called; `None`: nothing is pending.
@@ -205,7 +236,8 @@ impl Stack {
         [
             self.cx.transactions.poll_timeout(),
             deadline,
-            self.remains.next_expiry(),
+            self.cx.remains.next_expiry(),
+            self.prober.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -224,12 +256,14 @@ impl Stack {
     pub fn reconfigure(&mut self, trunks: Vec<Trunk>, routes: Vec<Route>) {
         self.trunks = trunks.into_iter().map(Arc::new).collect();
         self.cx.config.routes = routes;
+        self.reconfigure_probes();
     }
 
     /// Ends every call (BYE, CANCEL, 503) and takes no new one; finished when [`Stack::is_idle`].
     pub fn shut_down(&mut self, now: Instant) {
         self.cx.now = now;
         self.shutting_down = true;
+        self.end_probes();
         let mut ids: Vec<CallId> = self.calls.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -248,6 +282,11 @@ impl Stack {
     /// yet removed.
     pub fn calls(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Every origination URI and how it stands (TRK-5), in the order of the configuration.
+    pub fn targets(&self) -> Vec<TargetStatus> {
+        self.prober.describe(&self.trunks, &self.cx)
     }
 
     /// The calls that [`Stack::calls`] counts, oldest first.

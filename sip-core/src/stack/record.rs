@@ -8,6 +8,7 @@ use media_core::session::{CallId, Side};
 use media_core::srtp::profile::Suite;
 
 use crate::transport::Transport;
+use crate::trunk::Hop;
 
 /// One call, at its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,23 @@ pub struct CallRecord {
     pub codec: Option<String>,
     /// `None` if no media was ever set up.
     pub media: Option<MediaReport>,
+    /// Where the call was tried, in order; the last one is the callee's leg.
+    pub targets: Vec<TriedTarget>,
+}
+
+/// A target that a call was tried at, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriedTarget {
+    /// As it is configured, or as a redirect named it.
+    pub uri: String,
+    /// `None` if it was not found out.
+    pub hop: Option<Hop>,
+    /// Call-ID of the INVITE, if one was sent.
+    pub sip_call_id: Option<String>,
+    /// Its final response.
+    pub status: Option<u16>,
+    /// In words: `answered`, `503 Service Unavailable`, `no response`, ...
+    pub outcome: String,
 }
 
 impl CallRecord {

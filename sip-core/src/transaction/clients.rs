@@ -117,6 +117,14 @@ impl Clients {
         self.send_cancel(now, due, out);
     }
 
+    /// For requests other than INVITE, which may still make a dialog.
+    pub(super) fn abandon(&mut self, now: Instant, key: ClientKey, out: &mut Outputs) {
+        self.step(now, key, out, |machine, _| match machine {
+            Machine::NonInvite(_) => None,
+            invite => Some(invite),
+        });
+    }
+
     /// The CANCEL is a transaction of its own, with the INVITE's branch (section 9.1).
     fn send_cancel(&mut self, now: Instant, due: CancelDue, out: &mut Outputs) {
         let CancelDue::Now(hop) = due else {

@@ -243,6 +243,11 @@ impl Transactions {
         self.clients.cancel(now, key, &mut self.out);
     }
 
+    /// Forgets a request other than INVITE: it is not sent again, and its response is a stray one.
+    pub fn abandon(&mut self, now: Instant, key: ClientKey) {
+        self.clients.abandon(now, key, &mut self.out);
+    }
+
     /// Sends the ACK to a 2xx (section 13.2.2.4), which [`crate::dialog::Dialog::ack`] builds. While the
     /// transaction lives, each retransmission of that 2xx is answered with the same bytes.
     pub fn send_ack(

@@ -46,6 +46,7 @@ pub(super) fn response_target(via: &Via, origin: &Origin) -> Target {
         listener: origin.listener,
         connection: origin.connection,
         host: Host::Address(origin.remote.ip()),
+        address: None,
         port,
         trunk: None,
     }

@@ -219,7 +219,9 @@ mod tests {
 
     use super::*;
     use crate::transport::{ListenerId, Transport};
-    use crate::trunk::{AdvertisedMedia, CallLimits, HeaderPolicy, Passthrough, SourceMode};
+    use crate::trunk::{
+        AdvertisedMedia, CallLimits, HeaderPolicy, Origination, Passthrough, SourceMode,
+    };
 
     #[test]
     fn networks_hold_their_addresses() {
@@ -295,7 +297,7 @@ mod tests {
             mode,
             limits: CallLimits::default(),
             acl: acl.iter().map(|network| network.parse().unwrap()).collect(),
-            destination: None,
+            origination: Origination::default(),
             listener,
             realm: RealmId(realm),
             advertised_media: AdvertisedMedia::default(),

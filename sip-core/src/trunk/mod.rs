@@ -1,18 +1,24 @@
 //! Trunks: who may send us calls, how they are secured, where calls to them go.
 
 pub mod acl;
+pub mod failover;
 mod headers;
+pub mod health;
 mod limits;
 mod number;
+pub mod origination;
+mod reach;
 pub mod routing;
 pub mod session;
 
+pub use self::failover::Hop;
 pub use self::headers::{
     BadHeaderKey, HeaderKey, HeaderPolicy, HeaderRule, RuleAction, RuleDirection, RuleMessages,
 };
 pub use self::limits::CallLimits;
 pub(crate) use self::limits::TrunkLoads;
 pub use self::number::{DialPlan, Digits};
+pub use self::origination::{EarlyDialogs, Origination, OriginationUri, Probing, TargetUri};
 pub use self::routing::{NumberMatch, Numbers, Route, RouteTo};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -61,7 +67,7 @@ pub struct Network {
     pub prefix: u8,
 }
 
-/// Where calls to a trunk go.
+/// A place that a call goes to, when all is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     pub host: Host,
@@ -98,8 +104,9 @@ pub struct Trunk {
     pub limits: CallLimits,
     /// Who may send to us; empty: nobody.
     pub acl: Vec<Network>,
-    pub destination: Option<Destination>,
-    /// The listener that requests to the destination leave from.
+    /// Where calls to the trunk go.
+    pub origination: Origination,
+    /// The listener that requests to the trunk leave from, where it fits the target.
     pub listener: ListenerId,
     pub realm: RealmId,
     /// What the realm's media addresses are called in SDP (TRK-8).

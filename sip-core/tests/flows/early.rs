@@ -119,7 +119,7 @@ fn a_refusal_reaches_the_caller_with_status_and_phrase() {
 #[test]
 fn a_refusal_that_speaks_of_our_hop_is_translated() {
     for (far, told, code) in [
-        (302, 503, 32011),
+        (302, 503, 32219),
         (401, 403, 32202),
         (407, 403, 32202),
         (422, 500, 32011),

@@ -4,12 +4,15 @@
 mod basic;
 mod codes;
 mod early;
+mod failover;
 mod faults;
+mod forks;
 mod gotchas;
 mod hiding;
 mod limits;
 mod noise;
 mod prack;
+mod probing;
 mod random;
 mod refusals;
 mod reinvite;

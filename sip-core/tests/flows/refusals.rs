@@ -5,7 +5,7 @@ use std::time::Duration;
 use sip_core::message::{HeaderName, Message, Method, Request, StatusCode, response_to};
 use sip_core::stack::{EventKind, StackConfig};
 use sip_core::transport::{Origin, Transport};
-use sip_core::trunk::{Destination, Route, TrunkId};
+use sip_core::trunk::{Origination, Route, TargetUri, TrunkId};
 
 use crate::sim::{Agent, CALLEE, CALLER, Phase, Wire, World, config, trunk};
 
@@ -145,7 +145,7 @@ fn without_a_route_the_number_is_not_found() {
         config.routes[0].called.prefix = "+49".to_owned();
     });
     assert_refused(other_prefix, 404, 32012, |_| {});
-    let nowhere = world_with(UDP, |config| config.trunks[CALLEE].destination = None);
+    let nowhere = world_with(UDP, |config| config.trunks[CALLEE].origination.uris.clear());
     assert_refused(nowhere, 404, 32012, |_| {});
 }
 
@@ -243,10 +243,10 @@ fn a_loop_through_ourselves_ends_with_483() {
     let mut world = world_with(UDP, |config| {
         let edge = crate::sim::edge_address(Transport::Udp);
         let mut ourselves = trunk(CALLEE, Wire::Udp);
-        ourselves.destination = Some(Destination {
+        ourselves.origination = Origination::to(TargetUri {
             host: sip_core::transport::Host::Address(edge.ip()),
-            port: edge.port(),
-            transport: Transport::Udp,
+            port: Some(edge.port()),
+            transport: Some(Transport::Udp),
         });
         ourselves.acl[0].address = edge.ip();
         ourselves.realm = config.trunks[CALLER].realm;

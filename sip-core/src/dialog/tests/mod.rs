@@ -59,6 +59,7 @@ fn sent_to(transport: Transport, host: &str, port: u16) -> Target {
         listener: listener_of(transport),
         connection: None,
         host: Host::Name(host.into()),
+        address: None,
         port,
         trunk: Some(TrunkId(1)),
     }

@@ -67,6 +67,7 @@ fn target(transport: Transport, remote: &str) -> Target {
         listener: listener_of(transport),
         connection: None,
         host: Host::Address(remote.ip()),
+        address: None,
         port: remote.port(),
         trunk: None,
     }

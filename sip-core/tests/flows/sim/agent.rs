@@ -769,6 +769,7 @@ impl Agent {
             listener: ListenerId(0),
             connection: None,
             host: Host::Address(self.edge.ip()),
+            address: None,
             port: self.edge.port(),
             trunk: None,
         }

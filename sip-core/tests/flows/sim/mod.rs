@@ -1,5 +1,6 @@
-//! A simulated network: two user agents with the stack between them, links that lose, duplicate and
-//! reorder datagrams, and a clock that moves from one event to the next.
+//! A simulated network: two user agents with the stack between them, or more than one on the callee's
+//! side, links that lose, duplicate and reorder datagrams, names that resolve, and a clock that moves
+//! from one event to the next.
 
 mod agent;
 mod ports;
@@ -15,13 +16,13 @@ use media_core::report::{Digit, MediaEvent, MediaReport};
 use media_core::session::{CallId, Session, Side};
 use media_core::srtp::profile::Suite;
 use sip_core::stack::{
-    CallRecord, Command, Event, EventKind, Listener, MediaCommand, Stack, StackConfig, TransmitId,
-    TransportFailure,
+    CallRecord, Command, Event, EventKind, Listener, MediaCommand, ResolveId, Stack, StackConfig,
+    TransmitId, TransportFailure,
 };
 use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
 use sip_core::trunk::{
-    AdvertisedMedia, CallLimits, Destination, HeaderPolicy, Network, Passthrough, Route,
-    SecureMode, SourceMode, Trunk, TrunkId,
+    AdvertisedMedia, CallLimits, HeaderPolicy, Hop, Network, Origination, Passthrough, Route,
+    SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
 };
 
 pub(crate) use self::agent::{Agent, Phase};
@@ -31,6 +32,9 @@ pub(crate) use self::sdp::Profile;
 
 pub(crate) const CALLER: usize = 0;
 pub(crate) const CALLEE: usize = 1;
+/// Further agents on the callee's side, for [`World::with_targets`].
+pub(crate) const SECOND: usize = 2;
+pub(crate) const THIRD: usize = 3;
 
 /// How the links between the agents and the edge treat datagrams. Streams lose nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,7 +116,7 @@ struct Connection {
 pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) stack: Stack,
-    pub(crate) agents: [Agent; 2],
+    pub(crate) agents: Vec<Agent>,
     pub(crate) ports: PortList,
     pub(crate) link: Link,
     pub(crate) records: Vec<CallRecord>,
@@ -124,18 +128,26 @@ pub(crate) struct World {
     /// Connections dialled by anybody.
     pub(crate) dials: usize,
     /// Agents that neither send nor receive.
-    pub(crate) dead: [bool; 2],
+    pub(crate) dead: Vec<bool>,
     /// What of this does the edge fail to send: messages to that agent.
-    pub(crate) unreachable: [bool; 2],
+    pub(crate) unreachable: Vec<bool>,
+    /// What names resolve to; others do not exist. `None`: there is never an answer.
+    pub(crate) names: HashMap<String, Option<Vec<Hop>>>,
+    /// Names that were asked for.
+    pub(crate) lookups: Vec<String>,
     /// Drops datagrams and frames on their way for which it says so.
     pub(crate) drop: Option<Drop>,
     listeners: Vec<Listener>,
     rng: SeededRng,
     queue: BTreeMap<(Instant, u64), Packet>,
     media_events: BTreeMap<(Instant, u64), MediaEvent>,
+    found: BTreeMap<(Instant, u64), (ResolveId, Found)>,
     sequence: u64,
     connections: Vec<Connection>,
 }
+
+/// What became of a name.
+type Found = Result<Vec<Hop>, String>;
 
 /// Whether to lose a message.
 pub(crate) type Drop = Box<dyn FnMut(&[u8]) -> bool>;
@@ -148,8 +160,21 @@ pub(crate) fn edge_address(transport: Transport) -> SocketAddr {
 }
 
 pub(crate) fn agent_address(index: usize, transport: Transport) -> SocketAddr {
-    let ip = [[192, 0, 2, 10], [198, 51, 100, 20]][index];
+    let ip = match index {
+        CALLER => [192, 0, 2, 10],
+        _ => [198, 51, 100, 10 + 10 * index as u8],
+    };
     SocketAddr::from((ip, transport.default_port()))
+}
+
+/// How that agent is called.
+pub(crate) fn target(index: usize, wire: Wire) -> TargetUri {
+    let address = agent_address(index, wire.transport());
+    TargetUri {
+        host: Host::Address(address.ip()),
+        port: Some(address.port()),
+        transport: Some(wire.transport()),
+    }
 }
 
 pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
@@ -163,11 +188,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
             address: address.ip(),
             prefix: 32,
         }],
-        destination: Some(Destination {
-            host: Host::Address(address.ip()),
-            port: address.port(),
-            transport: wire.transport(),
-        }),
+        origination: Origination::to(target(index, wire)),
         listener: wire.listener(),
         realm: RealmId(index as u16),
         advertised_media: AdvertisedMedia::default(),
@@ -221,9 +242,14 @@ impl World {
     }
 
     pub(crate) fn with_config(wires: [Wire; 2], seed: u64, config: StackConfig) -> World {
+        World::with_targets(&wires, seed, config)
+    }
+
+    /// With more agents on the callee's side, in the order of `wires`.
+    pub(crate) fn with_targets(wires: &[Wire], seed: u64, config: StackConfig) -> World {
         let now = Instant::now();
         let ports = PortList::default();
-        let agents = [CALLER, CALLEE].map(|index| {
+        let agents = (0..wires.len()).map(|index| {
             let transport = wires[index].transport();
             let address = agent_address(index, transport);
             let seed = seed.wrapping_mul(31).wrapping_add(index as u64 + 1);
@@ -244,7 +270,9 @@ impl World {
                 Box::new(ports.clone()),
                 now,
             ),
-            agents,
+            dead: vec![false; wires.len()],
+            unreachable: vec![false; wires.len()],
+            agents: agents.collect(),
             ports,
             link: Link::default(),
             records: Vec::new(),
@@ -252,13 +280,14 @@ impl World {
             sessions: HashMap::new(),
             applied: Vec::new(),
             dials: 0,
-            dead: [false; 2],
-            unreachable: [false; 2],
+            names: HashMap::new(),
+            lookups: Vec::new(),
             drop: None,
             listeners,
             rng: SeededRng(seed ^ 0x5eed),
             queue: BTreeMap::new(),
             media_events: BTreeMap::new(),
+            found: BTreeMap::new(),
             sequence: 0,
             connections: Vec::new(),
         }
@@ -391,7 +420,8 @@ impl World {
         let arrival = self.queue.keys().next().map(|(at, _)| *at);
         let media = self.media_events.keys().next().map(|(at, _)| *at);
         let agents = self.agents.iter().filter_map(Agent::poll_timeout).min();
-        [arrival, media, agents, self.stack.poll_timeout()]
+        let found = self.found.keys().next().map(|(at, _)| *at);
+        [arrival, media, found, agents, self.stack.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -413,6 +443,13 @@ impl World {
         {
             let event = entry.remove();
             self.stack.handle_media(now, event);
+        } else if let Some(entry) = self
+            .found
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)
+        {
+            let (id, found) = entry.remove();
+            self.stack.handle_resolved(now, id, found);
         } else {
             self.stack.handle_timeout(now);
             for agent in &mut self.agents {
@@ -436,7 +473,7 @@ impl World {
 
     /// Takes what everybody wants done.
     fn flush(&mut self) {
-        for index in [CALLER, CALLEE] {
+        for index in 0..self.agents.len() {
             while let Some(transmit) = self.agents[index].poll_transmit() {
                 if !self.dead[index] {
                     self.send(Node::Agent(index), &transmit.target, transmit.bytes);
@@ -462,10 +499,23 @@ impl World {
                     self.media_events
                         .insert(at, MediaEvent::Removed { call, report });
                 }
+                Command::Resolve(resolve) => self.resolve(resolve.id, &resolve.target.host),
                 Command::Record(record) => self.records.push(*record),
                 Command::Event(event) => self.events.push(event),
             }
         }
+    }
+
+    fn resolve(&mut self, id: ResolveId, host: &Host) {
+        let name = host.to_string();
+        self.lookups.push(name.clone());
+        let found = match self.names.get(&name) {
+            Some(Some(hops)) => Ok(hops.clone()),
+            Some(None) => return,
+            None => Err(format!("{name} does not exist")),
+        };
+        let at = self.later(5 * LATENCY);
+        self.found.insert(at, (id, found));
     }
 
     fn send_from_edge(&mut self, id: TransmitId, target: &Target, bytes: Vec<u8>) {
@@ -474,7 +524,7 @@ impl World {
             listener.transport, target.transport,
             "a listener sends by its own transport"
         );
-        let is_unreachable = match self.node(&target.host) {
+        let is_unreachable = match self.node_at(target) {
             Some(Node::Agent(index)) => self.unreachable[index],
             _ => false,
         };
@@ -488,7 +538,7 @@ impl World {
     }
 
     fn send(&mut self, from: Node, target: &Target, bytes: Vec<u8>) {
-        let Some(to) = self.node(&target.host) else {
+        let Some(to) = self.node_at(target) else {
             return;
         };
         if self.drop.as_mut().is_some_and(|drop| drop(&bytes)) {
@@ -604,7 +654,7 @@ impl World {
                     Transport::Tcp => Wire::Tcp,
                     Transport::Tls => Wire::Tls,
                 };
-                ListenerId(wire.listener().0 + 3 * index as u16)
+                ListenerId(wire.listener().0 + 3 * index.min(CALLEE) as u16)
             }
             _ => ListenerId(0),
         };
@@ -621,6 +671,13 @@ impl World {
         match node {
             Node::Edge => edge_address(transport),
             Node::Agent(index) => self.agents[index].address,
+        }
+    }
+
+    fn node_at(&self, target: &Target) -> Option<Node> {
+        match target.address {
+            Some(address) => self.node(&Host::Address(address)),
+            None => self.node(&target.host),
         }
     }
 

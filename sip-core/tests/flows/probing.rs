@@ -1,0 +1,204 @@
+//! TRK-5: OPTIONS tells which targets are there, and calls avoid those that are not.
+
+use std::time::Duration;
+
+use sip_core::message::{HeaderName, Method};
+use sip_core::stack::EventKind;
+use sip_core::transport::{Host, Transport};
+use sip_core::trunk::{Hop, Origination, OriginationUri, Probing, TargetUri};
+
+use crate::sim::{
+    Agent, CALLEE, CALLER, Phase, SECOND, Wire, World, agent_address, config, target,
+};
+
+const INTERVAL: Duration = Duration::from_secs(30);
+
+fn world(seed: u64) -> World {
+    let wires = [Wire::Udp; 3];
+    let mut config = config([Wire::Udp; 2]);
+    let uris = [CALLEE, SECOND].map(|index| OriginationUri {
+        priority: index as u16,
+        ..Origination::to(target(index, Wire::Udp)).uris.remove(0)
+    });
+    config.trunks[CALLEE].origination = Origination {
+        uris: uris.to_vec(),
+        probing: Some(Probing {
+            interval: INTERVAL,
+            failures: 3,
+        }),
+        ..Origination::default()
+    };
+    World::with_targets(&wires, seed, config)
+}
+
+fn probes(world: &World, index: usize) -> usize {
+    world.agents[index].requests(&Method::Options).len()
+}
+
+fn states(world: &World) -> Vec<&'static str> {
+    let targets = world.stack.targets();
+    let of_callee = targets.iter().filter(|target| target.trunk == "pbx");
+    of_callee.map(|target| target.state.name()).collect()
+}
+
+fn events(world: &World, kind: EventKind) -> Vec<String> {
+    let events = world.events.iter().filter(|event| event.kind == kind);
+    events.map(|event| event.text.clone()).collect()
+}
+
+#[test]
+fn trk_5_each_target_is_asked_every_thirty_seconds() {
+    let mut world = world(1);
+    world.run_for(Duration::from_secs(95));
+    for index in [CALLEE, SECOND] {
+        assert_eq!(probes(&world, index), 4);
+        let options = world.agents[index].request_received(&Method::Options);
+        let host = agent_address(index, Transport::Udp).ip();
+        assert_eq!(options.uri.as_str(), format!("sip:{host}:5060"));
+        assert_eq!(options.headers.max_forwards(), Ok(Some(70)));
+        assert!(options.headers.contains(HeaderName::Contact));
+    }
+    assert_eq!(probes(&world, CALLER), 0, "its trunk is not probed");
+    assert_eq!(states(&world), ["in_service", "in_service"]);
+    let targets = world.stack.targets();
+    assert_eq!(targets[1].latest.as_ref().unwrap().1, "200 OK");
+}
+
+#[test]
+fn trk_5_three_failures_take_a_target_out_and_one_success_puts_it_back() {
+    let mut world = world(2);
+    world.agents[CALLEE].manners.invite = Some(200);
+    world.agents[SECOND].manners.invite = Some(200);
+    world.dead[CALLEE] = true;
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(states(&world), ["in_service", "in_service"]);
+    assert!(events(&world, EventKind::TargetOutOfService).is_empty());
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(states(&world), ["out_of_service", "in_service"]);
+    assert_eq!(
+        events(&world, EventKind::TargetOutOfService),
+        ["sip:198.51.100.20:5060;transport=udp: no response"]
+    );
+    // A call is not even tried there.
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(300);
+    assert_eq!(world.agents[SECOND].phase, Phase::Up);
+    world.tell(CALLER, Agent::hang_up);
+    world.dead[CALLEE] = false;
+    world.run_for(INTERVAL);
+    assert_eq!(states(&world), ["in_service", "in_service"]);
+    assert_eq!(
+        events(&world, EventKind::TargetInService),
+        ["sip:198.51.100.20:5060;transport=udp: 200 OK"]
+    );
+    assert_eq!(world.records.len(), 1);
+    assert_eq!(world.records[0].targets.len(), 1);
+}
+
+#[test]
+fn trk_5_when_all_targets_are_out_of_service_they_are_tried_all_the_same() {
+    let mut world = world(3);
+    world.dead[CALLEE] = true;
+    world.dead[SECOND] = true;
+    world.run_for(Duration::from_secs(70));
+    assert_eq!(states(&world), ["out_of_service", "out_of_service"]);
+    world.dead[CALLEE] = false;
+    world.agents[CALLEE].manners.invite = Some(200);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(300);
+    assert_eq!(world.agents[CALLEE].phase, Phase::Up);
+}
+
+#[test]
+fn trk_5_a_target_that_cannot_be_reached_fails_at_once() {
+    let mut world = world(4);
+    world.unreachable[SECOND] = true;
+    world.run_for(Duration::from_secs(62));
+    assert_eq!(states(&world), ["in_service", "out_of_service"]);
+    let targets = world.stack.targets();
+    let second = targets
+        .iter()
+        .find(|target| target.uri.contains("100.30"))
+        .unwrap();
+    assert_eq!(second.failed_probes, 3);
+    assert_eq!(second.latest.as_ref().unwrap().1, "connection refused");
+}
+
+#[test]
+fn trk_5_a_new_configuration_starts_and_ends_probes() {
+    let mut world = world(5);
+    world.dead[CALLEE] = true;
+    world.run_for(Duration::from_secs(70));
+    assert_eq!(states(&world), ["out_of_service", "in_service"]);
+    // Nobody probes any more: nothing is known.
+    let quiet = config([Wire::Udp; 2]);
+    world.stack.reconfigure(quiet.trunks, quiet.routes);
+    assert_eq!(states(&world), ["in_service"]);
+    let before = probes(&world, SECOND);
+    world.run_for(Duration::from_secs(100));
+    assert_eq!(probes(&world, SECOND), before);
+    world.assert_drained(0);
+}
+
+#[test]
+fn trk_5_a_shutdown_does_not_wait_for_probes() {
+    let mut world = world(6);
+    world.dead[CALLEE] = true;
+    world.run_for(Duration::from_secs(1));
+    assert!(!world.stack.is_idle(), "a probe is out");
+    world.shut_down();
+    assert!(world.stack.is_idle());
+    world.assert_drained(0);
+}
+
+#[test]
+fn trk_5_a_round_asks_each_address_of_a_name() {
+    let wires = [Wire::Udp; 3];
+    let mut config = config([Wire::Udp; 2]);
+    let name = TargetUri {
+        host: Host::Name("pbx.example".to_owned()),
+        port: None,
+        transport: None,
+    };
+    config.trunks[CALLEE].origination = Origination {
+        probing: Some(Probing {
+            interval: INTERVAL,
+            failures: 1,
+        }),
+        ..Origination::to(name)
+    };
+    let mut world = World::with_targets(&wires, 7, config);
+    let hops = [CALLEE, SECOND].map(|index| Hop {
+        transport: Transport::Udp,
+        address: agent_address(index, Transport::Udp),
+    });
+    world
+        .names
+        .insert("pbx.example".to_owned(), Some(hops.to_vec()));
+    world.dead[CALLEE] = true;
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(probes(&world, SECOND), 1);
+    assert_eq!(states(&world), ["in_service"]);
+    world.dead[SECOND] = true;
+    world.run_for(INTERVAL);
+    assert_eq!(states(&world), ["out_of_service"]);
+}
+
+#[test]
+fn trk_5_options_to_us_are_answered_with_what_we_allow() {
+    let mut world = World::new([Wire::Udp; 2], 8);
+    let mut options = world.caller().new_invite("", false);
+    options.method = Method::Options;
+    options.headers.set(HeaderName::CSeq, "1 OPTIONS");
+    world.tell(CALLER, |agent, now| agent.send_outside(now, options));
+    world.run_ms(100);
+    let response = world.caller().response(&Method::Options, 200);
+    let allow =
+        String::from_utf8_lossy(response.headers.value(HeaderName::Allow).unwrap()).into_owned();
+    for method in ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"] {
+        assert!(
+            allow.split(", ").any(|allowed| allowed == method),
+            "{allow}"
+        );
+    }
+}
