@@ -1,5 +1,5 @@
 //! `cargo xtask bench [micro]`: the criterion microbenches; `cargo xtask bench media`: the media
-//! plane beside its peers.
+//! plane beside its peers; `cargo xtask bench sip`: signalling beside its peers.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -31,15 +31,17 @@ enum Bench {
         arguments: Vec<std::ffi::OsString>,
     },
     /// The media plane beside rtpengine, nftables and libsrtp2, in namespaces, as root.
-    Media(Media),
+    Media(BesidePeers),
+    /// Signalling beside Kamailio with rtpengine, in namespaces, as root.
+    Sip(BesidePeers),
 }
 
 #[derive(clap::Args)]
-struct Media {
+struct BesidePeers {
     /// One JSON object as the last thing on standard output.
     #[arg(long)]
     json: bool,
-    /// Fewer turns: under three minutes.
+    /// Fewer and shorter turns.
     #[arg(long)]
     quick: bool,
     /// Only this section, e.g. `xdp_forward`; may be given more than once.
@@ -52,6 +54,7 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
         None => micro(&arguments.arguments),
         Some(Bench::Micro { arguments }) => micro(arguments),
         Some(Bench::Media(arguments)) => media(arguments),
+        Some(Bench::Sip(arguments)) => sip(arguments),
     }
 }
 
@@ -62,7 +65,7 @@ fn micro(arguments: &[std::ffi::OsString]) -> Result<()> {
     progress::shown("microbenches", &mut command)
 }
 
-fn media(arguments: &Media) -> Result<()> {
+fn media(arguments: &BesidePeers) -> Result<()> {
     if !workspace::is_root() {
         bail!("the media bench makes network namespaces and loads XDP programs: it needs root");
     }
@@ -79,7 +82,34 @@ fn media(arguments: &Media) -> Result<()> {
     let mut bench = Command::new(build::binary_path("media-bench", false));
     bench.arg("--media-object").arg(media_object);
     bench.arg("--bench-object").arg(bench_object);
-    let mut words = vec!["cargo xtask bench media".to_owned()];
+    take_place("media", bench, arguments)
+}
+
+fn sip(arguments: &BesidePeers) -> Result<()> {
+    if !workspace::is_root() {
+        bail!("the SIP bench makes network namespaces and loads the XDP program: it needs root");
+    }
+    setup::ensure(Group::Bench)?;
+    let daemon = build::Daemon {
+        object: Some(ebpf::build(false)?),
+        ..build::Daemon::default()
+    };
+    let selection = ["-p", "sip-control", "--bin", "trunkline"]
+        .into_iter()
+        .chain(["-p", "trunkline-benches", "--bin", "sip-bench"]);
+    let selection: Vec<&str> = selection.collect();
+    build::binaries(&daemon, &selection, "daemon and SIP bench")?;
+    let mut bench = Command::new(build::binary_path("sip-bench", false));
+    bench
+        .arg("--daemon")
+        .arg(build::binary_path("trunkline", false));
+    take_place("sip", bench, arguments)
+}
+
+/// Runs a bench in this process's place: Ctrl-C reaches it, nothing ends before its clean-up, and
+/// the exit status is its own.
+fn take_place(name: &str, mut bench: Command, arguments: &BesidePeers) -> Result<()> {
+    let mut words = vec![format!("cargo xtask bench {name}")];
     for (flag, is_given) in [("--json", arguments.json), ("--quick", arguments.quick)] {
         if is_given {
             bench.arg(flag);
@@ -91,8 +121,6 @@ fn media(arguments: &Media) -> Result<()> {
         words.push(format!("--only {section}"));
     }
     bench.env(COMMAND, words.join(" "));
-    // The bench takes this process's place: Ctrl-C reaches it, nothing ends before its
-    // clean-up, and the exit status is its own.
     let error = bench.exec();
-    Err(error).context("cannot run the media bench")
+    Err(error).with_context(|| format!("cannot run the {name} bench"))
 }

@@ -28,7 +28,7 @@ pub(crate) enum Group {
     Demo,
     /// And run the tests with the peers that they call.
     Test,
-    /// And measure the media plane beside its peers (with what the demo needs).
+    /// And measure media and signalling beside their peers (with what the demo needs).
     Bench,
     /// Check the sources.
     Lint,
@@ -58,8 +58,14 @@ const TEST: &[&str] = &[
     "sip-tester",
     "tshark",
 ];
-/// Peers of the media bench.
-const BENCH: &[&str] = &["libsrtp2-1", "nftables", "rtpengine-daemon"];
+/// Peers of the benches.
+const BENCH: &[&str] = &[
+    "kamailio",
+    "kamailio-tls-modules",
+    "libsrtp2-1",
+    "nftables",
+    "rtpengine-daemon",
+];
 
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 

@@ -91,7 +91,7 @@ pub fn run(objects: &Objects, options: &Options) -> Result<()> {
         );
     }
     sys::stop_on_signals();
-    watch();
+    end_after(LONGEST);
     let versions = versions::all()?;
     let lab = Lab::new().context("making the namespaces")?;
     let mut report = Report::default();
@@ -125,10 +125,10 @@ impl Names for [(&str, Measure)] {
     }
 }
 
-/// Ends a run that takes too long.
-fn watch() {
-    std::thread::spawn(|| {
-        std::thread::sleep(LONGEST);
+/// Ends a run that takes longer.
+pub fn end_after(longest: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(longest);
         eprintln!("[bench] this takes too long: ending");
         sys::stop();
     });

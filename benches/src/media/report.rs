@@ -59,6 +59,17 @@ impl Report {
         Value::Object(all)
     }
 
+    /// The values of all sections beside each other.
+    pub fn flat_json(&self, versions: Value) -> Value {
+        let mut all = Map::new();
+        for section in &self.sections {
+            all.extend(section.values.as_object().cloned().unwrap_or_default());
+        }
+        all.insert("aims".to_owned(), self.aims().map(aim_json).collect());
+        all.insert("versions".to_owned(), versions);
+        Value::Object(all)
+    }
+
     pub fn text(&self, versions: &Value) -> String {
         let mut text = String::new();
         for section in &self.sections {
@@ -129,6 +140,27 @@ mod tests {
         assert_eq!(rounded(1234.56), json!(1235.0));
         assert_eq!(rounded(0.123_456), json!(0.1235));
         assert_eq!(rounded(f64::NAN), Value::Null);
+    }
+
+    #[test]
+    fn sections_are_named_or_beside_each_other() {
+        let section = |key, value| Section {
+            key,
+            values: value,
+            lines: Vec::new(),
+            aims: Vec::new(),
+        };
+        let report = Report {
+            sections: vec![section("a", json!({"x": 1})), section("b", json!({"y": 2}))],
+        };
+        assert_eq!(
+            report.json(json!({})),
+            json!({"a": {"x": 1}, "b": {"y": 2}, "aims": [], "versions": {}})
+        );
+        assert_eq!(
+            report.flat_json(json!({})),
+            json!({"x": 1, "y": 2, "aims": [], "versions": {}})
+        );
     }
 
     #[test]

@@ -5,21 +5,39 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-/// Versions of kernel and peers, the command line, the CPU, and what else it had to do.
+/// Versions of kernel and of the media plane's peers, the command line, the CPU, and what else it
+/// had to do.
 ///
 /// # Errors
 /// A peer that is missing is named.
 pub fn all() -> Result<Value> {
-    let command: Vec<String> = std::env::args().collect();
-    Ok(json!({
-        "kernel": read("/proc/sys/kernel/osrelease")?,
+    with_machine(json!({
         "rtpengine": first_line("rtpengine", "rtpengine-daemon")?,
         "nftables": first_line("nft", "nftables")?,
         "libsrtp2": package("libsrtp2-1")?,
-        "command": std::env::var("TRUNKLINE_BENCH_COMMAND").unwrap_or_else(|_| command.join(" ")),
-        "cpu": cpu()?,
-        "load_average": read("/proc/loadavg")?,
     }))
+}
+
+/// The same with the peers of signalling.
+///
+/// # Errors
+/// A peer that is missing is named.
+pub fn of_signalling() -> Result<Value> {
+    with_machine(json!({
+        "kamailio": package("kamailio")?,
+        "rtpengine": first_line("rtpengine", "rtpengine-daemon")?,
+    }))
+}
+
+fn with_machine(mut versions: Value) -> Result<Value> {
+    let command: Vec<String> = std::env::args().collect();
+    versions["kernel"] = read("/proc/sys/kernel/osrelease")?.into();
+    versions["command"] = std::env::var("TRUNKLINE_BENCH_COMMAND")
+        .unwrap_or_else(|_| command.join(" "))
+        .into();
+    versions["cpu"] = cpu()?.into();
+    versions["load_average"] = read("/proc/loadavg")?.into();
+    Ok(versions)
 }
 
 fn read(path: &str) -> Result<String> {

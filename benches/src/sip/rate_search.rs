@@ -1,0 +1,166 @@
+//! The highest rate of calls, searched by trials.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::contender::{Bench, Edge, Who};
+use super::generator::Generator;
+use super::load::{Load, Outcome};
+use super::scenario::Scenario;
+
+/// From the ACK to the BYE. Calls are short: it is their number that counts.
+pub const TALK: Duration = Duration::from_millis(50);
+/// Under 0.01 % of calls may fail.
+const TOLERATED: f64 = 1e-4;
+/// Calls must end as fast as they begin; less means a queue that grows.
+const KEPT_UP: f64 = 0.98;
+/// Until a trial fails, each has so much more than the one before.
+const GROWTH: f64 = 1.5;
+/// What a fresh contender gets before its first trial.
+const WARM_UP: Load = Load {
+    rate: 200.0,
+    time: Duration::from_millis(500),
+    talk: TALK,
+};
+
+/// How to search.
+#[derive(Clone, Copy)]
+pub struct Search {
+    pub first: f64,
+    /// How long calls are begun in a trial.
+    pub time: Duration,
+    /// When what is known to work and what is not are that close together.
+    pub precision: f64,
+}
+
+/// The best trial.
+#[derive(Default)]
+pub struct Found {
+    pub rate: f64,
+    pub outcome: Outcome,
+}
+
+impl Search {
+    pub fn by(bench: &Bench<'_>, first: f64) -> Search {
+        let (time, precision) = match bench.is_quick {
+            true => (Duration::from_millis(1200), 1.12),
+            false => (Duration::from_secs(3), 1.05),
+        };
+        Search {
+            first,
+            time,
+            precision,
+        }
+    }
+
+    /// Of a contender, which is started anew after each trial that failed.
+    pub fn run(&self, bench: &Bench<'_>, who: Who, scenario: Scenario) -> Result<Found> {
+        let mut edge: Option<Box<dyn Edge>> = None;
+        let found = self.search(|rate| {
+            if edge.is_none() {
+                edge = Some(bench.start(who, scenario)?);
+                let mut generator = bench.generator(scenario)?;
+                bench.alone(|| generator.run(&WARM_UP))?;
+            }
+            let outcome = self.trial(bench, bench.generator(scenario)?, rate)?;
+            if !passes(&outcome) {
+                edge = None;
+            }
+            Ok(outcome)
+        })?;
+        Ok(found)
+    }
+
+    /// Of the generator itself.
+    pub fn run_back_to_back(&self, bench: &Bench<'_>) -> Result<Found> {
+        self.search(|rate| self.trial(bench, bench.back_to_back()?, rate))
+    }
+
+    fn trial(&self, bench: &Bench<'_>, mut generator: Generator, rate: f64) -> Result<Outcome> {
+        let load = Load {
+            rate,
+            time: self.time,
+            talk: TALK,
+        };
+        let outcome = bench.alone(|| generator.run(&load))?;
+        eprintln!(
+            "[bench]   {rate:.0} calls/s: {} of {} whole, {:.1} % kept up, generator {:.0} % busy{}{}",
+            outcome.completed,
+            outcome.offered,
+            100.0 * outcome.kept_up,
+            100.0 * outcome.busy,
+            if outcome.refused.is_empty() {
+                String::new()
+            } else {
+                format!(", refused {:?}", outcome.refused)
+            },
+            match (outcome.sent_again, outcome.faults) {
+                (0, 0) => String::new(),
+                (again, faults) => format!(", {again} sent again, {faults} faults"),
+            }
+        );
+        Ok(outcome)
+    }
+
+    fn search(&self, mut trial: impl FnMut(f64) -> Result<Outcome>) -> Result<Found> {
+        let mut found = Found::default();
+        let (mut rate, mut too_much) = (self.first, f64::INFINITY);
+        while too_much > found.rate * self.precision && rate >= 1.0 {
+            let outcome = trial(rate)?;
+            if passes(&outcome) {
+                found = Found { rate, outcome };
+            } else {
+                too_much = rate;
+            }
+            rate = match too_much.is_finite() {
+                true if found.rate == 0.0 => too_much / 2.0,
+                true => (found.rate + too_much) / 2.0,
+                false => rate * GROWTH,
+            };
+        }
+        Ok(found)
+    }
+}
+
+fn passes(outcome: &Outcome) -> bool {
+    let failed = outcome.failed() as f64;
+    failed < TOLERATED * outcome.offered as f64 && outcome.kept_up >= KEPT_UP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(offered: u64, completed: u64, kept_up: f64) -> Outcome {
+        Outcome {
+            offered,
+            completed,
+            kept_up,
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn a_trial_passes_if_next_to_nothing_fails_and_no_queue_grows() {
+        assert!(passes(&outcome(5000, 5000, 1.0)));
+        assert!(!passes(&outcome(5000, 4999, 1.0)));
+        assert!(passes(&outcome(20_000, 19_999, 1.0)));
+        assert!(!passes(&outcome(5000, 5000, 0.97)));
+    }
+
+    #[test]
+    fn the_search_ends_near_the_limit_from_either_side() {
+        for first in [100.0, 900.0, 5000.0] {
+            let search = Search {
+                first,
+                time: Duration::from_secs(1),
+                precision: 1.05,
+            };
+            let found = search
+                .search(|rate| Ok(outcome(100, 100, if rate < 1000.0 { 1.0 } else { 0.5 })))
+                .unwrap();
+            assert!(found.rate > 940.0 && found.rate < 1000.0, "{}", found.rate);
+        }
+    }
+}
