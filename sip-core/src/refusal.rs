@@ -83,7 +83,9 @@ refusals! {
     /// does not have.
     UNUSABLE_ADDRESS = 488, 32211, "unusable media address";
     /// A transfer (REFER) that the trunk does not allow or that cannot be made.
-    TRANSFER = 403, 32218, "transfer not possible";
+    TRANSFER = 603, 32218, "transfer not possible";
+    /// Replaces names no dialog that the peer may take the place of (RFC 3891 section 3).
+    NO_DIALOG = 481, 32034, "no such dialog to replace";
     /// A target named another one that the call must not go to (3xx): a private address, less
     /// security, or a second time.
     REDIRECT = 503, 32219, "redirect not followed";

@@ -1,5 +1,6 @@
-//! A trunk's settings for what happens within a call: session timers.
+//! A trunk's settings for what happens within a call: session timers, transfer.
 
+use sip_core::trunk::refer::ReferMode;
 use sip_core::trunk::session::{LONGEST_INTERVAL, SHORTEST_INTERVAL, SessionPolicy};
 
 use super::error::Fault;
@@ -34,6 +35,18 @@ pub(super) fn session(key: &str, section: &TrunkSection) -> Result<SessionPolicy
         expires,
         min_se,
     })
+}
+
+/// `refer` of the trunk at `key`.
+pub(super) fn refer(key: &str, section: &TrunkSection) -> Result<ReferMode, Fault> {
+    let words = [
+        ("off", ReferMode::Off),
+        ("pass", ReferMode::Pass),
+        ("local", ReferMode::Local),
+    ];
+    let mode = optional(&section.refer, |text| value::choice(text, &words))
+        .map_err(at(format!("{key}.refer")))?;
+    Ok(mode.unwrap_or_default())
 }
 
 fn interval(key: &str, text: &Option<String>) -> Result<Option<u32>, Fault> {

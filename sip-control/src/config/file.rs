@@ -160,6 +160,7 @@ pub(super) struct TrunkSection {
     pub(super) session_timer: Option<String>,
     pub(super) session_expires: Option<String>,
     pub(super) min_se: Option<String>,
+    pub(super) refer: Option<String>,
     pub(super) verify: Option<String>,
     pub(super) ca: Option<String>,
     pub(super) server_name: Option<String>,

@@ -130,6 +130,7 @@ impl Resolver<'_> {
             video: section.video,
             t38: self.t38(mode)?,
             session: dialogs::session(&self.key, section)?,
+            refer: dialogs::refer(&self.key, section)?,
             origination,
         };
         let tls = self.peer_tls(&trunk)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::{Authority, Directory, trunkline};
 use sip_control::config::Config;
 use sip_core::transport::{Host, Transport};
+use sip_core::trunk::refer::ReferMode;
 use sip_core::trunk::{EarlyDialogs, RouteTo, TrunkId};
 
 pub(crate) const GOOD: &str = r#"
@@ -293,6 +294,11 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         ),
         (
             "dscp = 46",
+            "refer = \"on\"",
+            ":40:9: trunks[1].refer (pbx): \"on\" is unknown; expected off, pass or local",
+        ),
+        (
+            "dscp = 46",
             "session_timer = \"off\"",
             ":40:17: trunks[1].session_timer (pbx): \"off\" is unknown; expected on or strip",
         ),
@@ -394,6 +400,21 @@ fn med_3_digits_are_masked_unless_the_configuration_shows_them() {
         let text = GOOD.replace("backend = \"auto\"", line);
         let config = parse(&directory, &text).expect("a configuration that is right");
         assert_eq!(config.stack().show_digits, is_shown, "{line}");
+    }
+}
+
+#[test]
+fn sig_7_refer_is_off_unless_a_trunk_allows_it() {
+    let directory = files();
+    for (line, expected) in [
+        ("", ReferMode::Off),
+        ("refer = \"off\"", ReferMode::Off),
+        ("refer = \"pass\"", ReferMode::Pass),
+        ("refer = \"local\"", ReferMode::Local),
+    ] {
+        let text = GOOD.replace("dscp = 46", line);
+        let config = parse(&directory, &text).expect("a configuration that is right");
+        assert_eq!(config.trunks[1].trunk.refer, expected, "{line}");
     }
 }
 

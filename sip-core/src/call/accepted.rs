@@ -62,6 +62,10 @@ impl Accepted {
         }
     }
 
+    pub(super) fn server(&self) -> ServerKey {
+        self.server
+    }
+
     /// Whose offer in a 2xx still has no answer.
     pub(super) fn offerer(&self) -> Option<Side> {
         self.late.as_ref().map(|_| self.inviter.other())

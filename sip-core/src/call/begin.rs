@@ -57,7 +57,7 @@ impl NewInvite {
         cx: &mut Context,
         way: &Way,
     ) -> Result<Call, (Box<NewInvite>, Refusal)> {
-        let caller_leg = match self.caller_leg(cx, way) {
+        let caller_leg = match self.caller_leg(cx, &way.caller) {
             Ok(leg) => leg,
             Err(refusal) => return Err((Box::new(self), refusal)),
         };
@@ -114,16 +114,16 @@ impl NewInvite {
         }
     }
 
-    fn caller_leg(&self, cx: &Context, way: &Way) -> Result<Leg, Refusal> {
+    pub(super) fn caller_leg(&self, cx: &Context, trunk: &LegTrunk) -> Result<Leg, Refusal> {
         let request = &self.request;
-        let sips = Sips::of(&request.uri, way.caller.settings.pass_sips);
+        let sips = Sips::of(&request.uri, trunk.settings.pass_sips);
         let listener = cx.listener(self.origin.listener);
         let contact = identity::contact(request.uri.user(), listener, sips);
         let path = Path::to_sender(
             &request.headers,
             &self.origin,
-            Some(way.caller.id),
-            way.caller.forced_transport(),
+            Some(trunk.id),
+            trunk.forced_transport(),
         );
         let path = path
             .map_err(|_| Refusal::MALFORMED)?
@@ -133,7 +133,7 @@ impl NewInvite {
         // What each target is told, too.
         request.headers.to().map_err(|_| Refusal::MALFORMED)?;
         let mut leg = Leg::from(NewLeg {
-            trunk: way.caller.clone(),
+            trunk: trunk.clone(),
             listener: self.origin.listener,
             key: LegKey {
                 call_id: dialog.id().call_id.to_string(),

@@ -8,6 +8,8 @@ use media_core::ports::MediaPorts;
 use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
+use super::leg::Leg;
+use super::transfer::NewCall;
 use crate::message::{HeaderName, Request, Response, StatusCode, response_to, token};
 use crate::refusal::Refusal;
 use crate::stack::{Command, Counters, Event, Remains, Resolve, ResolveId, StackConfig};
@@ -47,6 +49,10 @@ pub(crate) struct Context {
     pub(crate) legs: HashMap<LegKey, Owner>,
     /// Whose requests of ours are still without a final response, or may see another 2xx.
     pub(crate) clients: HashMap<ClientKey, Owner>,
+    /// INVITEs of ours to ourselves, which no transaction answers.
+    pub(crate) own_invites: HashMap<ServerKey, OwnInvite>,
+    /// What calls have to tell each other.
+    pub(crate) notes: VecDeque<Note>,
     /// Whose INVITEs from the peers are being answered or wait for ACK.
     pub(crate) servers: HashMap<ServerKey, Owner>,
 }
@@ -76,6 +82,51 @@ impl Lookups {
         self.asked
             .retain(|_, asker| !matches!(asker, Asker::Probe(_)));
     }
+}
+
+/// An INVITE that a transfer asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnInvite {
+    /// Who hears the responses.
+    pub(crate) asker: CallId,
+    /// The call that it makes.
+    pub(crate) call: CallId,
+}
+
+/// From one call to another, or to the stack (SIG-7).
+pub(crate) enum Note {
+    /// A REFER asks for a call.
+    NewCall(Box<NewCall>),
+    /// A response to an INVITE of ours to ourselves.
+    Answered {
+        asker: CallId,
+        server: ServerKey,
+        response: Box<Response>,
+    },
+    /// Call `to` wants that side of call `from`, and offers it this SDP.
+    Borrow {
+        from: CallId,
+        side: Side,
+        to: CallId,
+        offer: Vec<u8>,
+    },
+    /// Here it is, with its answer.
+    Lent {
+        from: CallId,
+        to: CallId,
+        leg: Box<Leg>,
+        response: Box<Response>,
+    },
+    /// It does not agree, or is gone.
+    NotLent {
+        from: CallId,
+        to: CallId,
+        status: StatusCode,
+    },
+    /// It is not wanted any more.
+    NotWanted { from: CallId, to: CallId },
+    /// Who asked for that call is gone.
+    Abandoned { call: CallId },
 }
 
 impl Context {
@@ -132,6 +183,14 @@ impl Context {
     }
 
     pub(crate) fn respond(&mut self, server: ServerKey, response: &Response) {
+        if let Some(own) = self.own_invites.get(&server) {
+            let response = Box::new(response.clone());
+            return self.notes.push_back(Note::Answered {
+                asker: own.asker,
+                server,
+                response,
+            });
+        }
         self.transactions.respond(self.now, server, response);
     }
 

@@ -4,22 +4,39 @@ use crate::message::multipart::{Part, parts};
 use crate::message::{Field, HeaderName, Headers};
 
 /// The methods that we take (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 /// The extensions that we have (RFC 3261 section 20.37).
-pub(crate) const SUPPORTED: &str = "100rel, timer";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces";
 /// The bodies that we take.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
-/// Copies what INFO and MESSAGE say of their contents besides (RFC 6086 section 10, RFC 3428
-/// section 8), as spelled.
+/// Copies what INFO, MESSAGE, REFER and NOTIFY say of their contents besides (RFC 6086 section 10,
+/// RFC 3428 section 8, RFC 3515 section 2), as spelled.
 pub(super) fn pass_of_method(from: &Headers, to: &mut Headers) {
     to.extend(from.iter().filter(|field| match field.name {
         Some(name) => matches!(
             name,
-            HeaderName::Date | HeaderName::Subject | HeaderName::Priority | HeaderName::Expires
+            HeaderName::Date
+                | HeaderName::Subject
+                | HeaderName::Priority
+                | HeaderName::Expires
+                | HeaderName::ReferTo
+                | HeaderName::ReferredBy
+                | HeaderName::ReferSub
+                | HeaderName::Event
+                | HeaderName::SubscriptionState
         ),
         None => field.is_named("Info-Package"),
     }));
+}
+
+/// Copies who asked for the call (RFC 3892 section 2), as spelled, if it has not crossed already.
+pub(super) fn pass_referrer(from: &Headers, to: &mut Headers) {
+    if !to.contains(HeaderName::ReferredBy) {
+        let lines = from.iter();
+        to.extend(lines.filter(|field| field.name == Some(HeaderName::ReferredBy)));
+    }
 }
 
 /// Copies what describes the body, as spelled.

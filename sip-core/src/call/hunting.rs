@@ -14,7 +14,7 @@ use super::context::{Asker, Context};
 use super::crossing::Crossing;
 use super::failing::{end_refused, is_ours};
 use super::forks::Forks;
-use super::headers::session_description;
+use super::headers::{pass_referrer, session_description};
 use super::inviting::Inviting;
 use super::leg::SentInvite;
 use super::locating::Locating;
@@ -258,6 +258,7 @@ impl Hunt {
         let mut invite = outgoing.request.clone();
         Crossing::request(&self.way.caller.settings, &self.way.callee.settings)
             .pass(&received.headers, &mut invite.headers);
+        pass_referrer(&received.headers, &mut invite.headers);
         if let Some(sdp) = offer {
             // An offer of the far side in a reliable response would need its answer in our PRACK,
             // which a caller that knows no PRACK cannot give: so only where the offer is ours.

@@ -52,6 +52,8 @@ pub(crate) struct Leg {
     /// The peer takes UPDATE (RFC 3311 section 4).
     pub(super) allows_update: bool,
     pub(super) timer: SessionTimer,
+    /// A REFER of the peer was accepted in the dialog.
+    pub(super) was_referred: bool,
     /// Our INVITE that makes the dialog: the callee's.
     pub(super) invite: Option<SentInvite>,
 }
@@ -133,6 +135,7 @@ impl From<NewLeg> for Leg {
             early: Vec::new(),
             has_answered: false,
             allows_update: false,
+            was_referred: false,
             invite: None,
         }
     }
@@ -143,6 +146,37 @@ impl Leg {
     pub(super) fn hear(&mut self, origin: &Origin) {
         self.remote = Some(origin.remote);
         self.transport = origin.transport;
+    }
+
+    /// The same leg without what makes it one: for the record of a call that has no peer there, not
+    /// yet or not any more.
+    pub(super) fn husk(&self) -> Leg {
+        Leg::from(NewLeg {
+            trunk: self.trunk.clone(),
+            listener: self.listener,
+            key: self.key.clone(),
+            contact: self.contact.clone(),
+            sips: self.sips,
+            transport: self.transport,
+            remote: self.remote,
+            dialog: None,
+        })
+    }
+
+    /// For another call.
+    pub(super) fn hand_over(&mut self) -> Leg {
+        let husk = self.husk();
+        std::mem::replace(self, husk)
+    }
+
+    /// Ends its dialog; it belongs to no call any more.
+    pub(crate) fn abandon(mut self, cx: &mut Context) {
+        for key in std::iter::once(&self.key).chain(&self.other_keys) {
+            cx.legs.remove(key);
+        }
+        if let Some((bye, target)) = self.request(cx, Method::Bye) {
+            cx.request_and_forget(bye, target);
+        }
     }
 
     /// What the peer says that it can do.

@@ -6,7 +6,7 @@ use media_core::session::{CallId, Session, Side};
 
 use super::context::Context;
 use crate::refusal::Refusal;
-use crate::sdp::{LegMedia, Negotiation};
+use crate::sdp::{DescriptionOrigin, LegMedia, Negotiation};
 use crate::stack::{Command, MediaCommand};
 
 pub(super) struct CallMedia {
@@ -89,6 +89,19 @@ impl CallMedia {
     /// What a side was last described, to be sent once more.
     pub(super) fn described(&self, side: Side) -> Option<Vec<u8>> {
         self.negotiation.described(side).map(<[u8]>::to_vec)
+    }
+
+    /// What a side last said of its media, for another call.
+    pub(super) fn resumed(&self, side: Side) -> Option<Vec<u8>> {
+        self.negotiation.resumed(side).map(|sdp| sdp.to_vec())
+    }
+
+    pub(super) fn origin(&self, side: Side) -> Option<DescriptionOrigin> {
+        self.negotiation.origin(side)
+    }
+
+    pub(super) fn continue_from(&mut self, side: Side, origin: DescriptionOrigin) {
+        self.negotiation.continue_from(side, origin);
     }
 
     /// `side` answered that.

@@ -35,7 +35,9 @@ pub(crate) mod headers;
 mod hunting;
 pub(crate) mod identity;
 mod inviting;
+mod joining;
 pub(crate) mod leg;
+mod lending;
 mod locating;
 mod media;
 pub(crate) mod outcome;
@@ -46,6 +48,7 @@ mod reinviting;
 mod relaying;
 mod reliable;
 pub(crate) mod session_timer;
+pub(crate) mod transfer;
 mod up;
 mod updating;
 pub(crate) mod within;
@@ -57,6 +60,7 @@ use media_core::session::{CallId, Side};
 
 pub(crate) use self::begin::{NewInvite, Way};
 use self::context::{Context, LegKey};
+pub(crate) use self::joining::Joint;
 use self::leg::SentInvite;
 use self::outcome::Failure;
 use self::parties::Parties;
@@ -64,10 +68,11 @@ use self::reliable::Patience;
 use self::session_timer::Due;
 use crate::message::{Method, Request, Response};
 use crate::refusal::Refusal;
+use crate::sdp::DescriptionOrigin;
 use crate::stack::{LiveCall, ResolveId};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::{ConnectionId, Origin};
-use crate::trunk::Hop;
+use crate::trunk::{Hop, TrunkId};
 
 /// One call.
 pub(crate) struct Call {
@@ -83,6 +88,10 @@ enum State {
     Up(up::Up),
     Reinviting(reinviting::Reinviting),
     Refreshing(refreshing::Refreshing),
+    Joining(joining::Joining),
+    Lending(lending::Lending),
+    Lent(lending::Lent),
+    Departing(lending::Departing),
     Ending(ending::Ending),
 }
 
@@ -276,7 +285,7 @@ impl Call {
     /// When [`Call::handle_timeout`] wants to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.is_ending() {
-            return None;
+            return self.state_deadline();
         }
         let [caller, callee] =
             [Side::Caller, Side::Callee].map(|side| self.parties.leg(side).timer.deadline());
@@ -300,6 +309,8 @@ impl Call {
             State::Inviting(state) => Some(state.deadline()),
             State::Reinviting(state) => state.deadline(),
             State::Refreshing(state) => state.deadline(),
+            State::Lending(state) => state.deadline(),
+            State::Departing(state) => Some(state.deadline()),
             _ => None,
         }
     }
@@ -316,7 +327,34 @@ impl Call {
 
     /// It is over for the peers: a request within it finds no dialog.
     fn is_ending(&self) -> bool {
-        matches!(self.state, State::Ending(_))
+        matches!(
+            self.state,
+            State::Lent(_) | State::Departing(_) | State::Ending(_)
+        )
+    }
+
+    /// The other side of a leg that may be replaced, if it is that trunk's and has that peer.
+    pub(crate) fn joint(&self, side: Side, remote_tag: &str, trunk: TrunkId) -> Option<Joint> {
+        let leg = self.parties.leg(side);
+        let dialog = leg.dialog.as_ref()?;
+        let is_it = leg.trunk.id == trunk && &*dialog.id().remote_tag == remote_tag;
+        let is_up = matches!(self.state, State::Up(_));
+        let far = side.other();
+        (is_it && is_up).then(|| Joint {
+            call: self.parties.id,
+            side: far,
+            husk: self.parties.leg(far).husk(),
+            origin: self.parties.media.origin(far),
+        })
+    }
+
+    /// It was made for a transfer: its caller is still in another call, where our descriptions
+    /// to it began.
+    pub(crate) fn has_no_caller_yet(&mut self, description: Option<DescriptionOrigin>) {
+        self.parties.leg_mut(Side::Caller).dialog = None;
+        if let Some(origin) = description {
+            self.parties.media.continue_from(Side::Caller, origin);
+        }
     }
 
     /// Nothing of it is left to do: legs, media, record.
@@ -345,9 +383,13 @@ impl Call {
             State::Up(state) => state.handle(cx, parties, input),
             State::Reinviting(state) => state.handle(cx, parties, input),
             State::Refreshing(state) => state.handle(cx, parties, input),
+            State::Joining(state) => state.handle(cx, parties, input),
+            State::Lending(state) => state.handle(cx, parties, input),
+            State::Lent(state) => state.handle(cx, parties, input),
+            State::Departing(state) => state.handle(cx, parties, input),
             State::Ending(state) => state.handle(cx, parties, input),
         };
-        self
+        self.go_on_with_transfer(cx)
     }
 }
 

@@ -25,6 +25,14 @@ impl Outcome {
         }
     }
 
+    /// One side went over to another call; the other one stays behind.
+    pub(crate) fn transferred(by: impl Into<EndedBy>) -> Outcome {
+        Outcome {
+            reason: "transferred".to_owned(),
+            ..Outcome::hung_up(by)
+        }
+    }
+
     /// The caller gave up before the answer.
     pub(crate) fn cancelled() -> Outcome {
         Outcome {

@@ -10,6 +10,7 @@ use super::media::CallMedia;
 use super::record::Draft;
 use super::relaying::Relay;
 use super::reliable::Provisionals;
+use super::transfer::Transfer;
 use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::{ClientKey, ServerKey};
@@ -25,6 +26,8 @@ pub(super) struct Parties {
     pub(super) provisionals: Provisionals,
     /// Requests other than INVITE and BYE that were passed on.
     pub(super) relays: Vec<Relay>,
+    /// A REFER that we accepted.
+    pub(super) transfer: Option<Transfer>,
 }
 
 /// A body to send on: the SDP that negotiation made of it, and the headers that described it.
@@ -48,6 +51,7 @@ impl Parties {
             draft,
             provisionals,
             relays: Vec::new(),
+            transfer: None,
         }
     }
 
@@ -171,12 +175,15 @@ impl Parties {
         let leg = self.leg_mut(side);
         let mut response = cx.response(request, far.status, &leg.key.tag);
         response.reason.clone_from(&far.reason);
-        let refreshes = matches!(request.method, Method::Invite | Method::Update);
+        let refreshes = matches!(
+            request.method,
+            Method::Invite | Method::Update | Method::Refer
+        );
         if refreshes && (far.status.is_provisional() || far.status.is_success()) {
             response.headers.push(HeaderName::Contact, &leg.contact);
             response.headers.push(HeaderName::Allow, ALLOW);
         }
-        if refreshes && far.status.is_success() {
+        if request.method != Method::Refer && refreshes && far.status.is_success() {
             leg.timer
                 .answer(cx.now, &request.headers, &mut response.headers);
         }

@@ -102,6 +102,7 @@ impl Parties {
         let text = format!("{} {}", outcome.status, outcome.reason);
         self.event(cx, EventKind::CallEnded, side, outcome.code, text);
         self.abandon_relays(cx);
+        self.abandon_transfer(cx);
         self.draft.end = Some((cx.now, outcome));
         if self.media.remove(cx) {
             self.write_record(cx, None);

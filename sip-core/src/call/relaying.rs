@@ -1,5 +1,6 @@
 //! Requests within a dialog that go on to the other leg, and their responses that come back: INFO
-//! (RFC 6086), MESSAGE (RFC 3428), UPDATE (RFC 3311). They cross whatever the call's state is.
+//! (RFC 6086), MESSAGE (RFC 3428), UPDATE (RFC 3311), REFER and its NOTIFYs (RFC 3515). They cross
+//! whatever the call's state is.
 
 use media_core::session::Side;
 

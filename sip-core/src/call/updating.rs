@@ -128,7 +128,12 @@ impl Call {
                 true => Way::OurOffer,
                 false => Way::Free,
             },
-            State::Ending(_) => Way::TheirOffer,
+            // Offers of the one are answered by somebody else.
+            State::Lending(_)
+            | State::Joining(_)
+            | State::Lent(_)
+            | State::Departing(_)
+            | State::Ending(_) => Way::TheirOffer,
         }
     }
 

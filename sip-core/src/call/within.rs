@@ -6,7 +6,9 @@ use super::context::Context;
 use super::headers::{ACCEPT, ALLOW, SUPPORTED, UnsupportedBody, session_description};
 use super::session_timer::{IntervalTooSmall, judge};
 use super::{Call, Input};
-use crate::message::{HeaderName, Headers, Method, RELIABLE, Request, Response, StatusCode, TIMER};
+use crate::message::{
+    HeaderName, Headers, Method, RELIABLE, REPLACES, Request, Response, StatusCode, TIMER,
+};
 use crate::refusal::Refusal;
 use crate::stack::{Event, EventKind};
 use crate::transaction::ServerKey;
@@ -32,6 +34,9 @@ impl Call {
             Method::Bye => {
                 self.parties
                     .respond(cx, side, server, &request, StatusCode::OK);
+                if self.transferor_left(side) {
+                    return self;
+                }
                 self.step(cx, Input::Bye { side, request })
             }
             Method::Invite if self.crosses_update(cx, side, server, &request) => self,
@@ -47,7 +52,22 @@ impl Call {
                 )
             }
             Method::Prack => self.handle_prack(cx, side, server, request),
-            Method::Update | Method::Info | Method::Message if self.is_ending() => {
+            Method::Update | Method::Info | Method::Message | Method::Refer | Method::Notify
+                if self.is_ending() =>
+            {
+                let status = StatusCode::CALL_DOES_NOT_EXIST;
+                self.parties.respond(cx, side, server, &request, status);
+                self
+            }
+            Method::Refer => self.handle_refer(cx, side, server, request),
+            Method::Notify if self.has_passed_refer(side.other()) => {
+                // What comes of a REFER that was passed on.
+                self.parties
+                    .relay(cx, side, (server, request), Method::Notify, None);
+                self
+            }
+            // Nobody has subscribed to anything (RFC 6665 section 4.1.3).
+            Method::Notify => {
                 let status = StatusCode::CALL_DOES_NOT_EXIST;
                 self.parties.respond(cx, side, server, &request, status);
                 self
@@ -187,7 +207,10 @@ pub(crate) fn check_extensions(
 /// INVITE and UPDATE (RFC 4028 section 4).
 fn is_supported(extension: &str, method: &Method, has_timers: bool) -> bool {
     let is_invite = *method == Method::Invite;
-    is_invite && extension.eq_ignore_ascii_case(RELIABLE)
+    is_invite
+        && [RELIABLE, REPLACES]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
         || (is_invite || *method == Method::Update)
             && has_timers
             && extension.eq_ignore_ascii_case(TIMER)

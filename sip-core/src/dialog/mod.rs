@@ -137,6 +137,11 @@ impl Dialog {
         self.state
     }
 
+    /// To of our requests.
+    pub fn remote(&self) -> &NameAddr {
+        &self.remote
+    }
+
     pub fn remote_target(&self) -> &Uri {
         &self.remote_target
     }

@@ -91,6 +91,7 @@ impl StatusCode {
         match self {
             StatusCode::TRYING => "Trying".into(),
             StatusCode::OK => "OK".into(),
+            StatusCode::ACCEPTED => "Accepted".into(),
             StatusCode(code) => reason_phrase(code).into(),
         }
     }

@@ -25,6 +25,17 @@ pub(super) struct Leg {
     /// Our keys, by place of the m-line; one per suite.
     keys: Vec<(usize, MasterKey)>,
     sent: Option<Sent>,
+    /// The last description that we had from the peer.
+    heard: Option<Heard>,
+}
+
+/// It holds keys.
+struct Heard(Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Heard(redacted)")
+    }
 }
 
 /// The last description that the peer had from us.
@@ -56,6 +67,7 @@ impl Leg {
             slots: Vec::new(),
             keys: Vec::new(),
             sent: None,
+            heard: None,
         }
     }
 
@@ -165,6 +177,26 @@ impl Leg {
     ) {
         self.keys
             .retain(|(slot, key)| !was_used(*slot, key) || is_used(*slot, key));
+    }
+
+    /// The peer described its media.
+    pub(super) fn hear(&mut self, sdp: &[u8]) {
+        self.heard = Some(Heard(Zeroizing::new(sdp.to_vec())));
+    }
+
+    pub(super) fn heard(&self) -> Option<&[u8]> {
+        self.heard.as_ref().map(|heard| heard.0.as_slice())
+    }
+
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.sent.as_ref().map(|sent| sent.origin.clone())
+    }
+
+    /// The peer has had descriptions of ours in the same dialog before: what follows counts on
+    /// from them.
+    pub(super) fn continue_from(&mut self, origin: Origin) {
+        let body = Zeroizing::new(Vec::new());
+        self.sent = Some(Sent { origin, body });
     }
 
     /// The last description that the peer had from us.

@@ -26,3 +26,4 @@ mod stream;
 
 pub use negotiation::{LegMedia, Negotiation};
 pub use policy::LegPolicy;
+pub use repeated::DescriptionOrigin;

@@ -95,6 +95,7 @@ impl Negotiation {
         let policy = &self.legs[to.index()].policy;
         let edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(to, policy)).collect();
         let body = self.send(from.other(), &mut document, &edits, ports)?;
+        self.legs[from.index()].hear(sdp);
         self.confirm();
         self.exchange = Some(Exchange {
             offerer: from,
@@ -133,6 +134,7 @@ impl Negotiation {
         };
         let (outcome, edits) = answering.read(&document)?;
         let body = self.send(from.other(), &mut document, &edits, ports)?;
+        self.legs[from.index()].hear(sdp);
         self.replace_outcome(outcome);
         Ok(body)
     }
@@ -208,6 +210,10 @@ impl Negotiation {
         self.current().is_some_and(|agreed| {
             !agreed.streams.is_empty() && agreed.streams.iter().all(|agreed| agreed.stream.on_hold)
         })
+    }
+
+    pub(super) fn leg_of_mut(&mut self, side: Side) -> &mut Leg {
+        &mut self.legs[side.index()]
     }
 
     pub(super) fn leg_of(&self, side: Side) -> &Leg {

@@ -1,16 +1,37 @@
-//! A description that is sent once more as it was, to refresh a session (RFC 4028 section 7.4),
-//! and its answer.
+//! Descriptions that are used once more: sent as they were to refresh a session (RFC 4028
+//! section 7.4), or taken from one call to another in a transfer.
 
 use media_core::session::{Security, Side};
+use zeroize::Zeroizing;
 
 use super::crypto::CryptoLine;
 use super::document::Document;
-use super::fields::MediaLine;
+use super::fields::{MediaLine, Origin};
 use super::negotiation::Negotiation;
 use super::stream::PeerStream;
 use crate::refusal::Refusal;
 
+/// How our descriptions to a peer begin: what follows in the same dialog counts on from it
+/// (RFC 3264 section 8).
+#[derive(Clone, Debug)]
+pub struct DescriptionOrigin(Origin);
+
 impl Negotiation {
+    /// What a side last said of its media, as if it had nobody on hold and were not held: to be
+    /// offered to somebody else.
+    pub fn resumed(&self, side: Side) -> Option<Zeroizing<Vec<u8>>> {
+        self.leg_of(side).heard().map(without_directions)
+    }
+
+    pub fn origin(&self, side: Side) -> Option<DescriptionOrigin> {
+        self.leg_of(side).origin().map(DescriptionOrigin)
+    }
+
+    /// That side's dialog comes from another call: before its first description here.
+    pub fn continue_from(&mut self, side: Side, origin: DescriptionOrigin) {
+        self.leg_of_mut(side).continue_from(origin.0);
+    }
+
     /// The description that a side had from us last.
     pub fn described(&self, side: Side) -> Option<&[u8]> {
         self.leg_of(side).described()
@@ -70,6 +91,21 @@ impl Negotiation {
             leg.sdp_version = peer.sdp_version;
         }
         self.put_agreed(agreed);
+        if changed.is_ok() {
+            self.leg_of_mut(side).hear(sdp);
+        }
         changed
     }
+}
+
+fn without_directions(sdp: &[u8]) -> Zeroizing<Vec<u8>> {
+    let is_direction = |line: &&[u8]| {
+        matches!(
+            line.trim_ascii_end(),
+            b"a=sendrecv" | b"a=sendonly" | b"a=recvonly" | b"a=inactive"
+        )
+    };
+    let lines = sdp.split_inclusive(|&byte| byte == b'\n');
+    let kept: Vec<&[u8]> = lines.filter(|line| !is_direction(line)).collect();
+    Zeroizing::new(kept.concat())
 }

@@ -24,8 +24,8 @@ use crate::trunk::{Numbers, RouteTo, TrunkId};
 
 /// Why an INVITE makes no call, with a response that says more than the refusal alone, and the
 /// caller's trunk as far as it is known.
-struct Refused {
-    refusal: Refusal,
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
     response: Option<Box<Response>>,
     trunk: Option<TrunkId>,
     /// More than the refusal's text says.
@@ -33,7 +33,7 @@ struct Refused {
 }
 
 impl Refused {
-    fn of(refusal: Refusal, trunk: Option<TrunkId>) -> Refused {
+    pub(super) fn of(refusal: Refusal, trunk: Option<TrunkId>) -> Refused {
         Refused {
             refusal,
             response: None,
@@ -46,6 +46,11 @@ impl Refused {
 impl Stack {
     pub(super) fn handle_invite(&mut self, server: ServerKey, origin: Origin, request: Request) {
         let invite = self.new_invite(server, origin, request);
+        match invite.request.headers.replaces() {
+            Ok(None) => {}
+            Ok(Some(replaces)) => return self.handle_replacing(invite, &replaces),
+            Err(_) => return self.refuse(&invite, Refused::of(Refusal::MALFORMED, None)),
+        }
         let way = self.way(&invite);
         let trunk = match &way {
             Ok(way) => Some(way.caller.id),
@@ -103,10 +108,21 @@ impl Stack {
 
     /// Everything that is asked before the far side is.
     fn way(&mut self, invite: &NewInvite) -> Result<Way, Refused> {
-        let request = &invite.request;
+        let caller = self.admitted(invite)?;
+        self.way_from(invite, caller)
+    }
+
+    /// The trunk that an INVITE comes from, if it is one that we take.
+    pub(super) fn admitted(&self, invite: &NewInvite) -> Result<TrunkId, Refused> {
+        let host = invite.request.uri.host();
         let listeners = &self.cx.config.listeners;
-        let caller = admit(&self.trunks, listeners, request.uri.host(), &invite.origin)
-            .map_err(|NotAdmitted { trunk, refusal }| Refused::of(refusal, trunk))?;
+        admit(&self.trunks, listeners, host, &invite.origin)
+            .map_err(|NotAdmitted { trunk, refusal }| Refused::of(refusal, trunk))
+    }
+
+    /// Where an INVITE of that trunk's goes.
+    pub(super) fn way_from(&mut self, invite: &NewInvite, caller: TrunkId) -> Result<Way, Refused> {
+        let request = &invite.request;
         let refuse = |refusal| Refused::of(refusal, Some(caller));
         if self.shutting_down {
             return Err(refuse(Refusal::SHUTTING_DOWN));
@@ -206,13 +222,13 @@ impl Stack {
         Ok(())
     }
 
-    fn leg_trunk(&self, id: TrunkId) -> Option<LegTrunk> {
+    pub(super) fn leg_trunk(&self, id: TrunkId) -> Option<LegTrunk> {
         let settings = self.trunks.get(usize::from(id.0))?.clone();
         Some(LegTrunk { id, settings })
     }
 
     /// Answers an INVITE that makes no call, with an event and a record.
-    fn refuse(&mut self, invite: &NewInvite, refused: Refused) {
+    pub(super) fn refuse(&mut self, invite: &NewInvite, refused: Refused) {
         let NewInvite {
             origin, request, ..
         } = invite;

@@ -16,8 +16,14 @@ use crate::transport::Origin;
 impl Stack {
     /// Works off what the transactions have to tell, and then what they want sent.
     pub(super) fn drive(&mut self) {
-        while let Some(event) = self.cx.transactions.poll_event() {
-            self.handle_event(event);
+        loop {
+            if let Some(event) = self.cx.transactions.poll_event() {
+                self.handle_event(event);
+            } else if let Some(note) = self.cx.notes.pop_front() {
+                self.handle_note(note);
+            } else {
+                break;
+            }
         }
         while let Some(transmit) = self.cx.transactions.poll_transmit() {
             self.cx.counters.messages_sent += 1;
@@ -120,6 +126,14 @@ impl Stack {
             Method::Invite => self.handle_invite(key, origin, request),
             // Only ever within a dialog.
             Method::Bye => self.respond(key, &request, StatusCode::CALL_DOES_NOT_EXIST),
+            // Whoever it is to be sent to is not in a call.
+            Method::Refer => {
+                let tag = self.cx.token();
+                let refusal = Refusal::TRANSFER;
+                let listener = origin.listener;
+                let response = self.cx.refusal_response(&request, &tag, &refusal, listener);
+                self.cx.respond(key, &response);
+            }
             _ => {
                 let tag = self.cx.token();
                 let response = check_extensions(&self.cx, &request, &tag, true)
@@ -258,8 +272,17 @@ impl Stack {
         }
         let (legs, callee) = call.into_remains();
         for leg in legs {
-            self.cx.legs.remove(&leg);
+            // It may have gone over to another call.
+            if self
+                .cx
+                .legs
+                .get(&leg)
+                .is_some_and(|(owner, _)| *owner == id)
+            {
+                self.cx.legs.remove(&leg);
+            }
         }
+        self.cx.own_invites.retain(|_, own| own.call != id);
         if let Some((leg, invite)) = callee {
             let until = self.cx.now + self.cx.config.timers.timeout();
             self.cx.remains.keep(until, leg, invite);

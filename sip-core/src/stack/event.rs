@@ -34,6 +34,14 @@ pub enum EventKind {
     ReinviteRefused,
     /// A request within a call was refused for its transport; the call goes on.
     RequestRefused,
+    /// A REFER was accepted: the new call is being made.
+    TransferStarted,
+    /// The side that remains has gone over to the new call.
+    TransferDone,
+    /// The new call did not come about; the old one stays.
+    TransferFailed,
+    /// A REFER was refused.
+    TransferRefused,
     /// Requests were refused because there are too many at once; told now and then while it lasts.
     Overloaded,
     /// A message that could not be parsed.
@@ -65,6 +73,10 @@ impl EventKind {
             EventKind::CallRefused => "call_refused",
             EventKind::ReinviteRefused => "reinvite_refused",
             EventKind::RequestRefused => "request_refused",
+            EventKind::TransferStarted => "transfer_started",
+            EventKind::TransferDone => "transfer_done",
+            EventKind::TransferFailed => "transfer_failed",
+            EventKind::TransferRefused => "transfer_refused",
             EventKind::Overloaded => "overloaded",
             EventKind::Malformed => "malformed",
             EventKind::PeerUnreachable => "peer_unreachable",

@@ -15,6 +15,7 @@ mod probing;
 mod record;
 mod refusals;
 mod remains;
+mod transferring;
 
 pub use self::command::{
     Command, MediaCommand, Resolve, ResolveId, Transmit, TransmitId, TransportFailure,
@@ -108,6 +109,8 @@ impl Stack {
                 legs: HashMap::new(),
                 clients: HashMap::new(),
                 servers: HashMap::new(),
+                own_invites: HashMap::new(),
+                notes: VecDeque::new(),
             },
             trunks,
             calls: HashMap::new(),

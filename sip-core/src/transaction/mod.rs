@@ -229,6 +229,11 @@ impl Transactions {
         self.servers.set_trunk(key, trunk);
     }
 
+    /// A key that no transaction has: for a request that never came by any transport.
+    pub(crate) fn reserve_server_key(&mut self) -> ServerKey {
+        self.servers.reserve_key()
+    }
+
     /// Answers. Whether it was sent: not if a final response was already, or the transaction is
     /// gone.
     pub fn respond(&mut self, now: Instant, key: ServerKey, response: &Response) -> bool {

@@ -82,8 +82,7 @@ impl Servers {
         kind: Kind,
         out: &mut Outputs,
     ) -> ServerKey {
-        let key = ServerKey(self.next);
-        self.next += 1;
+        let key = self.reserve_key();
         let quiet = matches!(kind, Kind::Cancel);
         let secure = target.transport.is_secure();
         let machine = match kind {
@@ -108,6 +107,12 @@ impl Servers {
             machine,
         };
         self.table.insert(key, server);
+        key
+    }
+
+    pub(super) fn reserve_key(&mut self) -> ServerKey {
+        let key = ServerKey(self.next);
+        self.next += 1;
         key
     }
 

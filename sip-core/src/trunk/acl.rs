@@ -312,6 +312,7 @@ mod tests {
             t38: false,
             session: Default::default(),
             headers: HeaderPolicy::default(),
+            refer: Default::default(),
             dscp: None,
             max_packet_rate: None,
             codecs: Vec::new(),

@@ -8,6 +8,7 @@ mod limits;
 mod number;
 pub mod origination;
 mod reach;
+pub mod refer;
 pub mod routing;
 pub mod session;
 
@@ -139,4 +140,6 @@ pub struct Trunk {
     pub t38: bool,
     /// Session timers (SIG-2).
     pub session: session::SessionPolicy,
+    /// What becomes of a REFER of the trunk's (SIG-7).
+    pub refer: refer::ReferMode,
 }

@@ -204,7 +204,18 @@ const SOURCES: &[(Refusal, Source)] = &[
     ),
     (
         Refusal::TRANSFER,
-        Elsewhere("REFER is not taken yet: 405 without a code"),
+        Elsewhere(
+            "transfer.rs: REFER is refused within a call, which goes on and has no other end",
+        ),
+    ),
+    (
+        Refusal::NO_DIALOG,
+        Call(|| {
+            invited(World::new(UDP, 1), |invite| {
+                let nobody = "nothing;to-tag=1;from-tag=2";
+                invite.headers.push(HeaderName::Replaces, nobody);
+            })
+        }),
     ),
     (
         Refusal::REDIRECT,

@@ -19,5 +19,6 @@ mod reinvite;
 mod routes;
 mod session_timer;
 mod sim;
+mod transfer;
 mod updating;
 mod within;

@@ -284,7 +284,7 @@ fn options_are_answered_outside_and_inside_a_dialog() {
         let answer = agent.response(&Method::Options, 200);
         assert_eq!(
             answer.headers.value(HeaderName::Allow).unwrap(),
-            b"INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE"
+            b"INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
         );
         assert_eq!(
             answer.headers.value(HeaderName::Accept).unwrap(),
@@ -329,8 +329,8 @@ fn sig_1_methods_that_we_do_not_take_are_405_with_allow() {
     let mut world = World::new(UDP, 5);
     world.establish();
     for method in [
-        Method::Refer,
-        Method::Notify,
+        Method::Publish,
+        Method::Subscribe,
         Method::Other("FROBNICATE".into()),
     ] {
         world.tell(CALLER, |agent, now| {

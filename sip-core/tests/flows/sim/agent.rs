@@ -572,6 +572,9 @@ impl Agent {
     }
 
     fn answer_other(&mut self, now: Instant, key: ServerKey, origin: &Origin, request: &Request) {
+        if self.dialog.is_none() && self.invite_in.is_none() {
+            return self.answer(now, key, request, StatusCode::CALL_DOES_NOT_EXIST);
+        }
         self.make_early_dialog();
         let dialog = self.dialog.as_mut().expect("made above");
         if let Err(error) = dialog.handle_request(origin, request) {

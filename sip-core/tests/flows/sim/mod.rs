@@ -180,7 +180,7 @@ pub(crate) fn target(index: usize, wire: Wire) -> TargetUri {
 pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
     let address = agent_address(index, wire.transport());
     Trunk {
-        name: ["carrier", "pbx"][index].to_owned(),
+        name: ["carrier", "pbx", "second", "third"][index].to_owned(),
         domains: Vec::new(),
         mode: wire.mode(),
         limits: CallLimits::default(),
@@ -203,6 +203,7 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         t38: false,
         session: Default::default(),
         headers: HeaderPolicy::default(),
+        refer: Default::default(),
         dscp: None,
         max_packet_rate: None,
         codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
