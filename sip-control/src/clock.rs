@@ -36,11 +36,20 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
+/// The days from 1970-01-01 to a Gregorian date; `None` if it lies before.
+pub(crate) fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
+    // Years begin in March, so that the leap day is the last.
+    let year = year.checked_sub(u64::from(month <= 2))?;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * DAYS_OF_400_YEARS + day_of_era).checked_sub(DAYS_BEFORE_1970)
+}
+
 /// The Gregorian date of a day since 1970-01-01, counted in years that begin in March so that the
 /// leap day is the last.
 fn civil_date(days: u64) -> (u64, u64, u64) {
-    const DAYS_BEFORE_1970: u64 = 719_468;
-    const DAYS_OF_400_YEARS: u64 = 146_097;
     let days = days + DAYS_BEFORE_1970;
     let (era, day_of_era) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
     let year_of_era =
@@ -55,6 +64,10 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
     };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
+
+/// From 1 March of the year 0.
+const DAYS_BEFORE_1970: u64 = 719_468;
+const DAYS_OF_400_YEARS: u64 = 146_097;
 
 #[cfg(test)]
 mod tests {
@@ -76,6 +89,15 @@ mod tests {
                 UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(milliseconds);
             assert_eq!(rfc3339(time), written);
         }
+    }
+
+    #[test]
+    fn days_and_dates_are_each_others_inverse() {
+        for days in (0..2_932_897).step_by(13) {
+            let (year, month, day) = civil_date(days);
+            assert_eq!(days_since_epoch(year, month, day), Some(days));
+        }
+        assert_eq!(days_since_epoch(1969, 12, 31), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::cdr::Records;
+use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::driver::{Driver, Inputs, log_warnings};
@@ -23,7 +24,7 @@ use crate::outbox::Outbox;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
 use crate::transport::Transports;
-use crate::transport::tls::Verify;
+use crate::transport::tls::{PeerTls, Verify};
 
 /// Messages that wait for signalling; beyond it peers wait.
 const ARRIVALS: usize = 4096;
@@ -134,7 +135,9 @@ fn log_start(config: &Config, media: &MediaPlane) {
             .collect();
         let targets = (!targets.is_empty()).then(|| targets.join(", "));
         let secure = secure_word(trunk.mode);
-        tracing::info!(name = trunk.name, secure, targets, "trunk");
+        // SEC-4: how many roots its bundle holds.
+        let roots = configured.tls.as_ref().and_then(PeerTls::roots);
+        tracing::info!(name = trunk.name, secure, targets, roots, "trunk");
         if configured
             .tls
             .as_ref()
@@ -146,6 +149,7 @@ fn log_start(config: &Config, media: &MediaPlane) {
             );
         }
     }
+    log_certificates(config);
     let description = media.description();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -155,6 +159,19 @@ fn log_start(config: &Config, media: &MediaPlane) {
         routes = config.routes.len(),
         "ready"
     );
+}
+
+/// What we prove ourselves with, and until when; what expires soon is among the warnings.
+pub(crate) fn log_certificates(config: &Config) {
+    for facts in config.certificates() {
+        tracing::info!(
+            used_by = facts.used_by,
+            names = facts.names.join(", "),
+            key = facts.key,
+            not_after = facts.not_after.map(rfc3339),
+            "certificate"
+        );
+    }
 }
 
 /// As the configuration has it.

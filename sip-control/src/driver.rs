@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 use crate::cdr::Records;
 use crate::config::Config;
 use crate::control::{Question, Snapshot};
+use crate::daemon::log_certificates;
 use crate::events::EventLog;
 use crate::media::MediaPlane;
 use crate::outbox::Outbox;
@@ -161,6 +162,7 @@ impl Driver {
             Arrival::Message { origin, bytes } => self.stack.handle_message(now, origin, &bytes),
             Arrival::Resolved { id, found } => self.stack.handle_resolved(now, id, found),
             Arrival::Failed(failure) => self.stack.handle_transport_failure(now, failure),
+            Arrival::Event(event) => self.events.write(&event),
             Arrival::Closed(connection) => self.stack.handle_connection_closed(now, connection),
         }
     }
@@ -224,12 +226,13 @@ impl Driver {
         let stack = config.stack();
         self.stack.reconfigure(stack.trunks, stack.routes);
         log_warnings(&config);
+        log_certificates(&config);
         self.config = config;
         tracing::info!("reloaded trunks, routes and certificates");
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.stack, &self.transports, &self.records)
+        Snapshot::take(&self.stack, &self.transports, &self.records, &self.config)
     }
 
     /// Hands back what has to be closed, in order, after the loop.

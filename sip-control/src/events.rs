@@ -11,6 +11,7 @@ pub(crate) struct EventLog {
     malformed: LineLimit,
     refused: LineLimit,
     digits: LineLimit,
+    server_names: LineLimit,
 }
 
 impl EventLog {
@@ -20,6 +21,9 @@ impl EventLog {
             EventKind::Malformed => self.malformed.admits("malformed messages"),
             EventKind::CallRefused => self.refused.admits("refused calls"),
             EventKind::Digit => self.digits.admits("digits"),
+            EventKind::ServerNameMismatch => self
+                .server_names
+                .admits("calls by the connection of another trunk"),
             _ => true,
         };
         if admitted {

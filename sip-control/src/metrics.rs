@@ -48,6 +48,12 @@ counters! {
     framing_lost,
     /// Connections closed because the peer did not take what we sent.
     slow_readers,
+    /// Connections closed because no whole message came in time.
+    slow_senders,
+    /// Connections closed because the peer did not answer pings any more.
+    pings_unanswered,
+    /// Messages whose connection broke and that were sent by another one.
+    messages_sent_again,
     /// Messages not sent because too much waited for their connection already.
     messages_refused,
     /// Datagrams that the socket did not take.

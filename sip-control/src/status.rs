@@ -21,6 +21,9 @@ pub fn table(status: &Value) -> String {
     for call in status["calls"].as_array().into_iter().flatten() {
         text += &call_line(call);
     }
+    for certificate in status["certificates"].as_array().into_iter().flatten() {
+        text += &certificate_line(certificate);
+    }
     for section in ["verdicts", "counters"] {
         let _ = writeln!(text, "{section}");
         counts(&status[section], "  ", &mut text);
@@ -40,6 +43,26 @@ fn target_line(target: &Value) -> String {
         word(&target["state"]),
         target["priority"],
         target["weight"]
+    )
+}
+
+fn certificate_line(certificate: &Value) -> String {
+    let names: Vec<&str> = certificate["names"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(word)
+        .collect();
+    format!(
+        "certificate of {}: {} ({}) until {}, {} days left\n",
+        word(&certificate["used_by"]),
+        names.join(", "),
+        word(&certificate["key"]),
+        word(&certificate["not_after"])
+            .split('T')
+            .next()
+            .unwrap_or("-"),
+        certificate["days_left"]
     )
 }
 
@@ -117,6 +140,10 @@ mod tests {
                 "callee": {"trunk": "pbx", "transport": "udp", "profile": null},
                 "media": {"directions": [{"from": "caller", "path": "af_xdp", "packets": 17}]},
             }],
+            "certificates": [{
+                "used_by": "listener tls", "names": ["edge.example.com", "*.sip.example.com"],
+                "key": "ECDSA", "not_after": "2027-03-01T00:00:00.000Z", "days_left": 92,
+            }],
             "verdicts": {"redirect": 0, "xsk": 34, "drop": {"drop_replay": 1}},
             "counters": {"calls": 1, "transport": {"framing_lost": 0}},
         });
@@ -124,6 +151,7 @@ mod tests {
             target pbx sip:192.0.2.9: in_service (priority 0, weight 1)\n\
             target pbx sip:192.0.2.10: out_of_service (priority 1, weight 10, probe: no response)\n\
             call 3: carrier tls RTP/SAVP -> pbx udp - | caller af_xdp 17\n\
+            certificate of listener tls: edge.example.com, *.sip.example.com (ECDSA) until 2027-03-01, 92 days left\n\
             verdicts\n  xsk                          34\n  drop\n    drop_replay                  1\n\
             counters\n  calls                        1\n  transport\n";
         assert_eq!(table(&status), expected);

@@ -91,6 +91,10 @@ refusals! {
     REDIRECT = 503, 32219, "redirect not followed";
     /// A TLS handshake with a version that the listener does not take; told by an event alone.
     TLS_VERSION = 0, 32222, "TLS version not allowed";
+    /// The peer's certificate, if it showed one, is not one of the trunk's (SEC-4).
+    CERTIFICATE = 403, 32223, "certificate not of the trunk";
+    /// The peer connected to the name of one trunk and calls another one (TRK-2).
+    SERVER_NAME = 403, 32224, "connected to the name of another trunk";
     /// No media for the set time while the call was not on hold.
     MEDIA_TIMEOUT = 408, 32230, "no media";
     /// A message or a description that cannot be read.

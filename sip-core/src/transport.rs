@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use media_core::ports::RealmId;
 
@@ -87,6 +88,31 @@ pub struct Origin {
     pub remote: SocketAddr,
     /// The connection, for TCP and TLS.
     pub connection: Option<ConnectionId>,
+    /// What its TLS session says of the peer; `None` for UDP and TCP.
+    pub tls: Option<Arc<TlsPeer>>,
+}
+
+impl Origin {
+    /// Whether the peer has proven by its certificate to be of that trunk.
+    pub fn proves(&self, trunk: TrunkId) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|peer| peer.proven.contains(&trunk))
+    }
+
+    /// The name that the peer asked for when it connected.
+    pub fn server_name(&self) -> Option<&str> {
+        self.tls.as_ref()?.server_name.as_deref()
+    }
+}
+
+/// What a TLS session says of the peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsPeer {
+    /// The name that it asked for (SNI, RFC 6066 section 3), if it connected to us.
+    pub server_name: Option<String>,
+    /// The trunks that its certificate has proven it to be of.
+    pub proven: Vec<TrunkId>,
 }
 
 /// A host as SIP names it: a name that DNS resolves, or an address.

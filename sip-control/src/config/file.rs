@@ -51,7 +51,18 @@ pub(super) struct ListenerSection {
     pub(super) advertised: Option<String>,
     pub(super) certificate: Option<String>,
     pub(super) key: Option<String>,
+    #[serde(default)]
+    pub(super) certificates: Vec<CertificateSection>,
     pub(super) client_ca: Option<String>,
+    pub(super) client_auth: Option<String>,
+}
+
+/// A certificate chain and its key, both PEM files.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CertificateSection {
+    pub(super) certificate: String,
+    pub(super) key: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -59,6 +70,7 @@ pub(super) struct ListenerSection {
 pub(super) struct TlsSection {
     pub(super) ca: Option<String>,
     pub(super) min_version: Option<String>,
+    pub(super) key_log: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -87,10 +99,14 @@ pub(super) struct LimitsSection {
     pub(super) max_queue_delay: Option<String>,
     pub(super) max_transactions: Option<usize>,
     pub(super) max_connections: Option<usize>,
+    pub(super) max_connections_per_address: Option<usize>,
     pub(super) max_handshakes: Option<usize>,
+    pub(super) max_handshakes_per_address: Option<usize>,
     pub(super) max_message_bytes: Option<usize>,
     pub(super) handshake_timeout: Option<String>,
+    pub(super) message_timeout: Option<String>,
     pub(super) idle_timeout: Option<String>,
+    pub(super) keepalive: Option<String>,
     pub(super) ring_timeout: Option<String>,
 }
 
@@ -144,6 +160,10 @@ pub(super) struct TrunkSection {
     pub(super) sips: Option<String>,
     pub(super) dial_plan: Option<DialPlanSection>,
     #[serde(default)]
+    pub(super) nat: bool,
+    #[serde(default)]
+    pub(super) opportunistic: bool,
+    #[serde(default)]
     pub(super) mki: bool,
     pub(super) headers: Option<Vec<String>>,
     #[serde(default)]
@@ -164,6 +184,13 @@ pub(super) struct TrunkSection {
     pub(super) verify: Option<String>,
     pub(super) ca: Option<String>,
     pub(super) server_name: Option<String>,
+    #[serde(default)]
+    pub(super) pins: Vec<String>,
+    pub(super) client_certificate: Option<String>,
+    pub(super) client_key: Option<String>,
+    #[serde(default)]
+    pub(super) client_names: Vec<String>,
+    pub(super) server_name_mismatch: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use media_core::ports::RealmId;
 use sip_core::transport::{Host, Listener, Transport};
@@ -10,14 +11,15 @@ use sip_core::transport::{Host, Listener, Transport};
 use super::error::Fault;
 use super::file::{File, ListenerSection};
 use super::realm::Realm;
-use super::settings::{TlsSettings, at};
+use super::settings::{TlsSettings, at, optional};
 use super::{ListenerConfig, certificates, check_names, find_name, id, value};
-use crate::transport::tls;
+use crate::transport::tls::{self, CertificateFacts, ClientAuth, ServerCertificates};
 
 pub(super) fn resolve(
     file: &File,
     realms: &[Realm],
     tls: &TlsSettings,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<ListenerConfig>, Fault> {
     if file.listeners.is_empty() {
         return Err(Fault::new(
@@ -35,11 +37,18 @@ pub(super) fn resolve(
         let key = format!("listeners[{index}]");
         let listener = one(&key, section, realms)?;
         check_clashes(&key, &listener, &listeners, realms)?;
-        let tls = server_tls(&key, section, listener.transport, tls)?;
+        let server = ServerTls {
+            key: &key,
+            section,
+            settings: tls,
+        };
+        let (tls, certificates) = server.resolve(listener.transport, warnings)?;
         listeners.push(ListenerConfig {
             name: section.name.clone(),
             listener,
             tls,
+            certificates,
+            asks_for_certificates: section.client_ca.is_some(),
         });
     }
     Ok(listeners)
@@ -117,48 +126,118 @@ fn check_clashes(
     }
 }
 
-fn server_tls(
-    key: &str,
-    section: &ListenerSection,
-    transport: Transport,
-    settings: &TlsSettings,
-) -> Result<Option<Arc<rustls::ServerConfig>>, Fault> {
-    let certificate_key = format!("{key}.certificate");
-    let key_key = format!("{key}.key");
-    let given = [&section.certificate, &section.key, &section.client_ca];
-    if transport != Transport::Tls {
-        return match ["certificate", "key", "client_ca"]
-            .iter()
-            .zip(given)
-            .find(|(_, value)| value.is_some())
-        {
-            None => Ok(None),
-            Some((name, _)) => Err(Fault::new(
-                format!("{key}.{name}"),
-                "is only for transport = \"tls\"",
-            )),
-        };
+/// What a listener proves itself with, and what it asks of who connects to it.
+struct ServerTls<'a> {
+    key: &'a str,
+    section: &'a ListenerSection,
+    settings: &'a TlsSettings,
+}
+
+impl ServerTls<'_> {
+    fn at(&self, field: &str) -> String {
+        format!("{}.{field}", self.key)
     }
-    let missing = |key: &str| Fault::new(key, "missing; a TLS listener needs a PEM file");
-    let certificate = section
-        .certificate
-        .as_ref()
-        .ok_or_else(|| missing(&certificate_key))?;
-    let private = section.key.as_ref().ok_or_else(|| missing(&key_key))?;
-    let certified = certificates::certified_key(
-        &certificate_key,
-        Path::new(certificate),
-        &key_key,
-        Path::new(private),
-    )?;
-    let client_roots = match &section.client_ca {
-        Some(path) => Some(certificates::roots(
-            &format!("{key}.client_ca"),
-            Path::new(path),
-        )?),
-        None => None,
-    };
-    tls::server_config(certified, client_roots, settings.only_tls13)
-        .map(Some)
-        .map_err(|error| Fault::new(certificate_key, error.to_string()))
+
+    fn resolve(
+        &self,
+        transport: Transport,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Option<Arc<rustls::ServerConfig>>, Vec<CertificateFacts>), Fault> {
+        if transport != Transport::Tls {
+            return match self.first_given() {
+                None => Ok((None, Vec::new())),
+                Some(field) => Err(Fault::new(
+                    self.at(field),
+                    "is only for transport = \"tls\"",
+                )),
+            };
+        }
+        let mut keys = Vec::new();
+        for (certificate_key, certificate, key_key, key) in self.files()? {
+            let certified = certificates::certified_key(
+                &certificate_key,
+                Path::new(certificate),
+                &key_key,
+                Path::new(key),
+            )?;
+            let roots = self.settings.roots.as_deref();
+            let complaints = tls::complaints(&certified.cert, roots, SystemTime::now());
+            for complaint in complaints {
+                warnings.push(format!("{certificate_key} ({certificate}): {complaint}"));
+            }
+            keys.push(certified);
+        }
+        let used_by = || format!("listener {}", self.section.name);
+        let facts = keys
+            .iter()
+            .map(|key| CertificateFacts::of(used_by(), key))
+            .collect();
+        let config = tls::server_config(
+            ServerCertificates::new(keys),
+            self.client_auth()?,
+            self.settings.only_tls13,
+            self.settings.key_log(),
+        );
+        match config {
+            Ok(config) => Ok((Some(config), facts)),
+            Err(error) => Err(Fault::new(self.at("certificate"), error.to_string())),
+        }
+    }
+
+    fn first_given(&self) -> Option<&'static str> {
+        let section = self.section;
+        [
+            ("certificate", section.certificate.is_some()),
+            ("key", section.key.is_some()),
+            ("certificates", !section.certificates.is_empty()),
+            ("client_ca", section.client_ca.is_some()),
+            ("client_auth", section.client_auth.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(field, is_given)| is_given.then_some(field))
+    }
+
+    /// Certificate and key files with their keys in the configuration; the default one first.
+    fn files(&self) -> Result<Vec<(String, &str, String, &str)>, Fault> {
+        let missing =
+            |field: &str| Fault::new(self.at(field), "missing; a TLS listener needs a PEM file");
+        let section = self.section;
+        let mut files = Vec::new();
+        match (&section.certificate, &section.key) {
+            (Some(certificate), Some(key)) => {
+                let keys = (self.at("certificate"), self.at("key"));
+                files.push((keys.0, certificate.as_str(), keys.1, key.as_str()));
+            }
+            (None, None) if !section.certificates.is_empty() => {}
+            (Some(_), None) => return Err(missing("key")),
+            (None, _) => return Err(missing("certificate")),
+        }
+        for (place, more) in section.certificates.iter().enumerate() {
+            let at = |field: &str| self.at(&format!("certificates[{place}].{field}"));
+            let (certificate, key) = (more.certificate.as_str(), more.key.as_str());
+            files.push((at("certificate"), certificate, at("key"), key));
+        }
+        Ok(files)
+    }
+
+    fn client_auth(&self) -> Result<Option<ClientAuth>, Fault> {
+        let words = [("required", false), ("optional", true)];
+        let is_optional = optional(&self.section.client_auth, |text| {
+            value::choice(text, &words)
+        })
+        .map_err(at(self.at("client_auth")))?;
+        let Some(path) = &self.section.client_ca else {
+            return match is_optional {
+                None => Ok(None),
+                Some(_) => Err(Fault::new(
+                    self.at("client_ca"),
+                    "missing; client_auth needs the roots of the clients' certificates",
+                )),
+            };
+        };
+        Ok(Some(ClientAuth {
+            roots: certificates::roots(&self.at("client_ca"), Path::new(path))?,
+            is_optional: is_optional.unwrap_or(false),
+        }))
+    }
 }

@@ -17,6 +17,7 @@ mod reload;
 mod route;
 mod settings;
 mod trunk;
+mod trunk_tls;
 mod value;
 
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ use self::file::File;
 pub use self::realm::Realm;
 pub use self::settings::{Limits, RecordSink};
 use crate::media::MediaConfig;
-use crate::transport::tls::PeerTls;
+use crate::transport::tls::{CertificateFacts, PeerTls};
 
 /// Where the configuration is looked for unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/trunkline/trunkline.toml";
@@ -74,6 +75,10 @@ pub struct ListenerConfig {
     pub listener: Listener,
     /// For TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What it proves itself with; the default first.
+    pub certificates: Vec<CertificateFacts>,
+    /// Clients are asked for certificates, and those shown are verified.
+    pub asks_for_certificates: bool,
 }
 
 /// A trunk and how its TLS peers are checked.
@@ -126,6 +131,20 @@ impl Config {
         Ok(new)
     }
 
+    /// Every certificate that we show to peers.
+    pub fn certificates(&self) -> Vec<CertificateFacts> {
+        let of_listeners = self
+            .listeners
+            .iter()
+            .flat_map(|listener| listener.certificates.iter().cloned());
+        let of_trunks = self.trunks.iter().filter_map(|trunk| {
+            let certificate = trunk.tls.as_ref()?.certificate()?;
+            let used_by = format!("trunk {}", trunk.trunk.name);
+            Some(CertificateFacts::of(used_by, certificate))
+        });
+        of_listeners.chain(of_trunks).collect()
+    }
+
     /// What signalling is started with.
     pub fn stack(&self) -> StackConfig {
         StackConfig {
@@ -154,8 +173,8 @@ impl Config {
 fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
     let mut warnings = Vec::new();
     let realms = realm::resolve(&file)?;
-    let tls = settings::tls(&file)?;
-    let listeners = listener::resolve(&file, &realms, &tls)?;
+    let tls = settings::tls(&file, &mut warnings)?;
+    let listeners = listener::resolve(&file, &realms, &tls, &mut warnings)?;
     let trunks = trunk::resolve(&file, &realms, &listeners, &tls, &mut warnings)?;
     let routes = route::resolve(&file, &trunks)?;
     Ok(Config {

@@ -3,13 +3,13 @@
 use sip_core::trunk::{Origination, Route, RouteTo, TrunkId};
 
 use super::TrunkConfig;
-use super::file::File;
+use super::file::{File, ListenerSection};
 
 /// The section that has changed although it is fixed at start.
 pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
     [
         ("realms", old.realms != new.realms),
-        ("listeners", old.listeners != new.listeners),
+        ("listeners", sockets(old) != sockets(new)),
         ("media", old.media != new.media),
         ("limits", old.limits != new.limits),
         ("cdr", old.cdr != new.cdr),
@@ -18,6 +18,20 @@ pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(section, differs)| differs.then_some(section))
+}
+
+/// The listeners without what they prove themselves with and ask of clients: that may change while
+/// they run.
+fn sockets(file: &File) -> Vec<ListenerSection> {
+    let socket = |listener: &ListenerSection| ListenerSection {
+        certificate: None,
+        key: None,
+        certificates: Vec::new(),
+        client_ca: None,
+        client_auth: None,
+        ..listener.clone()
+    };
+    file.listeners.iter().map(socket).collect()
 }
 
 /// Gives the trunks of `new` the places that those of the same name have in `old`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
+use rustls::{KeyLog, RootCertStore};
 
 use super::certificates;
 use super::error::Fault;
@@ -14,6 +14,7 @@ use super::realm::Realm;
 use super::value::{self, choice, duration};
 use crate::media::{Attach, Backend, MediaConfig};
 use crate::ports;
+use crate::transport::tls::KeyLogToFile;
 
 /// A message on a stream may not be longer (requirement on framing); a datagram cannot.
 const LARGEST_MESSAGE_BYTES: usize = 65_536;
@@ -36,13 +37,20 @@ pub struct Limits {
     /// TCP and TLS connections, accepted ones; at most half of them from addresses that no trunk's
     /// ACL has.
     pub max_connections: usize,
+    /// Of one address, an IPv6 network of 64 bits counting as one.
+    pub max_connections_per_address: usize,
     /// TLS handshakes under way; shared out in the same way.
     pub max_handshakes: usize,
+    pub max_handshakes_per_address: usize,
     /// Of a message on a stream.
     pub max_message_bytes: usize,
     pub handshake_timeout: Duration,
+    /// How long a peer may take to say its first word, or the rest of a message that it began.
+    pub message_timeout: Duration,
     /// A connection without a byte for that long is closed.
     pub idle_timeout: Duration,
+    /// How often we ping on silent connections that we opened; `None`: never.
+    pub keepalive: Option<Duration>,
     pub ring_timeout: Duration,
 }
 
@@ -55,11 +63,16 @@ impl Default for Limits {
             max_queue_delay: Some(Duration::from_millis(500)),
             max_transactions: 200_000,
             max_connections: 10_000,
+            max_connections_per_address: 1000,
             max_handshakes: 256,
+            max_handshakes_per_address: 64,
             max_message_bytes: LARGEST_MESSAGE_BYTES,
             handshake_timeout: Duration::from_secs(10),
+            message_timeout: Duration::from_secs(60),
             // Longer than the quiet middle of a long call: its BYE wants the same connection.
             idle_timeout: Duration::from_secs(2 * 3600),
+            // RFC 5626 section 4.4.1: 95 to 120 s over TCP. NATs and firewalls forget sooner.
+            keepalive: Some(Duration::from_secs(60)),
             ring_timeout: Duration::from_secs(180),
         }
     }
@@ -78,9 +91,18 @@ pub(super) struct TlsSettings {
     pub(super) only_tls13: bool,
     /// The bundle that the file names, or the system's; `None` if there is none.
     pub(super) roots: Option<Arc<RootCertStore>>,
+    key_log: Option<Arc<KeyLogToFile>>,
 }
 
-pub(super) fn tls(file: &File) -> Result<TlsSettings, Fault> {
+impl TlsSettings {
+    /// Where the secrets of every session go, if the operator wants them.
+    pub(super) fn key_log(&self) -> Option<Arc<dyn KeyLog>> {
+        let key_log = self.key_log.clone()?;
+        Some(key_log)
+    }
+}
+
+pub(super) fn tls(file: &File, warnings: &mut Vec<String>) -> Result<TlsSettings, Fault> {
     let only_tls13 = match &file.tls.min_version {
         None => false,
         Some(text) => {
@@ -91,7 +113,24 @@ pub(super) fn tls(file: &File) -> Result<TlsSettings, Fault> {
         Some(path) => Some(certificates::roots("tls.ca", Path::new(path))?),
         None => certificates::roots("tls.ca", Path::new(SYSTEM_CA)).ok(),
     };
-    Ok(TlsSettings { only_tls13, roots })
+    let key_log = match &file.tls.key_log {
+        Some(path) => Some(key_log(path, warnings)?),
+        None => None,
+    };
+    Ok(TlsSettings {
+        only_tls13,
+        roots,
+        key_log,
+    })
+}
+
+fn key_log(path: &str, warnings: &mut Vec<String>) -> Result<Arc<KeyLogToFile>, Fault> {
+    let file = KeyLogToFile::open(Path::new(path))
+        .map_err(|error| Fault::new("tls.key_log", format!("{path} cannot be written: {error}")))?;
+    warnings.push(format!(
+        "tls.key_log: the secrets of EVERY TLS session are written to {path}: whoever reads it reads all signalling and all SRTP keys"
+    ));
+    Ok(Arc::new(file))
 }
 
 pub(super) fn media(file: &File, realms: &[Realm]) -> Result<MediaConfig, Fault> {
@@ -211,10 +250,20 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
             section.max_connections,
             default.max_connections,
         )?,
+        max_connections_per_address: count(
+            "max_connections_per_address",
+            section.max_connections_per_address,
+            default.max_connections_per_address,
+        )?,
         max_handshakes: count(
             "max_handshakes",
             section.max_handshakes,
             default.max_handshakes,
+        )?,
+        max_handshakes_per_address: count(
+            "max_handshakes_per_address",
+            section.max_handshakes_per_address,
+            default.max_handshakes_per_address,
         )?,
         max_message_bytes,
         handshake_timeout: time(
@@ -222,7 +271,17 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
             &section.handshake_timeout,
             default.handshake_timeout,
         )?,
+        message_timeout: time(
+            "message_timeout",
+            &section.message_timeout,
+            default.message_timeout,
+        )?,
         idle_timeout: time("idle_timeout", &section.idle_timeout, default.idle_timeout)?,
+        // Zero switches them off.
+        keepalive: match optional(&section.keepalive, duration).map_err(at("limits.keepalive"))? {
+            Some(every) => Some(every).filter(|every| !every.is_zero()),
+            None => default.keepalive,
+        },
         ring_timeout: time("ring_timeout", &section.ring_timeout, default.ring_timeout)?,
     })
 }

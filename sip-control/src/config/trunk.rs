@@ -1,12 +1,9 @@
 //! `[[trunks]]` and `[[routes]]`: who may call, how they are secured, where calls go.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
-use rustls::RootCertStore;
 use sip_core::transport::{Host, ListenerId, Transport};
 use sip_core::trunk::{
     AdvertisedMedia, CallLimits, DialPlan, Network, Origination, Passthrough, SecureMode,
@@ -18,10 +15,9 @@ use super::file::{File, TrunkSection};
 use super::realm::Realm;
 use super::settings::{TlsSettings, at, optional};
 use super::{
-    ListenerConfig, TrunkConfig, certificates, check_names, dialogs, find_name, header, id,
-    origination, value,
+    ListenerConfig, TrunkConfig, check_names, dialogs, find_name, header, id, origination, value,
 };
-use crate::transport::tls::{PeerTls, Rules, Verify};
+use crate::transport::tls::PeerTls;
 
 const DEFAULT_CALLS_PER_SECOND: u32 = 30;
 /// A day.
@@ -73,12 +69,12 @@ fn check_domains(key: &str, trunk: &Trunk, others: &[TrunkConfig]) -> Result<(),
     Ok(())
 }
 
-struct Resolver<'a> {
+pub(super) struct Resolver<'a> {
     key: String,
-    section: &'a TrunkSection,
+    pub(super) section: &'a TrunkSection,
     realms: &'a [Realm],
-    listeners: &'a [ListenerConfig],
-    tls: &'a TlsSettings,
+    pub(super) listeners: &'a [ListenerConfig],
+    pub(super) tls: &'a TlsSettings,
 }
 
 impl Resolver<'_> {
@@ -124,6 +120,14 @@ impl Resolver<'_> {
             dial_plan: self.dial_plan()?,
             mki: section.mki,
             headers: header::resolve(&self.key, section)?,
+            nat: section.nat,
+            opportunistic: self.opportunistic(mode)?,
+            needs_certificate: false,
+            refuse_other_server_names: self.choice(
+                "server_name_mismatch",
+                &section.server_name_mismatch,
+                &[("log", false), ("refuse", true)],
+            )?,
             dscp: self.dscp()?,
             max_packet_rate: section.max_packet_rate,
             codecs: self.codecs()?,
@@ -133,7 +137,11 @@ impl Resolver<'_> {
             refer: dialogs::refer(&self.key, section)?,
             origination,
         };
-        let tls = self.peer_tls(&trunk)?;
+        let tls = self.peer_tls(&trunk, warnings)?;
+        let trunk = Trunk {
+            needs_certificate: tls.as_ref().is_some_and(PeerTls::asks_for_client_names),
+            ..trunk
+        };
         Ok(TrunkConfig { trunk, tls })
     }
 
@@ -148,6 +156,16 @@ impl Resolver<'_> {
         Ok(pass)
     }
 
+    /// SDES keys are worth something only where nobody reads them: over TLS. Where SRTP is required
+    /// there is no opportunity to miss.
+    fn opportunistic(&self, mode: SecureMode) -> Result<bool, Fault> {
+        if self.section.opportunistic && mode != SecureMode::Tls {
+            let problem = "true is only for secure = \"tls\": \"disabled\" would send keys in the clear, \"srtp\" requires SRTP";
+            return Err(Fault::new(self.at("opportunistic"), problem));
+        }
+        Ok(self.section.opportunistic)
+    }
+
     /// A secure leg carries nothing in the clear, and UDPTL has no protection of ours.
     fn t38(&self, mode: SecureMode) -> Result<bool, Fault> {
         if self.section.t38 && mode == SecureMode::Srtp {
@@ -157,12 +175,12 @@ impl Resolver<'_> {
         Ok(self.section.t38)
     }
 
-    fn at(&self, field: &str) -> String {
+    pub(super) fn at(&self, field: &str) -> String {
         format!("{}.{field}", self.key)
     }
 
     /// The word's value, or the default of its type.
-    fn choice<T: Copy + Default>(
+    pub(super) fn choice<T: Copy + Default>(
         &self,
         field: &str,
         text: &Option<String>,
@@ -173,7 +191,7 @@ impl Resolver<'_> {
         Ok(chosen.unwrap_or_default())
     }
 
-    fn each<T>(
+    pub(super) fn each<T>(
         &self,
         field: &str,
         texts: &[String],
@@ -375,7 +393,7 @@ impl Resolver<'_> {
         let Some(names) = &self.section.suites else {
             return Ok(Vec::new());
         };
-        if mode != SecureMode::Srtp {
+        if mode != SecureMode::Srtp && !self.section.opportunistic {
             return Err(Fault::new(
                 self.at("suites"),
                 "is only for secure = \"srtp\"",
@@ -435,62 +453,6 @@ impl Resolver<'_> {
                 )),
             }
         })
-    }
-
-    fn peer_tls(&self, trunk: &Trunk) -> Result<Option<PeerTls>, Fault> {
-        let section = self.section;
-        let verify = self.choice(
-            "verify",
-            &section.verify,
-            &[
-                ("strict", Verify::Strict),
-                ("wildcard", Verify::Wildcard),
-                ("off", Verify::Off),
-            ],
-        )?;
-        if trunk.mode == SecureMode::Disabled {
-            let given = [
-                ("verify", &section.verify),
-                ("ca", &section.ca),
-                ("server_name", &section.server_name),
-            ];
-            return match given.iter().find(|(_, value)| value.is_some()) {
-                Some((field, _)) => {
-                    let problem = "is only for secure = \"tls\" or \"srtp\"";
-                    Err(Fault::new(self.at(field), problem))
-                }
-                None => Ok(None),
-            };
-        }
-        let rules = Rules {
-            verify,
-            roots: self.roots(trunk, verify)?,
-            server_name: optional(&section.server_name, value::domain)
-                .map_err(at(self.at("server_name")))?,
-            domain: trunk.origination.first().map(|target| target.host.clone()),
-            only_tls13: self.tls.only_tls13,
-        };
-        let field = if rules.server_name.is_some() {
-            "server_name"
-        } else {
-            "destination"
-        };
-        PeerTls::new(rules)
-            .map(Some)
-            .map_err(|error| Fault::new(self.at(field), error.to_string()))
-    }
-
-    fn roots(&self, trunk: &Trunk, verify: Verify) -> Result<Arc<RootCertStore>, Fault> {
-        match (&self.section.ca, &self.tls.roots) {
-            (Some(path), _) => certificates::roots(&self.at("ca"), Path::new(path)),
-            (None, Some(roots)) => Ok(Arc::clone(roots)),
-            (None, None) if verify != Verify::Off && trunk.origination.has_targets() => {
-                let problem = "missing; the peer's certificate cannot be checked without a CA bundle (here or in tls.ca)";
-                Err(Fault::new(self.at("ca"), problem))
-            }
-            // Nobody is connected to, unless an accepted connection breaks: then nobody is trusted.
-            (None, None) => Ok(Arc::new(RootCertStore::empty())),
-        }
     }
 }
 

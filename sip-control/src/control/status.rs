@@ -1,6 +1,6 @@
 //! What a daemon says of itself as a whole.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use media_common::counters::Verdicts;
 use media_core::quality::Mos;
@@ -9,18 +9,27 @@ use sip_core::stack::{LiveCall, Stack, TargetStatus};
 
 use super::named;
 use crate::cdr::{self, Records};
+use crate::clock::rfc3339;
+use crate::config::Config;
 use crate::media::{Carried, FlowStatus, MediaPlane};
 use crate::transport::Transports;
+use crate::transport::tls::CertificateFacts;
 
 /// What signalling knows at one moment.
 pub(crate) struct Snapshot {
     targets: Vec<Value>,
     calls: Vec<(u64, Map<String, Value>)>,
     counters: Value,
+    certificates: Vec<Value>,
 }
 
 impl Snapshot {
-    pub(crate) fn take(stack: &Stack, transports: &Transports, records: &Records) -> Snapshot {
+    pub(crate) fn take(
+        stack: &Stack,
+        transports: &Transports,
+        records: &Records,
+        config: &Config,
+    ) -> Snapshot {
         let signalling: Map<String, Value> = named(stack.counters().iter());
         let transport: Map<String, Value> = named(transports.counters().iter());
         Snapshot {
@@ -37,6 +46,7 @@ impl Snapshot {
                 "signalling": signalling,
                 "transport": transport,
             }),
+            certificates: config.certificates().iter().map(certificate).collect(),
         }
     }
 }
@@ -58,6 +68,20 @@ fn target(target: &TargetStatus) -> Value {
 
 fn age_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn certificate(facts: &CertificateFacts) -> Value {
+    let left = facts
+        .not_after
+        .and_then(|not_after| not_after.duration_since(SystemTime::now()).ok());
+    json!({
+        "used_by": facts.used_by,
+        "names": facts.names,
+        "key": facts.key,
+        "not_after": facts.not_after.map(rfc3339),
+        // 0 once it has expired.
+        "days_left": left.map_or(0, |left| left.as_secs() / 86_400),
+    })
 }
 
 fn live_call(call: &LiveCall) -> Map<String, Value> {
@@ -94,6 +118,7 @@ pub(super) fn assemble(snapshot: Snapshot, media: &MediaPlane) -> Value {
         "targets": snapshot.targets,
         "calls": calls,
         "counters": snapshot.counters,
+        "certificates": snapshot.certificates,
     })
 }
 

@@ -5,14 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sip_core::refusal::Refusal;
+use sip_core::stack::{Event, EventKind};
 use sip_core::transport::{ListenerId, Origin, Transport};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::admission::Full;
 use super::connection::{Opened, run as serve};
-use super::{Shared, socket, tls};
+use super::session::Session;
+use super::{Arrival, Shared, socket, tls};
 
 /// After an error that will not go away at once: no descriptors, no memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -53,8 +57,18 @@ struct Accepted {
 impl Accepted {
     /// Gives the connection a task of its own, if there is room for it.
     fn admit(self, stream: TcpStream, shared: &Arc<Shared>) {
-        let Some(room) = shared.room.admit(self.is_stranger(shared)) else {
-            return self.refuse("too many are open (limits.max_connections)", shared);
+        let room = match shared
+            .room
+            .admit(self.remote.ip(), self.is_stranger(shared))
+        {
+            Ok(room) => room,
+            Err(Full::All) => {
+                return self.refuse("too many are open (limits.max_connections)", shared);
+            }
+            Err(Full::Address) => {
+                let limit = "too many of its address are open (limits.max_connections_per_address)";
+                return self.refuse(limit, shared);
+            }
         };
         shared.counters.connections_accepted.add_one();
         let shared = Arc::clone(shared);
@@ -84,10 +98,14 @@ impl Accepted {
             local,
             remote: self.remote,
             connection: Some(ends.id),
+            tls: None,
         };
         match secured {
-            Ok(stream) => serve(stream, origin, Opened::ByPeer, ends, shared).await,
-            Err(stream) => serve(stream, origin, Opened::ByPeer, ends, shared).await,
+            Ok(stream) => {
+                let session = Some(Session::accepted(stream.get_ref().1));
+                serve(stream, (origin, session), Opened::ByPeer, ends, shared).await;
+            }
+            Err(stream) => serve(stream, (origin, None), Opened::ByPeer, ends, shared).await,
         }
         Ok(())
     }
@@ -95,9 +113,21 @@ impl Accepted {
     /// TLS within the time and the number of handshakes that are allowed; what fails is logged.
     async fn handshake(&self, stream: TcpStream, shared: &Shared) -> Option<TlsStream<TcpStream>> {
         let server = shared.server(self.listener)?;
-        let Some(place) = shared.handshakes.admit(self.is_stranger(shared)) else {
-            self.refuse("too many handshakes (limits.max_handshakes)", shared);
-            return None;
+        let address = self.remote.ip();
+        let place = match shared.handshakes.admit(address, self.is_stranger(shared)) {
+            Ok(place) => place,
+            Err(full) => {
+                self.refuse(
+                    match full {
+                        Full::All => "too many handshakes (limits.max_handshakes)",
+                        Full::Address => {
+                            "too many handshakes of its address (limits.max_handshakes_per_address)"
+                        }
+                    },
+                    shared,
+                );
+                return None;
+            }
         };
         let accepting = TlsAcceptor::from(server).accept(stream);
         let accepted = timeout(shared.limits.handshake_timeout, accepting)
@@ -109,9 +139,13 @@ impl Accepted {
                 ))
             });
         drop(place);
-        accepted
-            .map_err(|error| self.log_failure(&error, shared))
-            .ok()
+        match accepted {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                self.tell_failure(&error, shared).await;
+                None
+            }
+        }
     }
 
     /// Whether no trunk has the peer's address.
@@ -126,7 +160,8 @@ impl Accepted {
         }
     }
 
-    fn log_failure(&self, error: &io::Error, shared: &Shared) {
+    /// SEC-3: counted, and told with the peer's address and its trunk, if an ACL has it.
+    async fn tell_failure(&self, error: &io::Error, shared: &Shared) {
         shared.counters.handshakes_failed.add_one();
         let is_old_version = tls::is_version_mismatch(error);
         if is_old_version {
@@ -135,14 +170,22 @@ impl Accepted {
         if !shared.lines.handshakes.admits("failed TLS handshakes") {
             return;
         }
-        let peers = shared.peers();
-        let trunk = peers.trunk_of(self.remote.ip()).unwrap_or("unknown");
-        let peer = self.remote;
-        if is_old_version {
-            let code = tls::TLS_VERSION_CODE;
-            tracing::warn!(%peer, trunk, code, "TLS handshake refused: the peer wants a deprecated version ({error})");
-        } else {
-            tracing::warn!(%peer, trunk, "TLS handshake failed: {error}");
-        }
+        let refusal = Refusal::TLS_VERSION;
+        let text = match is_old_version {
+            true => format!(
+                "{}: the peer wants a deprecated one ({error})",
+                refusal.text
+            ),
+            false => format!("TLS handshake failed: {error}"),
+        };
+        let event = Event {
+            kind: EventKind::TlsFailed,
+            call: None,
+            trunk: shared.peers().trunk_of(self.remote.ip()).map(str::to_owned),
+            peer: Some((self.transport, self.remote)),
+            code: is_old_version.then_some(refusal.code),
+            text,
+        };
+        shared.arrive(Arrival::Event(event)).await;
     }
 }

@@ -5,22 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sip_core::framing::{FramingError, StreamFramer, StreamItem};
-use sip_core::stack::TransmitId;
 use sip_core::transport::Origin;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::keep_alive::{Due, Heard, KeepAlive, PING, PONG};
+use super::outgoing::{Outgoing, Unconfirmed};
+use super::session::Session;
 use super::table::{Ends, Queue};
 use super::{Arrival, Shared};
 
-/// How long a peer may take to say its first word, or the rest of a message that it began.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a peer may take to read what we write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_BUFFER_BYTES: usize = 16 * 1024;
-/// The answer to a ping (RFC 5626 section 4.4.1).
-const PONG: &[u8] = b"\r\n";
 /// Pings that wait for their answer; more are a flood and share one.
 const PONGS_WAITING: usize = 4;
 
@@ -33,6 +31,11 @@ pub(super) enum Ended {
     SlowReader,
     #[error("closed: silent for too long")]
     Idle,
+    /// It has not been said in time what a connection is for, or the rest of a message.
+    #[error("closed: no whole message in time")]
+    SlowSender,
+    #[error("closed: the peer does not answer pings any more")]
+    NoPong,
     #[error("closed: {0}")]
     Framing(#[from] FramingError),
     #[error("{0}")]
@@ -40,6 +43,17 @@ pub(super) enum Ended {
     /// We wanted it.
     #[error("closed")]
     ByUs,
+}
+
+impl Ended {
+    /// Whether what the peer may not have had is worth another connection: the old one broke, but not
+    /// by the peer's or our own wish to hear no more.
+    fn may_try_again(&self) -> bool {
+        match self {
+            Ended::ByPeer | Ended::Idle | Ended::NoPong | Ended::Io(_) => true,
+            Ended::SlowReader | Ended::SlowSender | Ended::Framing(_) | Ended::ByUs => false,
+        }
+    }
 }
 
 /// Whose word is awaited first.
@@ -52,7 +66,7 @@ pub(super) enum Opened {
 /// Runs a connection to its end and tells the driver of it.
 pub(super) async fn run<S>(
     stream: S,
-    origin: Origin,
+    (origin, session): (Origin, Option<Session>),
     opened: Opened,
     mut ends: Ends,
     shared: &Arc<Shared>,
@@ -61,39 +75,70 @@ pub(super) async fn run<S>(
 {
     let (reader, writer) = split(stream);
     let (pong, pongs) = mpsc::channel(PONGS_WAITING);
-    let mut in_flight = None;
+    let heard = Heard::default();
+    let mut unconfirmed = Unconfirmed::default();
     let reading = Reading {
         reader,
-        origin: &origin,
+        origin: origin.clone(),
+        session,
         opened,
         pong,
+        heard: &heard,
         shared,
+    };
+    let keep_alive = shared
+        .limits
+        .keepalive
+        .filter(|_| opened == Opened::ByUs)
+        .map(|every| KeepAlive::new(every, ends.id));
+    let writing = Writing {
+        writer,
+        pongs,
+        heard: &heard,
+        keep_alive,
+        unconfirmed: &mut unconfirmed,
     };
     let ended = tokio::select! {
         ended = reading.run() => ended,
-        ended = write(writer, &mut ends.queue, pongs, &mut in_flight) => ended,
+        ended = writing.run(&mut ends.queue) => ended,
         ended = killed(&mut ends.killed) => ended,
     };
     log_end(&origin, &ended, shared);
     let id = ends.id;
-    finish(ends, in_flight, &ended.to_string(), shared).await;
+    let unsent = unconfirmed.into_messages(&heard);
+    let may_try_again = ended.may_try_again();
+    finish(ends, unsent, &ended.to_string(), may_try_again, shared).await;
     shared.arrive(Arrival::Closed(id)).await;
 }
 
-/// Takes the connection from the table and reports every message that it did not send.
+/// Takes the connection from the table. What the peer has not had is sent by another connection, once,
+/// or reported.
 pub(super) async fn finish(
     mut ends: Ends,
-    in_flight: Option<TransmitId>,
+    mut unsent: Vec<Outgoing>,
     reason: &str,
+    may_try_again: bool,
     shared: &Arc<Shared>,
 ) {
     shared.table.remove(ends.id);
     ends.queue.close();
-    if let Some(id) = in_flight {
-        shared.fail(id, reason).await;
+    while let Some(outgoing) = ends.queue.next().await {
+        unsent.push(outgoing);
     }
-    while let Some(transmit) = ends.queue.next().await {
-        shared.fail(transmit.id, reason).await;
+    for outgoing in unsent {
+        let id = outgoing.transmit.id.clone();
+        let outcome = match outgoing.again().filter(|_| may_try_again) {
+            Some(again) => {
+                shared.counters.messages_sent_again.add_one();
+                shared
+                    .send_on_stream(again)
+                    .map_err(|failure| failure.reason)
+            }
+            None => Err(reason.to_owned()),
+        };
+        if let Err(reason) = outcome {
+            shared.fail(id, &reason).await;
+        }
     }
 }
 
@@ -105,9 +150,12 @@ async fn killed(killed: &mut oneshot::Receiver<()>) -> Ended {
 
 struct Reading<'a, S> {
     reader: ReadHalf<S>,
-    origin: &'a Origin,
+    origin: Origin,
+    /// For TLS.
+    session: Option<Session>,
     opened: Opened,
     pong: mpsc::Sender<()>,
+    heard: &'a Heard,
     shared: &'a Shared,
 }
 
@@ -120,33 +168,45 @@ impl<S: AsyncRead + AsyncWrite> Reading<'_, S> {
     }
 
     async fn read(&mut self) -> Result<std::convert::Infallible, Ended> {
-        let mut framer = StreamFramer::new(self.shared.limits.max_message_bytes);
+        let limits = &self.shared.limits;
+        let mut framer = StreamFramer::new(limits.max_message_bytes);
         let mut buffer = vec![0; READ_BUFFER_BYTES];
-        let mut has_spoken = self.opened == Opened::ByUs;
+        // Since when a whole message is due: who connects must say what for, and a message that has
+        // begun must end, however slowly its bytes trickle in.
+        let mut due_since = (self.opened == Opened::ByPeer).then(Instant::now);
         loop {
-            let hurry = framer.is_mid_message() || !has_spoken;
-            let patience = if hurry {
-                PATIENCE
-            } else {
-                self.shared.limits.idle_timeout
+            let (patience, out_of_patience) = match due_since {
+                Some(since) => (
+                    limits.message_timeout.saturating_sub(since.elapsed()),
+                    Ended::SlowSender,
+                ),
+                None => (limits.idle_timeout, Ended::Idle),
             };
             let length = timeout(patience, self.reader.read(&mut buffer))
                 .await
-                .map_err(|_| Ended::Idle)??;
+                .map_err(|_| out_of_patience)??;
             if length == 0 {
                 return Err(Ended::ByPeer);
             }
-            framer.push(&buffer[..length]);
+            let bytes = &buffer[..length];
+            self.heard.note(bytes, !framer.is_mid_message());
+            framer.push(bytes);
             while let Some(item) = framer.next()? {
-                has_spoken = true;
+                due_since = None;
                 self.take(item).await;
+            }
+            if framer.is_mid_message() {
+                due_since = due_since.or_else(|| Some(Instant::now()));
             }
         }
     }
 
-    async fn take(&self, item: StreamItem) {
+    async fn take(&mut self, item: StreamItem) {
         match item {
             StreamItem::Message(bytes) => {
+                if let Some(session) = &mut self.session {
+                    self.origin.tls = Some(session.peer(&self.shared.peers()));
+                }
                 self.shared
                     .arrive(Arrival::Message {
                         origin: self.origin.clone(),
@@ -160,31 +220,62 @@ impl<S: AsyncRead + AsyncWrite> Reading<'_, S> {
     }
 }
 
-async fn write<S: AsyncRead + AsyncWrite>(
-    mut writer: WriteHalf<S>,
-    queue: &mut Queue,
-    mut pongs: mpsc::Receiver<()>,
-    in_flight: &mut Option<TransmitId>,
-) -> Ended {
-    loop {
-        let written = tokio::select! {
-            next = queue.next() => match next {
-                Some(transmit) => {
-                    *in_flight = Some(transmit.id);
-                    write_whole(&mut writer, &transmit.bytes).await
-                }
-                None => {
-                    // The peer may have gone already: then it needs no farewell.
-                    let _ = timeout(WRITE_TIMEOUT, writer.shutdown()).await;
-                    return Ended::ByUs;
-                }
-            },
-            Some(()) = pongs.recv() => write_whole(&mut writer, PONG).await,
-        };
-        if let Err(ended) = written {
-            return ended;
+struct Writing<'a, S> {
+    writer: WriteHalf<S>,
+    /// Pings of the peer that are to be answered.
+    pongs: mpsc::Receiver<()>,
+    heard: &'a Heard,
+    keep_alive: Option<KeepAlive>,
+    unconfirmed: &'a mut Unconfirmed,
+}
+
+impl<S: AsyncRead + AsyncWrite> Writing<'_, S> {
+    async fn run(mut self, queue: &mut Queue) -> Ended {
+        loop {
+            let ping_at = self.keep_alive.as_ref().map(KeepAlive::due);
+            let written = tokio::select! {
+                next = queue.next() => match next {
+                    Some(outgoing) => self.send(outgoing).await,
+                    None => {
+                        // The peer may have gone already: then it needs no farewell.
+                        let _ = timeout(WRITE_TIMEOUT, self.writer.shutdown()).await;
+                        return Ended::ByUs;
+                    }
+                },
+                Some(()) = self.pongs.recv() => write_whole(&mut self.writer, PONG).await,
+                () = at(ping_at) => self.keep_alive().await,
+            };
+            if let Err(ended) = written {
+                return ended;
+            }
         }
-        *in_flight = None;
+    }
+
+    async fn send(&mut self, outgoing: Outgoing) -> Result<(), Ended> {
+        let bytes = self.unconfirmed.begin(outgoing, self.heard);
+        write_whole(&mut self.writer, bytes).await?;
+        self.unconfirmed.written();
+        Ok(())
+    }
+
+    async fn keep_alive(&mut self) -> Result<(), Ended> {
+        match self
+            .keep_alive
+            .as_mut()
+            .map(|keep_alive| keep_alive.next(self.heard))
+        {
+            Some(Due::Ping) => write_whole(&mut self.writer, PING).await,
+            Some(Due::Dead) => Err(Ended::NoPong),
+            Some(Due::Nothing) | None => Ok(()),
+        }
+    }
+}
+
+/// Never, without a time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -208,6 +299,16 @@ fn log_end(origin: &Origin, ended: &Ended, shared: &Shared) {
             if shared.lines.framing.admits("streams without SIP") {
                 tracing::warn!(%peer, transport, "connection {ended}");
             }
+        }
+        Ended::SlowSender => {
+            shared.counters.slow_senders.add_one();
+            if shared.lines.slow_senders.admits("slow senders") {
+                tracing::warn!(%peer, transport, "connection {ended}");
+            }
+        }
+        Ended::NoPong => {
+            shared.counters.pings_unanswered.add_one();
+            tracing::warn!(%peer, transport, "connection {ended}");
         }
         Ended::SlowReader => {
             shared.counters.slow_readers.add_one();

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sip_core::refusal::Refusal;
 use sip_core::transport::{Origin, Transport};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -12,7 +13,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::connection::{Opened, finish, run as serve};
+use super::session::Session;
 use super::table::{Ends, PeerKey};
+use super::tls::Verify;
 use super::{Shared, socket, tls};
 
 /// For one address: below the time after which a call fails over (TRK-3, 4 s).
@@ -36,17 +39,26 @@ impl Dial {
             _ = &mut ends.killed => Err("the connection was closed".to_owned()),
         };
         match dialled {
-            Ok(Dialled::Plain(stream)) => self.serve(stream, |stream| stream, ends, &shared).await,
-            Ok(Dialled::Tls(stream)) => {
-                self.serve(*stream, |stream| stream.get_ref().0, ends, &shared)
+            Ok(Dialled::Plain(stream)) => {
+                self.serve(stream, |stream| stream, None, ends, &shared)
                     .await;
+            }
+            Ok(Dialled::Tls(stream, session)) => {
+                self.serve(
+                    *stream,
+                    |stream| stream.get_ref().0,
+                    Some(session),
+                    ends,
+                    &shared,
+                )
+                .await;
             }
             Err(reason) => {
                 shared.counters.connections_failed.add_one();
                 if shared.lines.dialled.admits("connections that failed") {
                     tracing::warn!(peer = %self.peer.host, port = self.peer.port, "connection failed: {reason}");
                 }
-                finish(ends, None, &reason, &shared).await;
+                finish(ends, Vec::new(), &reason, false, &shared).await;
             }
         }
     }
@@ -55,6 +67,7 @@ impl Dial {
         &self,
         stream: S,
         tcp: impl FnOnce(&S) -> &TcpStream,
+        session: Option<Session>,
         ends: Ends,
         shared: &Arc<Shared>,
     ) where
@@ -64,7 +77,7 @@ impl Dial {
         let (local, remote) = match (socket.local_addr(), socket.peer_addr()) {
             (Ok(local), Ok(remote)) => (local, remote),
             (Err(error), _) | (_, Err(error)) => {
-                return finish(ends, None, &error.to_string(), shared).await;
+                return finish(ends, Vec::new(), &error.to_string(), true, shared).await;
             }
         };
         let origin = Origin {
@@ -73,8 +86,9 @@ impl Dial {
             local,
             remote,
             connection: Some(ends.id),
+            tls: None,
         };
-        serve(stream, origin, Opened::ByUs, ends, shared).await;
+        serve(stream, (origin, session), Opened::ByUs, ends, shared).await;
     }
 
     /// Each address in turn, until one takes the connection and proves to be the peer.
@@ -116,20 +130,22 @@ impl Dial {
         let connected = timeout(shared.limits.handshake_timeout, connecting)
             .await
             .map_err(late)?;
+        let proven = (tls.verify() != Verify::Off).then_some(self.peer.trunk);
+        let session = Session::dialled(proven.flatten());
         connected
-            .map(|stream| Dialled::Tls(Box::new(stream)))
+            .map(|stream| Dialled::Tls(Box::new(stream), session))
             .map_err(|error| {
-                let code = if tls::is_version_mismatch(&error) {
-                    " (code 32222)"
-                } else {
-                    ""
+                let refusal = Refusal::TLS_VERSION;
+                let text = match tls::is_version_mismatch(&error) {
+                    true => format!("TLS: {error} ({} {})", refusal.code, refusal.text),
+                    false => format!("TLS: {error}"),
                 };
-                io::Error::new(error.kind(), format!("TLS: {error}{code}"))
+                io::Error::new(error.kind(), text)
             })
     }
 }
 
 enum Dialled {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>, Session),
 }

@@ -8,20 +8,23 @@ mod accept;
 mod admission;
 mod connection;
 mod dial;
+mod keep_alive;
+mod outgoing;
 mod peers;
+mod session;
 mod socket;
 mod table;
 pub mod tls;
 mod udp;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
-use sip_core::stack::{Resolve, ResolveId, Transmit, TransmitId, TransportFailure};
+use sip_core::stack::{Event, Resolve, ResolveId, Transmit, TransmitId, TransportFailure};
 use sip_core::transport::{ConnectionId, ListenerId, Origin, Transport};
 use sip_core::trunk::{Hop, TrunkId};
 use tokio::net::UdpSocket;
@@ -29,6 +32,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use self::admission::Admission;
+use self::outgoing::Outgoing;
 use self::peers::Peers;
 use self::table::{PeerKey, Queued, Table};
 use crate::config::{Config, Limits};
@@ -52,6 +56,8 @@ pub enum Arrival {
     },
     /// A connection is gone.
     Closed(ConnectionId),
+    /// Something that an operator wants to see.
+    Event(Event),
 }
 
 /// Without the message: its SDP may hold keys.
@@ -69,6 +75,7 @@ impl fmt::Debug for Arrival {
                 .field("id", id)
                 .field("found", found)
                 .finish(),
+            Arrival::Event(event) => f.debug_tuple("Event").field(event).finish(),
             Arrival::Closed(connection) => f.debug_tuple("Closed").field(connection).finish(),
         }
     }
@@ -93,8 +100,6 @@ pub struct Transports {
 }
 
 struct Listener {
-    /// Where it is bound.
-    address: SocketAddr,
     transport: Transport,
     /// For UDP.
     datagrams: Option<Arc<UdpSocket>>,
@@ -106,6 +111,8 @@ struct Shared {
     table: Table,
     resolver: Resolver,
     limits: Limits,
+    /// Where each listener is bound, indexed by [`ListenerId`]: what connections leave from.
+    addresses: Vec<IpAddr>,
     counters: TransportCounters,
     lines: LineLimits,
     /// Connections that may still be accepted, handshakes that may still begin.
@@ -122,6 +129,7 @@ struct LineLimits {
     refused: LineLimit,
     handshakes: LineLimit,
     framing: LineLimit,
+    slow_senders: LineLimit,
     accepting: LineLimit,
     /// Connections of ours that failed: each call to a dead peer may cause one.
     dialled: LineLimit,
@@ -158,10 +166,21 @@ impl Transports {
             table: Table::default(),
             resolver: Resolver::new(&config.name_servers),
             limits: config.limits,
+            addresses: config
+                .listeners
+                .iter()
+                .map(|listener| listener.listener.address.ip())
+                .collect(),
             counters: TransportCounters::default(),
             lines: LineLimits::default(),
-            room: Admission::new(config.limits.max_connections),
-            handshakes: Admission::new(config.limits.max_handshakes),
+            room: Admission::new(
+                config.limits.max_connections,
+                config.limits.max_connections_per_address,
+            ),
+            handshakes: Admission::new(
+                config.limits.max_handshakes,
+                config.limits.max_handshakes_per_address,
+            ),
             open: AtomicUsize::new(0),
             reloadable: RwLock::new(Reloadable::of(config)),
         });
@@ -192,27 +211,24 @@ impl Transports {
         listener: &sip_core::transport::Listener,
     ) -> std::io::Result<()> {
         let transport = listener.transport;
-        let (address, datagrams) = match transport {
+        let datagrams = match transport {
             Transport::Udp => {
                 let socket = Arc::new(socket::datagram(listener.address)?);
-                let address = socket.local_addr()?;
                 tokio::spawn(udp::receive(
                     id,
                     Arc::clone(&socket),
                     Arc::clone(&self.shared),
                 ));
-                (address, Some(socket))
+                Some(socket)
             }
             Transport::Tcp | Transport::Tls => {
                 let socket = socket::stream_listener(listener.address)?;
-                let address = socket.local_addr()?;
                 let accepting = accept::run(id, transport, socket, Arc::clone(&self.shared));
                 self.accepting.push(tokio::spawn(accepting).abort_handle());
-                (address, None)
+                None
             }
         };
         self.listeners.push(Listener {
-            address,
             transport,
             datagrams,
         });
@@ -228,7 +244,7 @@ impl Transports {
         match (&listener.datagrams, transmit.target.transport) {
             (Some(socket), Transport::Udp) => udp::send(transmit, socket, &self.shared),
             (None, transport) if transport == listener.transport => {
-                self.send_on_stream(transmit, listener)
+                self.shared.send_on_stream(Outgoing::new(transmit))
             }
             _ => Err(failure(transmit.id, "the listener is of another transport")),
         }
@@ -246,49 +262,6 @@ impl Transports {
             let id = resolve.id;
             shared.arrive(Arrival::Resolved { id, found }).await;
         });
-    }
-
-    /// The connection that the target names, else one that we opened to the same place before,
-    /// else a new one (RFC 3261 section 18.2.2; section 18.1.1 for requests).
-    fn send_on_stream(
-        &self,
-        transmit: Transmit,
-        listener: &Listener,
-    ) -> Result<(), TransportFailure> {
-        let target = &transmit.target;
-        let peer = PeerKey {
-            listener: target.listener,
-            host: target.host.clone(),
-            address: target.address,
-            port: target.port,
-            trunk: target.trunk,
-        };
-        let named = target.connection;
-        let mut transmit = transmit;
-        for id in named.into_iter().chain(self.shared.table.to_peer(&peer)) {
-            match self.shared.table.send(id, transmit) {
-                Queued::Yes => return Ok(()),
-                Queued::Gone(unsent) => transmit = unsent,
-                Queued::Overflow(unsent) => {
-                    self.shared.counters.messages_refused.add_one();
-                    return Err(failure(unsent.id, "too many messages wait to be sent"));
-                }
-            }
-        }
-        let ends = self.shared.table.insert(Some(peer.clone()));
-        match self.shared.table.send(ends.id, transmit) {
-            Queued::Yes => {}
-            Queued::Gone(unsent) | Queued::Overflow(unsent) => {
-                return Err(failure(unsent.id, "the connection was closed"));
-            }
-        }
-        let dial = dial::Dial {
-            peer,
-            transport: listener.transport,
-            from: listener.address.ip(),
-        };
-        tokio::spawn(dial.run(ends, Arc::clone(&self.shared)));
-        Ok(())
     }
 
     /// Takes certificates and trunks from a new configuration. Connections stay; a trunk whose
@@ -373,6 +346,51 @@ impl Shared {
             .get(usize::from(listener.0))
             .cloned()
             .flatten()
+    }
+
+    /// The connection that the target names, else one that we opened to the same place before,
+    /// else a new one (RFC 3261 section 18.2.2; section 18.1.1 for requests). The target's listener
+    /// is one of streams.
+    fn send_on_stream(self: &Arc<Shared>, outgoing: Outgoing) -> Result<(), TransportFailure> {
+        let target = &outgoing.transmit.target;
+        let (transport, from) = (
+            target.transport,
+            self.addresses[usize::from(target.listener.0)],
+        );
+        let peer = PeerKey {
+            listener: target.listener,
+            host: target.host.clone(),
+            address: target.address,
+            port: target.port,
+            trunk: target.trunk,
+        };
+        let named = target.connection;
+        let mut outgoing = outgoing;
+        for id in named.into_iter().chain(self.table.to_peer(&peer)) {
+            match self.table.send(id, outgoing) {
+                Queued::Yes => return Ok(()),
+                Queued::Gone(unsent) => outgoing = unsent,
+                Queued::Overflow(unsent) => {
+                    self.counters.messages_refused.add_one();
+                    let reason = "too many messages wait to be sent";
+                    return Err(failure(unsent.transmit.id, reason));
+                }
+            }
+        }
+        let ends = self.table.insert(Some(peer.clone()));
+        match self.table.send(ends.id, outgoing) {
+            Queued::Yes => {}
+            Queued::Gone(unsent) | Queued::Overflow(unsent) => {
+                return Err(failure(unsent.transmit.id, "the connection was closed"));
+            }
+        }
+        let dial = dial::Dial {
+            peer,
+            transport,
+            from,
+        };
+        tokio::spawn(dial.run(ends, Arc::clone(self)));
+        Ok(())
     }
 
     /// Counts a connection's task for as long as the guard lives.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use rustls_pki_types::CertificateDer;
 use sip_core::trunk::{Trunk, TrunkId};
 
 use super::tls::{PeerTls, Verify};
@@ -48,6 +49,20 @@ impl Peers {
             .iter()
             .find(|peer| peer.trunk.allows(address))
             .map(Peer::name)
+    }
+
+    /// The trunks that ask callers for certificates, and whose these are.
+    pub(super) fn proven_by(&self, chain: &[CertificateDer<'_>]) -> Vec<TrunkId> {
+        let is_proven = |peer: &Peer| {
+            let mut tls = peer.tls.iter();
+            !chain.is_empty() && tls.any(|tls| tls.is_proven_by(chain))
+        };
+        (0..=u16::MAX)
+            .map(TrunkId)
+            .zip(&self.0)
+            .filter(|(_, peer)| is_proven(peer))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Whether connections of that trunk, opened under `self`, are good enough for `new`.

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sip_core::stack::Transmit;
 use sip_core::transport::{ConnectionId, Host, ListenerId};
 use sip_core::trunk::TrunkId;
 use tokio::sync::{mpsc, oneshot};
+
+use super::outgoing::Outgoing;
 
 /// Bytes of messages that may wait for one connection, while it is opened or while its peer is
 /// slow: a BYE for each of as many calls as there may be fits, as all of them end at a shutdown.
@@ -37,27 +38,27 @@ pub(super) struct Ends {
 
 /// Messages that wait for a connection.
 pub(super) struct Queue {
-    transmits: mpsc::UnboundedReceiver<Transmit>,
+    messages: mpsc::UnboundedReceiver<Outgoing>,
     bytes: Arc<AtomicUsize>,
 }
 
 impl Queue {
     /// The next message; `None` when there will be none any more.
-    pub(super) async fn next(&mut self) -> Option<Transmit> {
-        let transmit = self.transmits.recv().await?;
+    pub(super) async fn next(&mut self) -> Option<Outgoing> {
+        let outgoing = self.messages.recv().await?;
         self.bytes
-            .fetch_sub(transmit.bytes.len(), Ordering::Relaxed);
-        Some(transmit)
+            .fetch_sub(outgoing.transmit.bytes.len(), Ordering::Relaxed);
+        Some(outgoing)
     }
 
     /// Takes no more messages; those that wait are still there.
     pub(super) fn close(&mut self) {
-        self.transmits.close();
+        self.messages.close();
     }
 }
 
 struct Handle {
-    queue: mpsc::UnboundedSender<Transmit>,
+    queue: mpsc::UnboundedSender<Outgoing>,
     /// What waits in the queue.
     bytes: Arc<AtomicUsize>,
     peer: Option<PeerKey>,
@@ -69,10 +70,10 @@ struct Handle {
 pub(super) enum Queued {
     Yes,
     /// There is no such connection any more.
-    Gone(Transmit),
+    Gone(Outgoing),
     /// Too much waits already. The connection lives on with what it has: whether its peer reads
     /// is for the writer to find out.
-    Overflow(Transmit),
+    Overflow(Outgoing),
 }
 
 #[derive(Default)]
@@ -89,7 +90,7 @@ pub(super) struct Table(Mutex<Inner>);
 impl Table {
     /// A new connection; with `peer`, messages to there may use it from now on.
     pub(super) fn insert(&self, peer: Option<PeerKey>) -> Ends {
-        let (queue, transmits) = mpsc::unbounded_channel();
+        let (queue, messages) = mpsc::unbounded_channel();
         let bytes = Arc::new(AtomicUsize::new(0));
         let (kill, killed) = oneshot::channel();
         let mut inner = self.lock();
@@ -107,7 +108,7 @@ impl Table {
         inner.connections.insert(id, handle);
         Ends {
             id,
-            queue: Queue { transmits, bytes },
+            queue: Queue { messages, bytes },
             killed,
         }
     }
@@ -122,20 +123,20 @@ impl Table {
     }
 
     /// Gives a message to a connection, if it lives.
-    pub(super) fn send(&self, id: ConnectionId, transmit: Transmit) -> Queued {
+    pub(super) fn send(&self, id: ConnectionId, outgoing: Outgoing) -> Queued {
         let inner = self.lock();
         let Some(handle) = inner.connections.get(&id) else {
-            return Queued::Gone(transmit);
+            return Queued::Gone(outgoing);
         };
-        let length = transmit.bytes.len();
+        let length = outgoing.transmit.bytes.len();
         // Only ever added to under the lock: what has been looked at does not grow meanwhile.
         if handle.bytes.load(Ordering::Relaxed) + length > QUEUE_BYTES {
-            return Queued::Overflow(transmit);
+            return Queued::Overflow(outgoing);
         }
         handle.bytes.fetch_add(length, Ordering::Relaxed);
-        match handle.queue.send(transmit) {
+        match handle.queue.send(outgoing) {
             Ok(()) => Queued::Yes,
-            Err(mpsc::error::SendError(transmit)) => Queued::Gone(transmit),
+            Err(mpsc::error::SendError(outgoing)) => Queued::Gone(outgoing),
         }
     }
 

@@ -35,6 +35,7 @@ pub(super) async fn receive(listener: ListenerId, socket: Arc<UdpSocket>, shared
                     local,
                     remote,
                     connection: None,
+                    tls: None,
                 };
                 shared
                     .arrive(Arrival::Message {

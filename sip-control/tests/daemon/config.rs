@@ -230,7 +230,7 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         (
             "secure = \"srtp\"",
             "secure = \"srtp\"\nverify = \"none\"",
-            ":33:10: trunks[0].verify (carrier): \"none\" is unknown; expected strict, wildcard or off",
+            ":33:10: trunks[0].verify (carrier): \"none\" is unknown; expected strict, wildcard, pin or off",
         ),
         (
             "acl = [\"127.0.0.2\"]",
@@ -278,6 +278,56 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
             ":40:10: trunks[1].suites (pbx): is only for secure = \"srtp\"",
         ),
         (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nverify = \"pin\"",
+            ":30:1: trunks[0].pins (carrier): missing; verify = \"pin\" needs the SHA-256 of the peer's public key",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nverify = \"pin\"\npins = [\"sha256/AAAA\"]",
+            ":34:9: trunks[0].pins[0] (carrier): \"sha256/AAAA\" is not a pin; expected the SHA-256 of a public key",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\npins = [\"AAAA\"]",
+            ":33:8: trunks[0].pins (carrier): is only for verify = \"pin\"",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nclient_certificate = \"DIR/edge.crt\"",
+            ":30:1: trunks[0].client_key (carrier): missing; a certificate and its key go together",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nclient_certificate = \"DIR/edge.crt\"\nclient_key = \"DIR/other.key\"",
+            ":34:14: trunks[0].client_key (carrier): DIR/other.key is not the key of DIR/edge.crt; expected the private key of that certificate",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nclient_names = [\"a.example\"]",
+            ":33:16: trunks[0].client_names (carrier): no TLS listener of the trunk's realm asks for certificates; expected one with client_ca",
+        ),
+        (
+            "secure = \"srtp\"",
+            "secure = \"srtp\"\nserver_name_mismatch = \"ignore\"",
+            ":33:24: trunks[0].server_name_mismatch (carrier): \"ignore\" is unknown; expected log or refuse",
+        ),
+        (
+            "key = \"DIR/edge.key\"",
+            "key = \"DIR/edge.key\"\ncertificates = [{ key = \"DIR/edge.key\", certificate = \"DIR/other.crt\" }]",
+            ":20:25: listeners[1].certificates[0].key (tls): DIR/edge.key is not the key of DIR/other.crt; expected the private key of that certificate",
+        ),
+        (
+            "key = \"DIR/edge.key\"",
+            "key = \"DIR/edge.key\"\nclient_auth = \"optional\"",
+            ":13:1: listeners[1].client_ca (tls): missing; client_auth needs the roots of the clients' certificates",
+        ),
+        (
+            "ca = \"DIR/ca.crt\"",
+            "ca = \"DIR/ca.crt\"\nkey_log = \"DIR/none/keys\"",
+            ":29:11: tls.key_log: DIR/none/keys cannot be written: No such file or directory",
+        ),
+        (
             "dscp = 46",
             "verify = \"off\"",
             ":40:10: trunks[1].verify (pbx): is only for secure = \"tls\" or \"srtp\"",
@@ -321,6 +371,31 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
             "dscp = 46",
             "session_timer = \"strip\"\nmin_se = \"90s\"",
             ":41:10: trunks[1].min_se (pbx): is only for session_timer = \"on\"",
+        ),
+        (
+            "acl = [\"127.0.0.2\"]",
+            "opportunistic = true",
+            ":33:17: trunks[0].opportunistic (carrier): true is only for secure = \"tls\": \"disabled\" would send keys in the clear, \"srtp\" requires SRTP",
+        ),
+        (
+            "dscp = 46",
+            "opportunistic = true",
+            ":40:17: trunks[1].opportunistic (pbx): true is only for secure = \"tls\"",
+        ),
+        (
+            "max_calls = 10",
+            "max_handshakes_per_address = 0",
+            ":25:30: limits.max_handshakes_per_address: is 0; expected 1 to 10000000",
+        ),
+        (
+            "max_calls = 10",
+            "keepalive = \"5\"",
+            ":25:13: limits.keepalive: \"5\" is not a time; expected a number and ms, s, m or h, like \"60s\"",
+        ),
+        (
+            "max_calls = 10",
+            "message_timeout = \"0s\"",
+            ":25:19: limits.message_timeout: is 0; expected a time",
         ),
         (
             "from = \"carrier\"",
@@ -567,6 +642,11 @@ fn reloading_keeps_the_places_of_trunks_and_refuses_what_needs_a_restart() {
     assert_eq!(reloaded.routes[0].from.unwrap().0, 2);
     assert_eq!(reloaded.routes[0].to, RouteTo::Trunk(TrunkId(1)));
 
+    // What a listener proves itself with may change while it runs.
+    let other = good.replace("/edge.", "/other.");
+    directory.write("trunkline.toml", &other);
+    assert!(config.reload().is_ok());
+
     directory.write("trunkline.toml", &good.replace("5060", "5065"));
     let message = config.reload().unwrap_err().to_string();
     assert!(
@@ -667,6 +747,9 @@ fn the_sample_configuration_is_right() {
     let (certificate, key) = authority.issue(&["edge.example.com"]);
     directory.write("fullchain.pem", &(certificate + &authority.pem()));
     directory.write("privkey.pem", &key);
+    let (certificate, key) = authority.issue(&["edge.example.com"]);
+    directory.write("rsa.pem", &certificate);
+    directory.write("rsa-key.pem", &key);
     directory.write("ca.pem", &authority.pem());
     let sample = include_str!("../../../packaging/trunkline.toml");
     // Everything that is commented out is right as well.

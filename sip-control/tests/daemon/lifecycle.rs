@@ -177,14 +177,12 @@ fn what_cannot_be_bound_is_one_line_that_names_the_listener() {
     edge.configure(&directory, &Authority::new(), "");
     let (success, _, errors) = trunkline(&["run", "--config"], &directory.path("trunkline.toml"));
     assert!(!success);
-    let last = errors.lines().last().unwrap();
-    assert_eq!(
-        last,
-        format!(
-            "trunkline: listener udp: udp {} cannot be bound: Address already in use (os error 98)",
-            taken.local_addr().unwrap()
-        )
+    let expected = format!(
+        "trunkline: listener udp: udp {} cannot be bound: Address already in use (os error 98)",
+        taken.local_addr().unwrap()
     );
+    // A thread that has been started may still say so after it.
+    assert!(errors.lines().any(|line| line == expected), "{errors}");
 }
 
 #[test]

@@ -5,8 +5,13 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod bounds;
+mod certificates;
 mod config;
+mod connections;
 mod lifecycle;
+mod mutual_tls;
+mod openssl;
 mod policies;
 mod streams;
 mod support;

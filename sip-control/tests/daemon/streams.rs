@@ -7,15 +7,15 @@ use crate::support::{
     Authority, Daemon, Directory, Edge, SOON, header, invite, options, receive, udp_peer,
 };
 
-const TRUNKS: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
+pub(crate) const TRUNKS: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
 
-fn start(more: &str) -> (Daemon, Edge) {
+pub(crate) fn start(more: &str) -> (Daemon, Edge) {
     let (edge, directory) = (Edge::new(), Directory::new());
     edge.configure(&directory, &Authority::new(), more);
     (Daemon::start(directory), edge)
 }
 
-fn connect(port: u16) -> TcpStream {
+pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -23,7 +23,7 @@ fn connect(port: u16) -> TcpStream {
 }
 
 /// One message without a body.
-fn read_message(stream: &mut TcpStream) -> String {
+pub(crate) fn read_message(stream: &mut TcpStream) -> String {
     let mut message = Vec::new();
     let mut byte = [0];
     while !message.ends_with(b"\r\n\r\n") {
@@ -34,7 +34,7 @@ fn read_message(stream: &mut TcpStream) -> String {
 }
 
 /// Whether the daemon has closed the connection, waiting for it.
-fn is_closed(stream: &mut TcpStream) -> bool {
+pub(crate) fn is_closed(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 64]) {
         Ok(length) => length == 0,
         Err(error) => error.kind() == ErrorKind::ConnectionReset,

@@ -63,7 +63,16 @@ impl Authority {
     /// Certificate and key as PEM; addresses become addresses, all else DNS names.
     pub(crate) fn issue(&self, names: &[&str]) -> (String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let key = KeyPair::generate().unwrap();
+        self.issue_names(names, KeyPair::generate().unwrap())
+    }
+
+    /// The same for a key that is there already.
+    pub(crate) fn issue_for(&self, names: &[&str], key: KeyPair) -> (String, String) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.issue_names(names, key)
+    }
+
+    fn issue_names(&self, names: Vec<String>, key: KeyPair) -> (String, String) {
         let certificate = CertificateParams::new(names)
             .unwrap()
             .signed_by(&key, &self.0)
@@ -81,15 +90,25 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts with `trunkline.toml` of the directory and waits until it is ready.
     pub(crate) fn start(directory: Directory) -> Daemon {
+        Daemon::start_with(directory, &[])
+    }
+
+    /// The same with something in its environment.
+    pub(crate) fn start_with(directory: Directory, environment: &[(&str, &str)]) -> Daemon {
         let log = File::create(directory.path("log")).unwrap();
-        let mut daemon = Daemon::start_unready(directory, log);
+        let mut daemon = Daemon::spawn(directory, log, environment);
         daemon.wait_for_log("ready");
         daemon
     }
 
     /// Starts with its log going there, and waits for nothing.
     pub(crate) fn start_unready(directory: Directory, log: impl Into<Stdio>) -> Daemon {
+        Daemon::spawn(directory, log, &[])
+    }
+
+    fn spawn(directory: Directory, log: impl Into<Stdio>, environment: &[(&str, &str)]) -> Daemon {
         let child = Command::new(env!("CARGO_BIN_EXE_trunkline"))
+            .envs(environment.iter().copied())
             .args(["run", "--config"])
             .arg(directory.path("trunkline.toml"))
             .stdin(Stdio::null())
@@ -110,9 +129,16 @@ impl Daemon {
 
     /// Waits until the log has a line with `text`, and returns it.
     pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
+        self.wait_for_logs(text, 1)
+    }
+
+    /// Waits until the log has that many lines with `text`, and returns the last of them.
+    pub(crate) fn wait_for_logs(&mut self, text: &str, count: usize) -> String {
         let started = Instant::now();
         loop {
-            if let Some(line) = self.log().lines().find(|line| line.contains(text)) {
+            let log = self.log();
+            let mut lines = log.lines().filter(|line| line.contains(text));
+            if let Some(line) = lines.nth(count - 1) {
                 return line.to_owned();
             }
             let ended = self.child.try_wait().unwrap();
@@ -323,6 +349,11 @@ impl Edge {
 
     /// Writes the configuration alone.
     pub(crate) fn write(&self, directory: &Directory, more: &str) {
+        self.serve(directory, "", more);
+    }
+
+    /// The same, with more settings of the TLS listener.
+    pub(crate) fn serve(&self, directory: &Directory, listener: &str, more: &str) {
         let Edge { udp, tcp, tls } = self;
         let path = directory.path("");
         let dir = path.to_str().unwrap().trim_end_matches('/');
@@ -333,7 +364,7 @@ impl Edge {
             );
         }
         text += &format!(
-            "certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n[tls]\nca = \"{dir}/ca.crt\"\n\
+            "certificate = \"{dir}/edge.crt\"\nkey = \"{dir}/edge.key\"\n{listener}\n[tls]\nca = \"{dir}/ca.crt\"\n\
              [media]\nbackend = \"socket\"\n[control]\nsocket = \"{dir}/control.sock\"\n"
         );
         // Peers of most tests expect nothing but calls.
@@ -341,6 +372,6 @@ impl Edge {
             true => more.to_owned(),
             false => more.replace("\ndestination = ", "\nprobe = \"off\"\ndestination = "),
         };
-        directory.write("trunkline.toml", &(text + &more.replace("DIR", dir)));
+        directory.write("trunkline.toml", &(text + &more).replace("DIR", dir));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
 
+use crate::openssl::s_client;
 use crate::support::{
     Authority, Daemon, Directory, Edge, SOON, invite, options, receive, udp_peer,
 };
 
-const CALLER: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
+pub(crate) const CALLER: &str = "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\n";
 
 fn server_config(certificate: &str, key: &str) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
@@ -32,7 +34,7 @@ fn server_config(certificate: &str, key: &str) -> Arc<ServerConfig> {
 }
 
 /// Accepts one TLS connection after the other and tells the first bytes of each.
-fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
+pub(crate) fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
     let config = server_config(certificate, key);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -53,8 +55,30 @@ fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
     (port, heard)
 }
 
+/// Of each of several trunks its own, none the prefix of another.
+fn number(index: usize) -> String {
+    format!("{}", 100 + index)
+}
+
+/// As the sample configuration says that it is made.
+fn pin_of(certificate: &str) -> String {
+    let script = "openssl x509 -noout -pubkey | openssl pkey -pubin -outform der | \
+                  openssl dgst -sha256 -binary | base64";
+    let mut shell = Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(certificate.as_bytes()).unwrap();
+    drop(stdin);
+    let output = shell.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 #[test]
-fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
+fn sec_4_a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
     let (trusted, other) = (Authority::new(), Authority::new());
     let cases: &[(&str, &Authority, &str, &str, bool)] = &[
         // description, issuer, name in the certificate, settings of the trunk, whether the call goes out
@@ -116,6 +140,20 @@ fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
             "ca = \"DIR/other.crt\"",
             true,
         ),
+        (
+            "pin, its key, whoever signed and whatever the name",
+            &other,
+            "sip.example.org",
+            "verify = \"pin\"\npins = [\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\", \"PIN\"]",
+            true,
+        ),
+        (
+            "pin, another key under the right name",
+            &trusted,
+            "127.0.0.1",
+            "verify = \"pin\"\npins = [\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]",
+            false,
+        ),
     ];
     let mut sections = CALLER.to_owned();
     let mut servers = Vec::new();
@@ -123,9 +161,11 @@ fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
         let (certificate, key) = issuer.issue(&[*name]);
         let (port, heard) = tls_server(&certificate, &key);
         servers.push(heard);
+        let settings = settings.replace("PIN", &pin_of(&certificate));
+        let number = number(index);
         sections += &format!(
             "[[trunks]]\nname = \"t{index}\"\nsecure = \"tls\"\ndestination = \"sip:127.0.0.1:{port}\"\n{settings}\n\
-             [[routes]]\nprefix = \"{index}\"\nto = \"t{index}\"\n"
+             [[routes]]\nprefix = \"{number}\"\nto = \"t{index}\"\n"
         );
     }
     let (edge, directory) = (Edge::new(), Directory::new());
@@ -139,7 +179,7 @@ fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
         let id = format!("call{index}");
         caller
             .send_to(
-                invite(&caller, &format!("{index}00"), &id).as_bytes(),
+                invite(&caller, &number(index), &id).as_bytes(),
                 ("127.0.0.1", edge.udp),
             )
             .unwrap();
@@ -148,7 +188,7 @@ fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
                 .recv_timeout(SOON)
                 .unwrap_or_else(|_| panic!("{description}: no call"));
             assert!(
-                heard.starts_with(&format!("INVITE sip:{index}00@")),
+                heard.starts_with(&format!("INVITE sip:{}@", number(index))),
                 "{description}: {heard}"
             );
         } else {
@@ -163,7 +203,7 @@ fn a_call_goes_out_only_to_a_peer_that_proves_what_its_trunk_asks() {
 }
 
 #[test]
-fn a_client_of_tls_1_0_is_refused_and_logged_with_code_32222() {
+fn sec_3_a_client_of_tls_1_0_is_refused_and_told_with_code_32222() {
     let (edge, directory) = (Edge::new(), Directory::new());
     edge.configure(&directory, &Authority::new(), CALLER);
     let mut daemon = Daemon::start(directory);
@@ -177,8 +217,8 @@ fn a_client_of_tls_1_0_is_refused_and_logged_with_code_32222() {
     let mut alert = [0; 7];
     stream.read_exact(&mut alert).unwrap();
     assert_eq!((alert[0], alert[5]), (21, 2), "no fatal alert");
-    let line = daemon.wait_for_log("TLS handshake refused");
-    let peer = format!("peer={}", stream.local_addr().unwrap());
+    let line = daemon.wait_for_log("tls_failed");
+    let peer = format!("peer=\"tls:{}\"", stream.local_addr().unwrap());
     assert!(
         line.contains("code=32222") && line.contains(&peer) && line.contains("trunk=\"caller\""),
         "{line}"
@@ -187,6 +227,65 @@ fn a_client_of_tls_1_0_is_refused_and_logged_with_code_32222() {
         daemon.status()["counters"]["transport"]["tls_version_refused"],
         1
     );
+}
+
+/// As the clients of carriers do that have not been touched for years: without and with extensions
+/// that came with TLS 1.2.
+#[test]
+fn sec_3_openssl_speaks_1_2_and_1_3_and_nothing_older() {
+    let (edge, directory) = (Edge::new(), Directory::new());
+    edge.configure(&directory, &Authority::new(), CALLER);
+    let mut daemon = Daemon::start(directory);
+    let old = ["-cipher", "DEFAULT@SECLEVEL=0"];
+    for (version, is_refused) in [
+        ("-tls1", true),
+        ("-tls1_1", true),
+        ("-tls1_2", false),
+        ("-tls1_3", false),
+    ] {
+        let (success, output) = s_client(edge.tls, &[&[version], &old[..]].concat());
+        assert_eq!(success, !is_refused, "{version}:\n{output}");
+        if is_refused {
+            // RFC 8446 appendix D.5, or the first thing that is missing from so old a hello.
+            let told = output.contains("alert protocol version")
+                || output.contains("alert handshake failure");
+            assert!(told, "{version}:\n{output}");
+        }
+    }
+    let line = daemon.wait_for_logs("code=32222", 2);
+    assert!(
+        line.contains("tls_failed") && line.contains("trunk=\"caller\""),
+        "{line}"
+    );
+    let counters = &daemon.status()["counters"]["transport"];
+    assert_eq!(counters["tls_version_refused"], 2);
+}
+
+#[test]
+fn sec_3_a_peer_that_answers_with_an_old_version_fails_the_call_with_code_32222() {
+    let old = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = old.local_addr().unwrap().port();
+    let (edge, directory) = (Edge::new(), Directory::new());
+    let sections = format!(
+        "{CALLER}[[trunks]]\nname = \"old\"\nsecure = \"tls\"\ndestination = \"sip:127.0.0.1:{port}\"\n\
+         [[routes]]\nto = \"old\"\n"
+    );
+    edge.configure(&directory, &Authority::new(), &sections);
+    let mut daemon = Daemon::start(directory);
+    let caller = udp_peer("127.0.0.2");
+    caller
+        .send_to(
+            invite(&caller, "100", "old").as_bytes(),
+            ("127.0.0.1", edge.udp),
+        )
+        .unwrap();
+    let (mut stream, _) = old.accept().unwrap();
+    // A fatal alert: protocol_version (RFC 5246 section 7.2).
+    stream.write_all(&[21, 3, 1, 0, 2, 2, 70]).unwrap();
+    let (answer, _) = receive(&caller, "SIP/2.0 503 ");
+    assert!(answer.contains("cause=32011"), "{answer}");
+    let line = daemon.wait_for_log("connection failed: ");
+    assert!(line.contains("32222"), "{line}");
 }
 
 #[test]
@@ -209,9 +308,9 @@ fn half_open_handshakes_are_few_and_short() {
     daemon.wait_for_log("TLS handshake failed: not finished in time");
 }
 
-type TlsClient = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type TlsClient = StreamOwned<ClientConnection, TcpStream>;
 
-fn tls_client(port: u16, roots: &[&Authority]) -> TlsClient {
+pub(crate) fn tls_client(port: u16, roots: &[&Authority]) -> TlsClient {
     let mut store = RootCertStore::empty();
     for authority in roots {
         store
@@ -234,7 +333,7 @@ fn tls_client(port: u16, roots: &[&Authority]) -> TlsClient {
 }
 
 /// Whether an OPTIONS is answered; an error is a failed handshake.
-fn probe(client: &mut TlsClient, id: &str) -> std::io::Result<bool> {
+pub(crate) fn probe(client: &mut TlsClient, id: &str) -> std::io::Result<bool> {
     let from = client.sock.local_addr()?;
     client.write_all(options("TLS", from, id).as_bytes())?;
     let mut buffer = [0; 2048];

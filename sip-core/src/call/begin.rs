@@ -125,9 +125,12 @@ impl NewInvite {
             Some(trunk.id),
             trunk.forced_transport(),
         );
-        let path = path
+        let mut path = path
             .map_err(|_| Refusal::MALFORMED)?
             .with_listeners(&cx.config.listeners);
+        if trunk.settings.nat {
+            path = path.behind_nat(Some(&request.headers), &self.origin);
+        }
         let dialog = Dialog::from_request(request, &self.tag, contact.clone(), path)
             .map_err(|_| Refusal::MALFORMED)?;
         // What each target is told, too.

@@ -279,6 +279,7 @@ impl Hunt {
             target: outgoing.target,
             forced_transport: leg.trunk.forced_transport(),
             sips: leg.sips,
+            nat: leg.trunk.settings.nat,
         });
         cx.legs.insert(leg.key.clone(), owner);
         parties.draft.targets.push(TriedTarget {

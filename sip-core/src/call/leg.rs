@@ -74,6 +74,8 @@ pub(crate) struct SentInvite {
     pub(crate) target: Target,
     pub(crate) forced_transport: Option<Transport>,
     pub(crate) sips: Sips,
+    /// [`Trunk::nat`].
+    pub(crate) nat: bool,
 }
 
 impl SentInvite {
@@ -83,8 +85,11 @@ impl SentInvite {
         origin: &Origin,
         response: &Response,
     ) -> Result<Dialog, DialogError> {
-        let path = Path::to_target(&self.target, origin, self.forced_transport)
+        let mut path = Path::to_target(&self.target, origin, self.forced_transport)
             .with_listeners(&cx.config.listeners);
+        if self.nat {
+            path = path.behind_nat(None, origin);
+        }
         Dialog::from_response(&self.request, response, path)
     }
 
@@ -100,10 +105,11 @@ impl SentInvite {
         let (Ok(cseq), Ok(mut dialog)) = (response.headers.cseq(), dialog) else {
             return;
         };
-        let ack = complete(cx, dialog.ack(cseq.number), self.sips);
-        cx.acknowledge(self.client, ack, dialog.target());
-        let bye = complete(cx, dialog.request(Method::Bye), self.sips);
-        cx.request_and_forget(bye, dialog.target());
+        let target = dialog.target();
+        let ack = complete(cx, dialog.ack(cseq.number), self.sips, &target);
+        cx.acknowledge(self.client, ack, target.clone());
+        let bye = complete(cx, dialog.request(Method::Bye), self.sips, &target);
+        cx.request_and_forget(bye, target);
     }
 }
 
@@ -201,7 +207,7 @@ impl Leg {
         let refreshes = matches!(method, Method::Invite | Method::Update);
         let request = dialog.request(method);
         let target = dialog.target();
-        let mut request = self.complete(cx, request);
+        let mut request = complete(cx, request, self.sips, &target);
         if refreshes {
             self.timer.ask(&mut request.headers);
         }
@@ -219,7 +225,7 @@ impl Leg {
         let dialog = &mut self.early[at].dialog;
         let request = dialog.request(method);
         let target = dialog.target();
-        Some((self.complete(cx, request), target))
+        Some((complete(cx, request, self.sips, &target), target))
     }
 
     /// Sends our INVITE once more, as a request of its own with what crosses from the caller's.
@@ -304,7 +310,8 @@ impl Leg {
     /// The ACK to a 2xx that our INVITE with that CSeq number got.
     pub(super) fn ack(&self, cx: &Context, invite: u32) -> Option<(Request, Target)> {
         let dialog = self.dialog.as_ref()?;
-        Some((self.complete(cx, dialog.ack(invite)), dialog.target()))
+        let target = dialog.target();
+        Some((complete(cx, dialog.ack(invite), self.sips, &target), target))
     }
 
     pub(super) fn forget_connection(&mut self, closed: ConnectionId) {
@@ -313,15 +320,14 @@ impl Leg {
             dialog.path_mut().forget_connection(closed);
         }
     }
-
-    fn complete(&self, cx: &Context, request: Request) -> Request {
-        complete(cx, request, self.sips)
-    }
 }
 
 /// A request within a dialog with what every one of ours carries.
-fn complete(cx: &Context, mut request: Request, sips: Sips) -> Request {
-    request.uri = hop_by_hop(request.uri, sips);
+fn complete(cx: &Context, mut request: Request, sips: Sips, target: &Target) -> Request {
+    if sips == Sips::HopByHop {
+        request.uri = hop_by_hop(request.uri, target.transport);
+        addresses_hop_by_hop(&mut request.headers);
+    }
     if matches!(request.method, Method::Invite | Method::Update) {
         request.headers.push(HeaderName::Allow, ALLOW);
     }
@@ -331,13 +337,37 @@ fn complete(cx: &Context, mut request: Request, sips: Sips) -> Request {
     request
 }
 
-/// SEC-5: a peer's `sips:` Contact becomes `sip:` over TLS, unless its trunk passes `sips:`.
-fn hop_by_hop(uri: Uri, sips: Sips) -> Uri {
-    if sips == Sips::Pass || uri.scheme() != Scheme::Sips {
+/// SEC-5: a peer's `sips:` Contact becomes `sip:` over TLS. Where we have no TLS to go by, which only
+/// happens to a trunk that asks for none, it says nothing of TLS either.
+fn hop_by_hop(uri: Uri, transport: Transport) -> Uri {
+    if uri.scheme() != Scheme::Sips {
         return uri;
     }
-    uri.with_sips(false)
-        .with_param("transport", Some(Transport::Tls.uri_token()))
+    let uri = uri.with_sips(false);
+    match transport.is_secure() {
+        true => uri.with_param("transport", Some(transport.uri_token())),
+        false => uri,
+    }
+}
+
+/// SEC-5: a peer that wrote `sips:` in From or To of the request that made the dialog reads `sip:` in
+/// later ones. Tags and Call-ID make the dialog (RFC 3261 section 12); that the URIs are repeated, too,
+/// is for peers of RFC 2543 (section 12.2.1.1), which know no `sips:`.
+///
+/// Route stays as the proxies recorded it: by its own URI a proxy knows that it is meant
+/// (section 16.4), and one that wrote `sips:` reads it.
+fn addresses_hop_by_hop(headers: &mut Headers) {
+    let addresses = [
+        (HeaderName::From, headers.from()),
+        (HeaderName::To, headers.to()),
+    ];
+    for (name, address) in addresses {
+        if let Ok(address) = address
+            && address.uri().scheme() == Scheme::Sips
+        {
+            headers.set(name, address.with_sips(false));
+        }
+    }
 }
 
 /// The tag that the peer put in To of a response.

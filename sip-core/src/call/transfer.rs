@@ -127,6 +127,7 @@ impl Call {
                 local: listener.address,
                 remote,
                 connection: None,
+                tls: None,
             },
             caller_address: dialog.remote().clone(),
             caller_contact: NameAddr::new(dialog.remote_target().clone()),

@@ -122,8 +122,7 @@ impl Call {
         let leg = self.parties.leg_mut(side);
         let tag = leg.key.tag.clone();
         let refuse = |cx: &Context, status| Err(cx.response(request, status, &tag));
-        if leg.trunk.settings.requires_tls() && !origin.transport.is_secure() {
-            let refusal = Refusal::TLS_REQUIRED;
+        if let Some(refusal) = leg.trunk.settings.refuses_way(leg.trunk.id, origin) {
             let listener = leg.listener;
             let trunk = leg.trunk.settings.name.clone();
             cx.event(Event {

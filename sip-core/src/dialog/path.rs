@@ -1,7 +1,7 @@
 //! Where the requests of a dialog go: RFC 3261 sections 12.2.1.1 and 18.1.1, RFC 5923, and the rule
 //! that nothing falls back to a weaker transport.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::message::{HeaderError, Headers, Scheme, Uri};
 use crate::transport::{ConnectionId, Host, Listener, ListenerId, Origin, Target, Transport};
@@ -23,6 +23,16 @@ pub struct Path {
     /// Where that message came from or went to; for URIs that name no host, such as `tel:`.
     peer: (Host, u16),
     connection: Option<Connection>,
+    /// Where the peer's datagrams come from, if it is known to be behind NAT.
+    behind_nat: Option<Source>,
+}
+
+/// Where a peer behind NAT is seen, and what it calls itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Source {
+    address: SocketAddr,
+    /// The host in its Via, if that is another one than the source: what it wrote into Contact, too.
+    own_name: Option<Host>,
 }
 
 /// A connection that stays in use while it lives (RFC 5923, SIG-3).
@@ -56,7 +66,23 @@ impl Path {
             others: Vec::new(),
             peer: (Host::Address(origin.remote.ip()), origin.remote.port()),
             connection: Connection::of_request(request, origin, via.host().clone())?,
+            behind_nat: None,
         })
+    }
+
+    /// The trunk says that its peers may be behind NAT, and the message that made the dialog came by
+    /// `origin`: over UDP, requests to a Contact that only its owner can reach go where the peer's
+    /// datagrams come from, as responses do with `rport` (RFC 3581). `request` is the peer's, if it was
+    /// one.
+    pub fn behind_nat(mut self, request: Option<&Headers>, origin: &Origin) -> Path {
+        if origin.transport == Transport::Udp {
+            let sent_by = request.and_then(|headers| Some(headers.top_via().ok()?.host().clone()));
+            self.behind_nat = Some(Source {
+                address: origin.remote,
+                own_name: sent_by.filter(|host| *host != Host::Address(origin.remote.ip())),
+            });
+        }
+        self
     }
 
     /// To whoever answered a request to `target` with a message that came by `origin`.
@@ -77,6 +103,7 @@ impl Path {
             others: Vec::new(),
             peer: (target.host.clone(), target.port),
             connection,
+            behind_nat: None,
         }
     }
 
@@ -99,6 +126,10 @@ impl Path {
     /// A later request of the dialog came: if by another connection, that one is the live one, with
     /// the same element at its other end, which need not have recorded its route again.
     pub fn refresh(&mut self, request: &Headers, origin: &Origin) -> Result<(), HeaderError> {
+        if let (Some(source), Transport::Udp) = (&mut self.behind_nat, origin.transport) {
+            // The NAT may have given the peer another port meanwhile.
+            source.address = origin.remote;
+        }
         if origin.connection.is_none() || origin.transport != self.transport {
             return Ok(());
         }
@@ -135,6 +166,12 @@ impl Path {
                 next_hop.port().unwrap_or(transport.default_port()),
             ),
             None => self.peer.clone(),
+        };
+        let (host, port) = match &self.behind_nat {
+            Some(source) if transport == Transport::Udp && is_direct && source.hides(&host) => {
+                (Host::Address(source.address.ip()), source.address.port())
+            }
+            _ => (host, port),
         };
         let connection = self.connection.as_ref().filter(|connection| {
             connection.transport == transport
@@ -182,6 +219,14 @@ impl Path {
             return Transport::Tls;
         }
         uri.transport().unwrap_or(self.transport)
+    }
+}
+
+impl Source {
+    /// Whether `host` is one that only the peer itself knows.
+    fn hides(&self, host: &Host) -> bool {
+        *host != Host::Address(self.address.ip())
+            && (is_private(host) || self.own_name.as_ref() == Some(host))
     }
 }
 

@@ -132,6 +132,16 @@ impl NameAddr {
         }
     }
 
+    /// The same address by the other one of `sip:` and `sips:`; display name and header parameters stay
+    /// byte for byte.
+    pub fn with_sips(&self, secure: bool) -> NameAddr {
+        let uri = self.uri.with_sips(secure);
+        if uri.scheme() == self.uri.scheme() {
+            return self.clone();
+        }
+        NameAddr::assemble(self.display(), uri, &self.params)
+    }
+
     /// With a display name, which is quoted and escaped here.
     pub fn with_display_name(&self, name: &str) -> NameAddr {
         let mut display = String::with_capacity(name.len() + 2);

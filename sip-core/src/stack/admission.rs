@@ -17,7 +17,7 @@ use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::{Overload, ServerKey};
 use crate::transport::{ListenerId, Origin};
-use crate::trunk::acl::{NotAdmitted, admit};
+use crate::trunk::acl::{NotAdmitted, admit, connected_to_other};
 use crate::trunk::routing::route;
 use crate::trunk::session::SessionPolicy;
 use crate::trunk::{Numbers, RouteTo, TrunkId};
@@ -63,6 +63,7 @@ impl Stack {
             Ok(way) => way,
             Err(refused) => return self.refuse(&invite, refused),
         };
+        self.tell_of_server_name(&invite, &way.caller);
         let connection = invite.origin.connection;
         match invite.begin(&mut self.cx, &way) {
             Ok(call) => {
@@ -220,6 +221,26 @@ impl Stack {
             return Err((refusal, Some(Box::new(response))));
         }
         Ok(())
+    }
+
+    /// TRK-2: the call goes on, as its trunk does not refuse it for that.
+    fn tell_of_server_name(&mut self, invite: &NewInvite, caller: &LegTrunk) {
+        let origin = &invite.origin;
+        let Some(other) = connected_to_other(&self.trunks, caller.id, origin) else {
+            return;
+        };
+        let text = format!(
+            "connected to the name of trunk {}, called {}",
+            other.name, invite.request.uri
+        );
+        self.cx.event(Event {
+            kind: EventKind::ServerNameMismatch,
+            call: Some(invite.id),
+            trunk: Some(caller.settings.name.clone()),
+            peer: Some((origin.transport, origin.remote)),
+            code: None,
+            text,
+        });
     }
 
     pub(super) fn leg_trunk(&self, id: TrunkId) -> Option<LegTrunk> {

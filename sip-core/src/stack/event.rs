@@ -44,6 +44,10 @@ pub enum EventKind {
     TransferRefused,
     /// Requests were refused because there are too many at once; told now and then while it lasts.
     Overloaded,
+    /// A TLS handshake failed: with code 32222 because the peer speaks no version that we accept.
+    TlsFailed,
+    /// A peer connected to the name of one trunk and calls another one.
+    ServerNameMismatch,
     /// A message that could not be parsed.
     Malformed,
     /// A message could not be sent, or the peer did not answer.
@@ -78,6 +82,8 @@ impl EventKind {
             EventKind::TransferFailed => "transfer_failed",
             EventKind::TransferRefused => "transfer_refused",
             EventKind::Overloaded => "overloaded",
+            EventKind::TlsFailed => "tls_failed",
+            EventKind::ServerNameMismatch => "server_name_mismatch",
             EventKind::Malformed => "malformed",
             EventKind::PeerUnreachable => "peer_unreachable",
             EventKind::TargetFailed => "target_failed",

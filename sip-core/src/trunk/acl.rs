@@ -77,6 +77,14 @@ impl Trunk {
         self.mode != SecureMode::Disabled
     }
 
+    /// Why a request for this trunk, which is `own`, may not come this way (SEC-2, SEC-4).
+    pub fn refuses_way(&self, own: TrunkId, origin: &Origin) -> Option<Refusal> {
+        if self.requires_tls() && !origin.transport.is_secure() {
+            return Some(Refusal::TLS_REQUIRED);
+        }
+        (self.needs_certificate && !origin.proves(own)).then_some(Refusal::CERTIFICATE)
+    }
+
     fn longest_match(&self, address: IpAddr) -> Option<u8> {
         self.acl
             .iter()
@@ -111,7 +119,8 @@ pub fn admit(
     host: Option<&Host>,
     origin: &Origin,
 ) -> Result<TrunkId, NotAdmitted> {
-    let id = match host.and_then(|host| by_domain(trunks, host)) {
+    let by_domain = host.and_then(|host| by_name(trunks, &host.to_string()));
+    let id = match by_domain.or_else(|| by_server_name(trunks, listeners, host, origin)) {
         Some(id) => id,
         None => by_address(trunks, listeners, host, origin)?,
     };
@@ -125,17 +134,51 @@ pub fn admit(
     if !trunk.allows(origin.remote.ip()) || !faces(trunk, listeners, origin) {
         return refuse(Refusal::ACL);
     }
-    if trunk.requires_tls() && !origin.transport.is_secure() {
-        return refuse(Refusal::TLS_REQUIRED);
+    if let Some(refusal) = trunk.refuses_way(id, origin) {
+        return refuse(refusal);
+    }
+    if trunk.refuse_other_server_names && connected_to_other(trunks, id, origin).is_some() {
+        return refuse(Refusal::SERVER_NAME);
     }
     Ok(id)
 }
 
-fn by_domain(trunks: &[Arc<Trunk>], host: &Host) -> Option<TrunkId> {
-    let host = host.to_string();
+/// The trunk whose name the peer asked for when it connected, if that is another one than `called`
+/// (TRK-2). A peer may well use one connection for all its trunks, so that this alone is no reason to
+/// refuse: what a trunk demands of its callers is checked whatever the connection was opened for.
+pub fn connected_to_other<'a>(
+    trunks: &'a [Arc<Trunk>],
+    called: TrunkId,
+    origin: &Origin,
+) -> Option<&'a Trunk> {
+    let connected_to = by_name(trunks, origin.server_name()?)?;
+    let other = trunks.get(usize::from(connected_to.0))?;
+    (connected_to != called).then_some(other)
+}
+
+fn by_name(trunks: &[Arc<Trunk>], host: &str) -> Option<TrunkId> {
     identified(trunks)
-        .find(|(_, trunk)| trunk.has_domain(&host))
+        .find(|(_, trunk)| trunk.has_domain(host))
         .map(|(id, _)| id)
+}
+
+/// A Request-URI that names the edge as a whole says nothing of the trunk: the name that the peer
+/// connected to may.
+fn by_server_name(
+    trunks: &[Arc<Trunk>],
+    listeners: &[Listener],
+    host: Option<&Host>,
+    origin: &Origin,
+) -> Option<TrunkId> {
+    let Host::Name(host) = host? else {
+        return None;
+    };
+    let listener = listeners.get(usize::from(origin.listener.0))?;
+    let is_edge =
+        matches!(&listener.advertised_host, Host::Name(ours) if ours.eq_ignore_ascii_case(host));
+    is_edge
+        .then_some(origin.server_name()?)
+        .and_then(|name| by_name(trunks, name))
 }
 
 /// Among trunks without domains: the one made for the listener and transport that the request
@@ -218,7 +261,7 @@ mod tests {
     use media_core::ports::RealmId;
 
     use super::*;
-    use crate::transport::{ListenerId, Transport};
+    use crate::transport::{ListenerId, TlsPeer, Transport};
     use crate::trunk::{
         AdvertisedMedia, CallLimits, HeaderPolicy, Origination, Passthrough, SourceMode,
     };
@@ -307,6 +350,10 @@ mod tests {
             passthrough: Passthrough::Never,
             pass_sips: false,
             dial_plan: None,
+            nat: false,
+            needs_certificate: false,
+            opportunistic: false,
+            refuse_other_server_names: false,
             mki: false,
             video: false,
             t38: false,
@@ -348,6 +395,7 @@ mod tests {
                 local: "198.51.100.1:5060".parse().unwrap(),
                 remote: std::net::SocketAddr::new(source.parse().unwrap(), 5060),
                 connection: None,
+                tls: None,
             };
             let refused = NotAdmitted {
                 trunk,
@@ -456,6 +504,7 @@ mod tests {
                 local: "198.51.100.1:5060".parse().unwrap(),
                 remote: std::net::SocketAddr::new(source.parse().unwrap(), 5060),
                 connection: None,
+                tls: None,
             };
             let admitted = admit(&trunks, &listeners(), Some(&host), &origin);
             let expected = expected
@@ -466,5 +515,105 @@ mod tests {
                 });
             assert_eq!(admitted, expected, "{called} from {source} by {listener:?}");
         }
+    }
+
+    /// A trunk of each domain, and an edge with a name.
+    fn tenants() -> (Vec<Arc<Trunk>>, Vec<Listener>) {
+        let tenant = |name: &str, certificate, refuses| Trunk {
+            needs_certificate: certificate,
+            refuse_other_server_names: refuses,
+            ..trunk(name, SecureMode::Tls, &["0.0.0.0/0"], TLS, 0)
+        };
+        let trunks = vec![
+            tenant("a.sip.example", false, false),
+            tenant("b.sip.example", true, false),
+            tenant("c.sip.example", false, true),
+        ];
+        let mut listeners = listeners();
+        listeners[1].advertised_host = Host::Name("edge.example".to_owned());
+        (trunks.into_iter().map(Arc::new).collect(), listeners)
+    }
+
+    fn by_tls(server_name: Option<&str>, proven: &[u16]) -> Origin {
+        Origin {
+            transport: Transport::Tls,
+            listener: TLS,
+            local: "198.51.100.1:5061".parse().unwrap(),
+            remote: "203.0.113.7:40000".parse().unwrap(),
+            connection: None,
+            tls: Some(Arc::new(TlsPeer {
+                server_name: server_name.map(str::to_owned),
+                proven: proven.iter().copied().map(TrunkId).collect(),
+            })),
+        }
+    }
+
+    #[test]
+    fn trk_2_the_name_that_was_connected_to_is_a_hint_and_no_proof() {
+        let (trunks, listeners) = tenants();
+        let names = ["a.sip.example", "b.sip.example", "c.sip.example"];
+        let [a, b, c] = names.map(Some);
+        for (host, server_name, proven, expected) in [
+            ("a.sip.example", a, &[][..], Ok(0)),
+            ("a.sip.example", None, &[], Ok(0)),
+            ("a.sip.example", Some("elsewhere.example"), &[], Ok(0)),
+            // Only told, unless the trunk called refuses it.
+            ("a.sip.example", c, &[], Ok(0)),
+            ("c.sip.example", c, &[], Ok(2)),
+            (
+                "c.sip.example",
+                a,
+                &[],
+                Err((Some(2), Refusal::SERVER_NAME)),
+            ),
+            // The edge as a whole was called: the connection's name says which trunk.
+            ("edge.example", a, &[], Ok(0)),
+            ("EDGE.example", Some("A.sip.example."), &[], Ok(0)),
+            (
+                "edge.example",
+                None,
+                &[],
+                Err((Some(0), Refusal::UNKNOWN_DOMAIN)),
+            ),
+            // An address is no domain, and another name is nobody's.
+            (
+                "198.51.100.1",
+                a,
+                &[],
+                Err((Some(0), Refusal::UNKNOWN_DOMAIN)),
+            ),
+            (
+                "other.example",
+                a,
+                &[],
+                Err((Some(0), Refusal::UNKNOWN_DOMAIN)),
+            ),
+            // What a trunk asks for is asked whatever was connected to.
+            ("b.sip.example", b, &[1], Ok(1)),
+            (
+                "b.sip.example",
+                b,
+                &[0, 2],
+                Err((Some(1), Refusal::CERTIFICATE)),
+            ),
+            ("edge.example", b, &[], Err((Some(1), Refusal::CERTIFICATE))),
+        ] {
+            let called = match host.parse() {
+                Ok(address) => Host::Address(address),
+                Err(_) => Host::Name(host.to_owned()),
+            };
+            let origin = by_tls(server_name, proven);
+            let admitted = admit(&trunks, &listeners, Some(&called), &origin);
+            let expected = expected
+                .map(TrunkId)
+                .map_err(|(trunk, refusal)| NotAdmitted {
+                    trunk: trunk.map(TrunkId),
+                    refusal,
+                });
+            assert_eq!(admitted, expected, "{host} by {server_name:?}");
+        }
+        let other = connected_to_other(&trunks, TrunkId(0), &by_tls(c, &[]));
+        assert_eq!(other.map(|trunk| trunk.domains[0].as_str()), c);
+        assert!(connected_to_other(&trunks, TrunkId(0), &by_tls(a, &[])).is_none());
     }
 }

@@ -124,6 +124,17 @@ pub struct Trunk {
     /// How its peers dial: their numbers become E.164 before routes are looked at (TRK-7); `None`:
     /// they stay.
     pub dial_plan: Option<DialPlan>,
+    /// Peers may be behind NAT: over UDP, requests within a dialog go to where theirs come from if
+    /// their Contact is an address of their own network (SIG-3).
+    pub nat: bool,
+    /// Who calls must have proven by its certificate to be of this trunk (SEC-4).
+    pub needs_certificate: bool,
+    /// Who connected to the name of another trunk (SNI) may not call this one; else it is only
+    /// told (TRK-2).
+    pub refuse_other_server_names: bool,
+    /// With [`SecureMode::Tls`]: SRTP is offered and accepted within RTP/AVP, and plain RTP is spoken
+    /// with a peer that does not want it (RFC 8643, SEC-9).
+    pub opportunistic: bool,
     /// Send an MKI in our crypto line.
     pub mki: bool,
     /// SIG-6.

@@ -1,11 +1,13 @@
 //! Every code of the table is given by a flow: in the response or BYE, in the record, in an event.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sip_core::message::{HeaderName, Method, Request, Uri};
 use sip_core::refusal::Refusal;
 use sip_core::stack::StackConfig;
+use sip_core::transport::TlsPeer;
 use sip_core::trunk::RouteTo;
 
 use crate::sim::{Agent, CALLEE, CALLER, Profile, Wire, World, config};
@@ -224,6 +226,30 @@ const SOURCES: &[(Refusal, Source)] = &[
     (
         Refusal::TLS_VERSION,
         Elsewhere("sip-control/src/transport: no SIP message is read"),
+    ),
+    (
+        Refusal::CERTIFICATE,
+        Call(|| {
+            let world = with([Wire::Tls, Wire::Udp], |config| {
+                config.trunks[CALLER].needs_certificate = true;
+            });
+            invited(world, |_| {})
+        }),
+    ),
+    (
+        Refusal::SERVER_NAME,
+        Call(|| {
+            let mut world = with([Wire::Tls, Wire::Udp], |config| {
+                config.trunks[CALLER].domains = vec!["203.0.113.1".to_owned()];
+                config.trunks[CALLER].refuse_other_server_names = true;
+                config.trunks[CALLEE].domains = vec!["pbx.example".to_owned()];
+            });
+            world.tls[CALLER] = Some(Arc::new(TlsPeer {
+                server_name: Some("pbx.example".to_owned()),
+                proven: Vec::new(),
+            }));
+            invited(world, |_| {})
+        }),
     ),
     (
         Refusal::MEDIA_TIMEOUT,

@@ -501,6 +501,81 @@ fn sips_goes_on_as_sip_with_tls_unless_the_trunk_passes_it() {
     }
 }
 
+/// From and To of the caller are `sips:` too, and both sides send requests within the dialog.
+#[test]
+fn sec_5_no_sips_leaves_in_any_header_that_we_make() {
+    for pass in [false, true] {
+        let wires = [Wire::Tls, Wire::Tls];
+        let mut config = config(wires);
+        for trunk in &mut config.trunks {
+            trunk.pass_sips = pass;
+        }
+        let mut world = World::with_config(wires, 17, config);
+        let mut invite = world.caller().new_invite("+200", true);
+        invite.uri = Uri::parse(b"sips:+200@203.0.113.1").unwrap();
+        let headers = &mut invite.headers;
+        headers.set(
+            HeaderName::From,
+            "\"A, B\" <sips:agent@192.0.2.10;x=y>;tag=theirs;epid=1",
+        );
+        headers.set(HeaderName::To, "sips:+200@203.0.113.1");
+        headers.set(HeaderName::Contact, "<sips:agent@192.0.2.10:5061>");
+        world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+        world.run_ms(100);
+        world.tell(CALLEE, |agent, now| {
+            agent.respond_edited(now, 200, |response| {
+                let contact = "<sips:agent@198.51.100.20:5061>";
+                response.headers.set(HeaderName::Contact, contact);
+            });
+        });
+        world.run_ms(200);
+        assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+        world.tell(CALLEE, |agent, now| agent.reinvite(now, "sendonly"));
+        world.run_ms(200);
+        world.tell(CALLEE, Agent::hang_up);
+        world.run_ms(200);
+        for agent in &world.agents {
+            for message in &agent.received {
+                let Message::Request(request) = message else {
+                    continue;
+                };
+                let text = String::from_utf8_lossy(&request.to_bytes()).into_owned();
+                assert_eq!(text.contains("sips:"), pass, "{text}");
+            }
+        }
+        let bye = world.caller().request_received(&Method::Bye);
+        let to = bye.headers.value(HeaderName::To).unwrap_or_default();
+        let expected = match pass {
+            true => "\"A, B\" <sips:agent@192.0.2.10;x=y>;tag=theirs;epid=1",
+            false => "\"A, B\" <sip:agent@192.0.2.10;x=y>;tag=theirs;epid=1",
+        };
+        assert_eq!(String::from_utf8_lossy(to), expected);
+        world.assert_drained(1);
+    }
+}
+
+/// A peer writes `sips:` where we have no TLS: what is said stays on the way that the call came, and
+/// is no less safe than its trunk asks for.
+#[test]
+fn sec_5_a_sips_contact_in_a_realm_without_tls_keeps_the_call_on_its_own_way() {
+    for (index, wire) in [(CALLER, Wire::Udp), (CALLEE, Wire::Tcp)] {
+        let mut wires = [Wire::Udp, Wire::Udp];
+        wires[index] = wire;
+        let mut config = config(wires);
+        for listener in &mut config.listeners {
+            if listener.transport == Transport::Tls {
+                listener.realm = media_core::ports::RealmId(9);
+            }
+        }
+        let host = ["192.0.2.10", "198.51.100.20"][index];
+        let contact = format!("<sips:a@{host}:5060>");
+        let world = call_with_contact(World::with_config(wires, 32, config), index, &contact);
+        assert_eq!(via_transport(&world, index), wire.transport());
+        let bye = world.agents[index].request_received(&Method::Bye);
+        assert_eq!(bye.uri.as_str(), format!("sip:a@{host}:5060"));
+    }
+}
+
 #[test]
 fn sig_6_the_listed_headers_cross_byte_for_byte_both_ways() {
     let crossing = [

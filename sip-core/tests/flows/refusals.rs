@@ -1,10 +1,11 @@
 //! Who is refused, and how: status, code, headers, event and record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sip_core::message::{HeaderName, Message, Method, Request, StatusCode, response_to};
 use sip_core::stack::{EventKind, StackConfig};
-use sip_core::transport::{Origin, Transport};
+use sip_core::transport::{Origin, TlsPeer, Transport};
 use sip_core::trunk::{Origination, Route, TargetUri, TrunkId};
 
 use crate::sim::{Agent, CALLEE, CALLER, Phase, Wire, World, config, trunk};
@@ -474,4 +475,68 @@ fn a_changed_configuration_is_followed_by_the_next_call_only() {
     assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&403));
     world.tell(CALLER, Agent::hang_up);
     world.assert_drained(2);
+}
+
+/// The caller's TLS session asked for that name and proved these trunks.
+fn session(server_name: Option<&str>, proven: &[u16]) -> Option<Arc<TlsPeer>> {
+    Some(Arc::new(TlsPeer {
+        server_name: server_name.map(str::to_owned),
+        proven: proven.iter().copied().map(TrunkId).collect(),
+    }))
+}
+
+#[test]
+fn sec_4_a_caller_proves_to_be_of_its_trunk_in_every_request() {
+    let demanding = || {
+        world_with([Wire::Tls, Wire::Udp], |config| {
+            config.trunks[CALLER].needs_certificate = true;
+        })
+    };
+    for shown in [None, session(None, &[]), session(None, &[1])] {
+        let mut world = demanding();
+        world.tls[CALLER] = shown;
+        let world = assert_refused(world, 403, 32223, |_| {});
+        assert_eq!(world.record().caller.trunk.as_deref(), Some("carrier"));
+    }
+    let mut world = demanding();
+    world.tls[CALLER] = session(None, &[0]);
+    world.establish();
+    world.tls[CALLER] = None;
+    world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+    world.run_ms(200);
+    assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&403));
+    assert!(world.has_event(EventKind::RequestRefused));
+    assert_eq!(world.phases()[CALLEE], Phase::Up);
+    world.tls[CALLER] = session(None, &[0]);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
+#[test]
+fn trk_2_a_call_by_the_connection_of_another_trunk_is_told_or_refused() {
+    let tenants = |refuses| {
+        let mut world = world_with([Wire::Tls, Wire::Udp], |config| {
+            config.trunks[CALLER].domains = vec!["203.0.113.1".to_owned()];
+            config.trunks[CALLER].refuse_other_server_names = refuses;
+            config.trunks[CALLEE].domains = vec!["pbx.example".to_owned()];
+        });
+        world.tls[CALLER] = session(Some("pbx.example"), &[]);
+        world
+    };
+    assert_refused(tenants(true), 403, 32224, |_| {});
+    let mut world = tenants(false);
+    world.establish();
+    let told = world
+        .events
+        .iter()
+        .find(|event| event.kind == EventKind::ServerNameMismatch)
+        .expect("an event");
+    assert_eq!(told.trunk.as_deref(), Some("carrier"));
+    assert!(
+        told.text.contains("connected to the name of trunk pbx"),
+        "{}",
+        told.text
+    );
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
 }

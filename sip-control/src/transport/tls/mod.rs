@@ -1,27 +1,30 @@
 //! TLS for SIP: what a listener proves itself with, how a peer's certificate is checked, and
 //! what a failed handshake means.
 
+mod certificates;
 mod identity;
+mod key_log;
 mod peer;
+mod pin;
 mod verifier;
+mod x509;
 
 use std::io;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    AlertDescription, Error, PeerIncompatible, RootCertStore, ServerConfig,
+    AlertDescription, Error, KeyLog, PeerIncompatible, RootCertStore, ServerConfig,
     SupportedProtocolVersion,
 };
 use rustls_pki_types::ServerName;
 use sip_core::transport::Host;
 
+pub use self::certificates::{CertificateFacts, ServerCertificates, complaints};
+pub use self::key_log::KeyLogToFile;
 pub use self::peer::{PeerTls, Rules};
-
-/// Trunkline's code for a peer that speaks no TLS version that we accept (SEC-3).
-pub const TLS_VERSION_CODE: u32 = 32222;
+pub use self::pin::Pin;
 
 /// How the certificate of a peer that we connect to is checked (SEC-4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,31 +34,54 @@ pub enum Verify {
     /// A wildcard may stand for one label.
     #[default]
     Wildcard,
+    /// One of the keys that the trunk names, whoever signed its certificate.
+    Pin,
     /// Any certificate.
     Off,
 }
 
-/// TLS for a listener; with `client_roots` a client must prove itself too.
+/// Whether those who connect must prove themselves, and of which roots their certificates must be.
+#[derive(Clone, Debug)]
+pub struct ClientAuth {
+    pub roots: Arc<RootCertStore>,
+    /// Who has no certificate is let in all the same; who shows one must show a good one.
+    pub is_optional: bool,
+}
+
+/// TLS for a listener.
+///
+/// Sessions are resumed by tickets (RFC 5077, RFC 8446 section 2.2), whose keys live as long as what
+/// this returns: what a client has proven under old rules is not taken for new, neither at another
+/// listener nor after a reload.
 pub fn server_config(
-    certified: CertifiedKey,
-    client_roots: Option<Arc<RootCertStore>>,
+    certificates: ServerCertificates,
+    client_auth: Option<ClientAuth>,
     only_tls13: bool,
+    key_log: Option<Arc<dyn KeyLog>>,
 ) -> Result<Arc<ServerConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions(only_tls13))?;
-    let builder = match client_roots {
+    let builder = match client_auth {
         None => builder.with_no_client_auth(),
-        Some(roots) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
+        Some(ClientAuth { roots, is_optional }) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            let verifier = match is_optional {
+                true => verifier.allow_unauthenticated(),
+                false => verifier,
+            };
+            let verifier = verifier
                 .build()
                 .map_err(|error| Error::General(error.to_string()))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
-    Ok(Arc::new(builder.with_cert_resolver(Arc::new(
-        SingleCertAndKey::from(certified),
-    ))))
+    let mut config = builder.with_cert_resolver(Arc::new(certificates));
+    config.ticketer = ring::Ticketer::new()?;
+    if let Some(key_log) = key_log {
+        config.key_log = key_log;
+    }
+    Ok(Arc::new(config))
 }
 
 /// A host as TLS names it.

@@ -12,13 +12,15 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::peer::Rules;
+use super::pin::Pin;
 use super::{Verify, identity};
 
-/// Chain by webpki, name by RFC 5922.
+/// Chain by webpki and name by RFC 5922, or the key itself.
 #[derive(Debug)]
 pub(super) struct PeerVerifier {
     verify: Verify,
     roots: Arc<RootCertStore>,
+    pins: Vec<Pin>,
     /// What the trunk is called, whatever host is connected to.
     own_name: Option<ServerName<'static>>,
     /// The operator named it: no other name will do.
@@ -35,10 +37,23 @@ impl PeerVerifier {
         PeerVerifier {
             verify: rules.verify,
             roots: Arc::clone(&rules.roots),
+            pins: rules.pins.clone(),
             own_name,
             only_own_name: rules.server_name.is_some(),
             algorithms: provider.signature_verification_algorithms,
         }
+    }
+
+    /// The key is all that is asked for: neither who signed the certificate, nor its names and dates.
+    fn check_pin(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
+        let pin = Pin::of(certificate)
+            .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        if self.pins.contains(&pin) {
+            return Ok(());
+        }
+        Err(Error::General(format!(
+            "the peer's key is {pin}, which is not among the trunk's pins"
+        )))
     }
 
     fn check_name(
@@ -67,8 +82,13 @@ impl ServerCertVerifier for PeerVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.verify == Verify::Off {
-            return Ok(ServerCertVerified::assertion());
+        match self.verify {
+            Verify::Off => return Ok(ServerCertVerified::assertion()),
+            Verify::Pin => {
+                self.check_pin(end_entity)?;
+                return Ok(ServerCertVerified::assertion());
+            }
+            Verify::Strict | Verify::Wildcard => {}
         }
         let certificate = ParsedCertificate::try_from(end_entity)?;
         verify_server_cert_signed_by_trust_anchor(

@@ -50,6 +50,7 @@ fn origin(transport: Transport, connection: u64) -> Origin {
         local: "192.0.2.1:5061".parse().unwrap(),
         remote: SOURCE.parse().unwrap(),
         connection: transport.is_reliable().then_some(ConnectionId(connection)),
+        tls: None,
     }
 }
 

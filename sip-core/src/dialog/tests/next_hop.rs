@@ -203,6 +203,46 @@ fn a_call_that_we_made_stays_on_its_connection_if_contact_is_behind_nat() {
     }
 }
 
+/// The Via of [`received`] says where the request was sent from; `origin` where it came from.
+fn target_behind_nat(lines: &str) -> Target {
+    let request = received("INVITE", 5, lines);
+    let by = origin(Transport::Udp, 0);
+    let path = path_to_sender(&request, Transport::Udp, None);
+    let path = path.behind_nat(Some(&request.headers), &by);
+    let contact = address("<sip:edge@192.0.2.1>");
+    let mut dialog = Dialog::from_request(&request, "ours", contact, path).unwrap();
+    let mut later = by.clone();
+    later.remote.set_port(41_000);
+    let bye = received("UPDATE", 6, lines);
+    dialog.handle_request(&later, &bye).unwrap();
+    dialog.target()
+}
+
+#[test]
+fn sig_3_a_peer_behind_nat_is_asked_where_its_datagrams_come_from_now() {
+    let source = || Host::Address("198.51.100.9".parse().unwrap());
+    for (contact, host, port) in [
+        ("sip:alice@10.1.1.1:5062", source(), 41_000),
+        ("sip:alice@[fd00::1]", source(), 41_000),
+        // What its Via calls it.
+        ("sip:alice@peer.example", source(), 41_000),
+        // An address that everybody can reach, and the source itself: as Contact says.
+        (
+            "sip:alice@203.0.113.4:5062",
+            Host::Address("203.0.113.4".parse().unwrap()),
+            5062,
+        ),
+        ("sip:alice@198.51.100.9:5062", source(), 5062),
+    ] {
+        let target = target_behind_nat(&format!("Contact: <{contact}>\r\n"));
+        assert_eq!((target.host, target.port), (host, port), "{contact}");
+    }
+    // A proxy that recorded its route is where it says.
+    let lines = "Record-Route: <sip:10.9.9.9;lr>\r\nContact: <sip:alice@10.1.1.1>\r\n";
+    let target = target_behind_nat(lines);
+    assert_eq!(target.host, Host::Address("10.9.9.9".parse().unwrap()));
+}
+
 #[test]
 fn a_recorded_route_decides_though_it_is_a_private_address() {
     let lines = [

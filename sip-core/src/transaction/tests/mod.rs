@@ -57,6 +57,7 @@ fn origin(transport: Transport, local: &str, remote: &str) -> Origin {
         local: address(local),
         remote: address(remote),
         connection: transport.is_reliable().then_some(ConnectionId(7)),
+        tls: None,
     }
 }
 

@@ -249,6 +249,7 @@ impl Agent {
             local: self.address,
             remote: self.edge,
             connection: None,
+            tls: None,
         };
         let path = Path::to_target(&self.edge_target(), &origin, None);
         self.dialog = Some(Dialog::from_response(&invite, &response, path).expect("a dialog"));

@@ -9,6 +9,7 @@ pub(crate) mod sdp;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media_core::ports::RealmId;
@@ -19,7 +20,7 @@ use sip_core::stack::{
     CallRecord, Command, Event, EventKind, Listener, MediaCommand, ResolveId, Stack, StackConfig,
     TransmitId, TransportFailure,
 };
-use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, Transport};
+use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, TlsPeer, Transport};
 use sip_core::trunk::{
     AdvertisedMedia, CallLimits, HeaderPolicy, Hop, Network, Origination, Passthrough, Route,
     SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
@@ -137,6 +138,8 @@ pub(crate) struct World {
     pub(crate) lookups: Vec<String>,
     /// Drops datagrams and frames on their way for which it says so.
     pub(crate) drop: Option<Drop>,
+    /// What the TLS sessions of each agent's connections say of it.
+    pub(crate) tls: [Option<Arc<TlsPeer>>; 2],
     listeners: Vec<Listener>,
     rng: SeededRng,
     queue: BTreeMap<(Instant, u64), Packet>,
@@ -198,6 +201,10 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         passthrough: Passthrough::Never,
         pass_sips: false,
         dial_plan: None,
+        nat: false,
+        needs_certificate: false,
+        opportunistic: false,
+        refuse_other_server_names: false,
         mki: false,
         video: false,
         t38: false,
@@ -284,6 +291,7 @@ impl World {
             names: HashMap::new(),
             lookups: Vec::new(),
             drop: None,
+            tls: [None, None],
             listeners,
             rng: SeededRng(seed ^ 0x5eed),
             queue: BTreeMap::new(),
@@ -665,6 +673,10 @@ impl World {
             local,
             remote,
             connection,
+            tls: match from {
+                Node::Agent(index) if transport.is_secure() => self.tls[index].clone(),
+                _ => None,
+            },
         }
     }
 
