@@ -106,6 +106,11 @@ impl ClientInvite {
         }
     }
 
+    /// Whether nothing was heard yet, and the user still wants an answer.
+    pub(super) fn is_unheard(&self) -> bool {
+        matches!(self, ClientInvite::Calling(state) if !state.cancel)
+    }
+
     /// The user's ACK to the 2xx with `to_tag` was sent: it is repeated from here on.
     pub(super) fn acknowledge(&mut self, to_tag: Box<[u8]>, target: Target, ack: Vec<u8>) {
         let ClientInvite::Accepted(state) = self else {

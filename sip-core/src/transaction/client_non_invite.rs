@@ -98,6 +98,11 @@ impl ClientNonInvite {
         None
     }
 
+    /// Whether nothing was heard yet.
+    pub(super) fn is_unheard(&self) -> bool {
+        matches!(self, ClientNonInvite::Trying(_))
+    }
+
     /// Whether a final response is still awaited.
     pub(super) fn is_active(&self) -> bool {
         !matches!(self, ClientNonInvite::Completed(_))

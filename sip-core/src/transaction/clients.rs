@@ -9,6 +9,7 @@ use super::effects::{Effects, Outputs};
 use super::event::{ClientKey, Event};
 use super::hop::Hop;
 use super::key::ClientMatch;
+use super::large::Fallback;
 use super::timers::Timer;
 use crate::message::{Method, Request, Response};
 use crate::transport::{Origin, Target};
@@ -29,11 +30,38 @@ struct Client {
     /// Has no user: a CANCEL.
     quiet: bool,
     machine: Machine,
+    /// How to send the request if it cannot be sent as it was.
+    fallback: Option<Box<Fallback>>,
 }
 
 enum Machine {
     Invite(ClientInvite),
     NonInvite(ClientNonInvite),
+}
+
+impl Machine {
+    fn start(
+        request: &Request,
+        branch: &str,
+        bytes: Vec<u8>,
+        target: Target,
+        fx: &mut Effects<'_, ClientKey>,
+    ) -> Machine {
+        if request.method == Method::Invite {
+            let hop = Box::new(Hop::of(request, branch, target));
+            Machine::Invite(ClientInvite::start(hop, bytes, fx))
+        } else {
+            Machine::NonInvite(ClientNonInvite::start(target, bytes, fx))
+        }
+    }
+
+    /// The peer has not been heard, and the user still wants an answer.
+    fn is_unheard(&self) -> bool {
+        match self {
+            Machine::Invite(machine) => machine.is_unheard(),
+            Machine::NonInvite(machine) => machine.is_unheard(),
+        }
+    }
 }
 
 impl Clients {
@@ -47,29 +75,20 @@ impl Clients {
         origin.transport.is_secure() || !self.table.get(&key).is_some_and(|client| client.secure)
     }
 
-    /// Sends a request that has its Via, with that branch.
+    /// Sends a request that has its Via, with that branch: as these bytes, to that target.
     pub(super) fn start(
         &mut self,
         now: Instant,
         request: &Request,
         branch: &str,
-        target: Target,
+        (bytes, target, fallback): (Vec<u8>, Target, Option<Fallback>),
         out: &mut Outputs,
     ) -> ClientKey {
         let key = self.next_key();
         let matching = ClientMatch::new(branch, request.method.clone());
         let secure = target.transport.is_secure();
-        let bytes = request.to_bytes();
         let fx = &mut out.of(key, now, false);
-        let machine = if request.method == Method::Invite {
-            Machine::Invite(ClientInvite::start(
-                Box::new(Hop::of(request, branch, target)),
-                bytes,
-                fx,
-            ))
-        } else {
-            Machine::NonInvite(ClientNonInvite::start(target, bytes, fx))
-        };
+        let machine = Machine::start(request, branch, bytes, target, fx);
         self.insert(
             key,
             Client {
@@ -77,9 +96,35 @@ impl Clients {
                 secure,
                 quiet: false,
                 machine,
+                fallback: fallback.map(Box::new),
             },
         );
         key
+    }
+
+    /// The request could not be sent: sends it the other way, if there is one and nothing has been
+    /// heard of it. The target of that way.
+    pub(super) fn fall_back(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        out: &mut Outputs,
+    ) -> Option<Target> {
+        let client = self.table.get_mut(&key)?;
+        let fallback = client.fallback.take()?;
+        if !client.machine.is_unheard() {
+            return None;
+        }
+        let Fallback {
+            request,
+            branch,
+            bytes,
+            target,
+        } = *fallback;
+        let fx = &mut out.of(key, now, false);
+        fx.stop_all();
+        client.machine = Machine::start(&request, &branch, bytes, target.clone(), fx);
+        Some(target)
     }
 
     pub(super) fn handle_response(
@@ -90,6 +135,9 @@ impl Clients {
         response: Response,
         out: &mut Outputs,
     ) {
+        if let Some(client) = self.table.get_mut(&key) {
+            client.fallback = None;
+        }
         let mut due = CancelDue::No;
         self.step(now, key, out, |machine, fx| match machine {
             Machine::Invite(machine) => {
@@ -143,6 +191,7 @@ impl Clients {
                 secure,
                 quiet: true,
                 machine,
+                fallback: None,
             },
         );
     }

@@ -12,6 +12,8 @@
 //! - holds a CANCEL of ours back until a provisional response came (section 9.1);
 //! - retransmits a 2xx to INVITE until its ACK comes (section 13.3.1.4), found by dialog and CSeq;
 //! - repeats the user's ACK for each retransmitted 2xx (section 13.2.2.4);
+//! - sends requests that are too large for a datagram by TCP, and by UDP if the peer has no TCP
+//!   (section 18.1.1);
 //! - drops what belongs to a transaction over TLS and came over UDP or TCP (SEC-2).
 //!
 //! | timer | runs in | length | over TCP and TLS |
@@ -40,6 +42,7 @@ mod gate;
 mod hop;
 mod inbound;
 mod key;
+mod large;
 mod server_invite;
 mod server_non_invite;
 mod servers;
@@ -60,9 +63,10 @@ use self::clients::Clients;
 use self::effects::Outputs;
 use self::gate::Gate;
 use self::key::ClientMatch;
+use self::large::{Fallback, LARGEST_DATAGRAM_BYTES, LargeRequests};
 use self::servers::Servers;
 use crate::message::{HeaderName, Request, Response};
-use crate::transport::{Listener, Origin, Target};
+use crate::transport::{Listener, Origin, Target, Transport};
 use crate::trunk::TrunkId;
 
 /// What a table of transactions is started with.
@@ -108,6 +112,7 @@ pub struct Transactions {
     overflow_told: Option<Instant>,
     servers: Servers,
     clients: Clients,
+    large: LargeRequests,
     out: Outputs,
 }
 
@@ -121,6 +126,7 @@ impl Transactions {
             overflow_told: None,
             servers: Servers::default(),
             clients: Clients::default(),
+            large: LargeRequests::default(),
             out: Outputs {
                 timers: config.timers,
                 ..Outputs::default()
@@ -180,6 +186,9 @@ impl Transactions {
         self.out.counters.transport_errors += 1;
         match key {
             TransactionKey::Client(key) => {
+                if let Some(target) = self.clients.fall_back(now, key, &mut self.out) {
+                    return self.large.refused(now, &target);
+                }
                 self.clients
                     .handle_transport_error(now, key, reason, &mut self.out);
             }
@@ -219,8 +228,27 @@ impl Transactions {
         rng: &mut dyn RngCore,
     ) -> ClientKey {
         let branch = self.stamp(&mut request, &target, rng);
+        let bytes = request.to_bytes();
+        if target.transport == Transport::Udp
+            && bytes.len() > LARGEST_DATAGRAM_BYTES
+            && let Some(by_tcp) = self.large.by_tcp(now, &target, &self.listeners)
+        {
+            let listener = &self.listeners[usize::from(by_tcp.listener.0)];
+            let first = large::with_via_of(&request, listener, &branch);
+            let fallback = Fallback {
+                request,
+                branch: branch.clone(),
+                bytes,
+                target,
+            };
+            let start = (first.to_bytes(), by_tcp, Some(fallback));
+            return self
+                .clients
+                .start(now, &first, &branch, start, &mut self.out);
+        }
+        let start = (bytes, target, None);
         self.clients
-            .start(now, &request, &branch, target, &mut self.out)
+            .start(now, &request, &branch, start, &mut self.out)
     }
 
     /// Responses leave with this trunk's TLS settings if the connection that the request came by is

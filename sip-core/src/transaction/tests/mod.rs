@@ -5,6 +5,7 @@ mod bench;
 mod cancel;
 mod client_invite;
 mod client_non_invite;
+mod large;
 mod link;
 mod link_flows;
 mod matching;
