@@ -20,6 +20,8 @@ pub(super) struct Answering<'a> {
     pub(super) legs: &'a mut [Leg; 2],
     /// The offer.
     pub(super) lines: &'a [OfferedLine],
+    /// What was agreed before the offer.
+    pub(super) agreed: Option<&'a Agreed>,
     pub(super) rng: &'a mut dyn CryptoRng,
 }
 
@@ -178,8 +180,10 @@ impl Answering<'_> {
                     crypto: Some(answered.attribute),
                 })
             }
-            Keying::Terminated { accepted, offered } => {
-                let answerer = self.answerer_security(offered, block)?;
+            Keying::Terminated {
+                accepted, offered, ..
+            } => {
+                let answerer = self.answerer_security(slot, offered, block)?;
                 let to = &mut self.legs[self.from.other().index()];
                 let Some(accepted) = accepted else {
                     return Ok(Keyed {
@@ -205,11 +209,23 @@ impl Answering<'_> {
 
     fn answerer_security(
         &self,
+        slot: usize,
         offered: &[CryptoLine],
         block: &Block,
     ) -> Result<Security, Refusal> {
         if !self.legs[self.from.index()].policy.secure {
-            return Ok(Security::Plain);
+            if offered.is_empty() {
+                return Ok(Security::Plain);
+            }
+            // RFC 8643 section 3.3: no key, no SRTP. A key that does not fit is refused below, and
+            // what was protected stays so.
+            let is_protected = self
+                .agreed
+                .and_then(|agreed| agreed.stream(slot))
+                .is_some_and(|agreed| agreed.is_protected(self.from));
+            if CryptoLine::lines(block).next().is_none() && !is_protected {
+                return Ok(Security::Plain);
+            }
         }
         let answered = CryptoLine::answered(block, offered)?;
         if self.legs[self.from.index()].owns(&answered.key) {

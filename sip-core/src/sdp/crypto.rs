@@ -107,7 +107,8 @@ impl CryptoLine {
         self.key.suite()
     }
 
-    /// The line of an offer to accept: the offerer's first that can be used (SEC-6).
+    /// The line of an offer to accept: the offerer's first that can be used (SEC-6). Lines that share a
+    /// tag cannot: tags are unique (RFC 4568 section 4.1), and our answer could not tell which is meant.
     ///
     /// # Errors
     /// [`Refusal::SRTP_UNUSABLE`] if there is none.
@@ -115,11 +116,23 @@ impl CryptoLine {
         block: &Block,
         usable: impl Fn(&CryptoLine) -> bool,
     ) -> Result<CryptoLine, Refusal> {
-        block
-            .attributes("crypto")
+        let values: Vec<&str> = block.attributes("crypto").collect();
+        let tag = |value: &str| value.split_ascii_whitespace().next().map(str::to_owned);
+        let shares_tag = |value: &str| {
+            let mut others = values.iter().filter(|other| **other != value);
+            others.any(|other| tag(other) == tag(value))
+        };
+        values
+            .iter()
+            .filter(|value| !shares_tag(value))
             .filter_map(|value| CryptoLine::parse(value).ok())
             .find(usable)
             .ok_or(Refusal::SRTP_UNUSABLE)
+    }
+
+    /// Every crypto line of an m-line, usable or not.
+    pub(super) fn lines(block: &Block) -> impl Iterator<Item = &str> {
+        block.attributes("crypto")
     }
 
     /// The one line of an answer: tag and suite must be those of a line offered (RFC 4568
@@ -128,7 +141,7 @@ impl CryptoLine {
     /// # Errors
     /// [`Refusal::SRTP_UNUSABLE`].
     pub(super) fn answered(block: &Block, offered: &[CryptoLine]) -> Result<CryptoLine, Refusal> {
-        let mut values = block.attributes("crypto");
+        let mut values = Self::lines(block);
         let first = values.next().ok_or(Refusal::SRTP_UNUSABLE)?;
         if values.any(|other| other != first) {
             return Err(Refusal::SRTP_UNUSABLE);

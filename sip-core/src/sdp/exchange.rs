@@ -44,6 +44,8 @@ pub(super) enum Keying {
         accepted: Option<CryptoLine>,
         /// Our lines toward the answerer; empty on a plain leg.
         offered: Vec<CryptoLine>,
+        /// The answerer may leave them (SEC-9).
+        is_optional: bool,
     },
     /// The peers do (MED-1): this line of the offerer's was passed on.
     Passthrough(CryptoLine),
@@ -90,6 +92,11 @@ impl Agreed {
 }
 
 impl AgreedStream {
+    /// Whether SRTP is spoken on a leg.
+    pub(super) fn is_protected(&self, side: Side) -> bool {
+        self.suite(side).is_some()
+    }
+
     /// The suite on a leg.
     pub(super) fn suite(&self, side: Side) -> Option<Suite> {
         match &self.stream.legs[side.index()].security {

@@ -130,6 +130,7 @@ impl Negotiation {
             from,
             legs: &mut self.legs,
             lines: &exchange.lines,
+            agreed: self.agreed.as_ref(),
             rng,
         };
         let (outcome, edits) = answering.read(&document)?;

@@ -50,7 +50,7 @@ impl Offering<'_> {
         let mut refusal = None;
         for block in &document.media {
             let line = MediaLine::of(block)?;
-            let usable = match self.usable(&line, block, document) {
+            let usable = match self.usable(lines.len(), &line, block, document) {
                 Ok(usable) => usable.filter(|_| relayed < MAX_RELAYED),
                 Err(Refusal::MALFORMED) => return Err(Refusal::MALFORMED),
                 Err(reason) => {
@@ -76,6 +76,7 @@ impl Offering<'_> {
     /// `None` for an m-line that the offerer itself disabled.
     fn usable(
         &self,
+        slot: usize,
         line: &MediaLine,
         block: &Block,
         document: &Document,
@@ -88,15 +89,23 @@ impl Offering<'_> {
             &self.legs[self.from.other().index()],
         ];
         let peer = PeerStream::read(line, block, &document.session, &own.policy, &far.policy)?;
+        let acceptable =
+            |line: &CryptoLine| own.policy.accepts(line.suite()) && !own.owns(&line.key);
         if !own.policy.secure {
+            let may_protect = own.policy.opportunistic && peer.profile != Profile::Udptl;
+            let accepted = match may_protect {
+                true => CryptoLine::select(block, acceptable).ok(),
+                false => None,
+            };
+            if may_protect && accepted.is_none() && self.is_protected(slot) {
+                return Err(Refusal::SRTP_REQUIRED);
+            }
             return Ok(Some(Usable {
                 peer,
-                accepted: None,
+                accepted,
                 passthrough: false,
             }));
         }
-        let acceptable =
-            |line: &CryptoLine| own.policy.accepts(line.suite()) && !own.owns(&line.key);
         let shared = |line: &CryptoLine| acceptable(line) && far.policy.accepts(line.suite());
         let wanted = [own, far]
             .iter()
@@ -114,6 +123,13 @@ impl Offering<'_> {
             accepted,
             passthrough: false,
         }))
+    }
+
+    /// Whether the offerer speaks SRTP in that m-line now: what has begun so does not fall back.
+    fn is_protected(&self, slot: usize) -> bool {
+        self.current
+            .and_then(|agreed| agreed.stream(slot))
+            .is_some_and(|agreed| agreed.is_protected(self.from))
     }
 
     fn prepare(
@@ -144,7 +160,11 @@ impl Offering<'_> {
             Some(line) if passthrough => Keying::Passthrough(line),
             accepted => Keying::Terminated {
                 accepted,
-                offered: self.crypto_lines(slot),
+                offered: match peer.profile {
+                    Profile::Udptl => Vec::new(),
+                    _ => self.crypto_lines(slot),
+                },
+                is_optional: !self.legs[to.index()].policy.secure,
             },
         };
         let locals = by_side(self.from, own, far);
@@ -173,7 +193,7 @@ impl Offering<'_> {
     /// Our crypto lines for the answerer, one per suite of its trunk (SEC-6); none on a plain leg.
     fn crypto_lines(&mut self, slot: usize) -> Vec<CryptoLine> {
         let leg = &mut self.legs[self.from.other().index()];
-        if !leg.policy.secure {
+        if !leg.policy.secure && !leg.policy.opportunistic {
             return Vec::new();
         }
         let tagged = leg.policy.offered_suites().into_iter().enumerate();
@@ -195,7 +215,9 @@ impl OfferedLine {
         let crypto = stream.keying.lines_offered();
         let transport = match stream.peer.profile {
             Profile::Udptl => self.line.transport.clone(),
-            _ => Profile::offered(!crypto.is_empty()).name().to_owned(),
+            _ => Profile::offered(stream.keying.is_required())
+                .name()
+                .to_owned(),
         };
         MediaEdit::Relay(RelayEdit {
             line: MediaLine {
@@ -219,6 +241,18 @@ impl Keying {
         match self {
             Keying::Terminated { offered, .. } => offered,
             Keying::Passthrough(line) => std::slice::from_ref(line),
+        }
+    }
+
+    /// Whether the answerer must take one of them: RTP/SAVP says so (RFC 4568 section 5.1).
+    fn is_required(&self) -> bool {
+        match self {
+            Keying::Terminated {
+                offered,
+                is_optional,
+                ..
+            } => !offered.is_empty() && !is_optional,
+            Keying::Passthrough(_) => true,
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::trunk::{AdvertisedMedia, Network, Passthrough, SecureMode, SourceMode
 pub struct LegPolicy {
     /// SRTP is required; without it SRTP is refused.
     pub secure: bool,
+    /// Without `secure`: SRTP is offered and accepted within RTP/AVP (RFC 8643, SEC-9), and plain RTP
+    /// is spoken with a peer that does not want it.
+    pub opportunistic: bool,
     /// Suites accepted and offered, in our order of preference; empty: [`Suite::DEFAULT`] is
     /// accepted, and `AES_CM_128_HMAC_SHA1_80` alone is offered (SEC-6).
     pub suites: Vec<Suite>,
@@ -60,6 +63,8 @@ impl LegPolicy {
             .is_some_and(|target| matches!(target.host, Host::Address(IpAddr::V6(_))));
         LegPolicy {
             secure: trunk.mode == SecureMode::Srtp,
+            // Keys in the clear protect nothing: without TLS there are none (RFC 4568 section 7).
+            opportunistic: trunk.opportunistic && trunk.mode == SecureMode::Tls,
             suites: trunk.suites.clone(),
             codecs: trunk.codecs.clone(),
             video: trunk.video,
@@ -126,6 +131,7 @@ mod tests {
         let policy = |max_packet_rate| LegPolicy {
             max_packet_rate,
             secure: false,
+            opportunistic: false,
             suites: Vec::new(),
             codecs: Vec::new(),
             video: false,

@@ -6,6 +6,7 @@ mod hold;
 mod lines;
 mod m_lines;
 mod offer_answer;
+mod opportunistic;
 mod passthrough;
 mod properties;
 mod reinvite;

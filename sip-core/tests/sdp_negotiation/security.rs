@@ -326,6 +326,23 @@ fn sec_7_an_mki_is_sent_where_the_trunk_asks() {
     assert_eq!((send.mki(), receive.mki()), (&[0, 0, 0, 1][..], &[][..]));
 }
 
+/// RFC 4568 section 4.1: a tag names one line. An answer to one of two could mean either.
+#[test]
+fn sec_7_lines_that_share_a_tag_are_passed_over() {
+    let [first, second] = [crypto(1, SUITE_80, KEY_A), crypto(1, SUITE_32, KEY_B)];
+    let third = crypto(2, SUITE_80, KEY_C);
+    let mut call = Call::new(secure(0, &[]), plain(1));
+    let (_, answered) = call.agree(&savp(CALLER, &[&first, &second, &third]), &avp(CALLEE));
+    assert_eq!(crypto_lines(&answered)[0].0, "2");
+    let mut call = Call::new(secure(0, &[]), plain(1));
+    let refused = call.try_offer(Side::Caller, &savp(CALLER, &[&first, &second]));
+    assert_eq!(refused, Err(Refusal::SRTP_UNUSABLE));
+    // The same line twice says the same thing twice.
+    let mut call = Call::new(secure(0, &[]), plain(1));
+    let (_, answered) = call.agree(&savp(CALLER, &[&first, &first]), &avp(CALLEE));
+    assert_eq!(crypto_lines(&answered)[0].0, "1");
+}
+
 #[test]
 fn sec_7_an_answer_must_take_up_one_line_offered() {
     let good = crypto(1, SUITE_80, KEY_B);

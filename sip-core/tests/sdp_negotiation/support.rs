@@ -88,6 +88,7 @@ pub(crate) struct Call {
 pub(crate) fn plain(realm: u16) -> LegPolicy {
     LegPolicy {
         secure: false,
+        opportunistic: false,
         suites: vec![Suite::AesCm128HmacSha1_80],
         codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
             .map(String::from)
