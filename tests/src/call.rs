@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use media_core::srtp::profile::Suite;
 
-use crate::agent::{Agent, AgentConfig, Authority, Credentials, MediaCounts, Pattern};
+use crate::agent::{Agent, AgentConfig, Authority, MediaCounts, Pattern};
 use crate::stage::{Party, Stage};
 
 /// What the call does.
@@ -88,33 +88,24 @@ impl Live {
         script: Script,
         number: u32,
     ) -> Result<Live> {
-        let rtp_port = 20_000 + (number as u16 % 1000) * 4;
-        let config = |party: Party, side: u8| -> Result<AgentConfig> {
-            let address = stage.address(party);
-            Ok(AgentConfig {
-                place: stage.place(party.side()),
-                user: party.number().to_owned(),
-                address,
-                sip_port: stage.sip_port(party),
-                rtp_port: rtp_port + 2 * u16::from(side),
-                announced_rtp_port: None,
-                transport: party.transport(),
-                suite: party.is_secure().then_some(script.suite),
-                credentials: party
-                    .is_secure()
-                    .then(|| authority.credentials(&[address]))
-                    .transpose()? as Option<Arc<Credentials>>,
-                edge: stage.edge_listener(party),
-                pattern: Pattern { call: number, side },
-            })
-        };
-        let mut caller = Agent::start(config(script.caller, 0)?)
+        Live::dial(stage, authority, script, number, script.callee.number()).await
+    }
+
+    /// The same, where the callee is reached by another number than its own.
+    pub async fn dial(
+        stage: &Stage,
+        authority: &Authority,
+        script: Script,
+        number: u32,
+        dialled: &str,
+    ) -> Result<Live> {
+        let mut caller = agent(stage, authority, script, 0, number)
             .await
             .context("starting the caller")?;
-        let mut callee = Agent::start(config(script.callee, 1)?)
+        let mut callee = agent(stage, authority, script, 1, number)
             .await
             .context("starting the callee")?;
-        let (setup, ()) = tokio::try_join!(caller.call(script.callee.number()), callee.answer())
+        let (setup, ()) = tokio::try_join!(caller.call(dialled), callee.answer())
             .context("setting up the call")?;
         Ok(Live {
             script,
@@ -156,8 +147,46 @@ impl Live {
     }
 }
 
+/// The agent of a script's caller (side 0) or callee (side 1).
+pub(crate) async fn agent(
+    stage: &Stage,
+    authority: &Authority,
+    script: Script,
+    side: u8,
+    number: u32,
+) -> Result<Agent> {
+    let party = match side {
+        0 => script.caller,
+        _ => script.callee,
+    };
+    let address = stage.address(party);
+    let credentials = party
+        .is_secure()
+        .then(|| authority.credentials(&[address]))
+        .transpose()?;
+    Agent::start(AgentConfig {
+        place: stage.place(party.side()),
+        user: party.number().to_owned(),
+        address,
+        sip_port: stage.sip_port(party),
+        rtp_port: 20_000 + (number as u16 % 1000) * 4 + 2 * u16::from(side),
+        announced_rtp_port: None,
+        transport: party.transport(),
+        suite: party.is_secure().then_some(script.suite),
+        credentials,
+        edge: stage.edge_listener(party),
+        pattern: Pattern { call: number, side },
+    })
+    .await
+}
+
 /// Both sides send `packets`, at the pace of speech.
-async fn talk(caller: &Agent, callee: &Agent, packets: u32, progress: &Progress) -> Result<()> {
+pub(crate) async fn talk(
+    caller: &Agent,
+    callee: &Agent,
+    packets: u32,
+    progress: &Progress,
+) -> Result<()> {
     let watch = async {
         loop {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -185,7 +214,7 @@ async fn last_packets(caller: &Agent, callee: &Agent) {
 }
 
 /// A second, in steps of 10 ms: on a busy machine the thread that has a packet may wait for its CPU.
-const LAST_PACKETS: u32 = 100;
+pub(crate) const LAST_PACKETS: u32 = 100;
 
 async fn hold_and_resume(caller: &mut Agent, callee: &mut Agent) -> Result<()> {
     for (offered, answered) in [("sendonly", "recvonly"), ("sendrecv", "sendrecv")] {

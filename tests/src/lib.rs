@@ -1,6 +1,7 @@
 //! What the end-to-end tests and the demo are made of: network namespaces, small SIP user
 //! agents with SRTP, a wire tap, and the daemon as a child process.
 
+pub mod acts;
 pub mod agent;
 pub mod call;
 pub mod capture;

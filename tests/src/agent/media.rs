@@ -45,6 +45,8 @@ pub struct MediaCounts {
 struct State {
     counts: MediaCounts,
     pattern: Pattern,
+    /// What the other side sends.
+    expected: Pattern,
     ssrc: u32,
     /// Of the payload with index 0, and more by one with each packet of an event.
     first_sequence: u16,
@@ -80,6 +82,10 @@ impl Media {
         let state = Arc::new(Mutex::new(State {
             counts: MediaCounts::default(),
             pattern,
+            expected: Pattern {
+                side: 1 - pattern.side,
+                ..pattern
+            },
             ssrc: OsRng.unwrap_err().next_u32(),
             first_sequence: OsRng.unwrap_err().next_u32() as u16,
             remote: None,
@@ -118,6 +124,13 @@ impl Media {
                 .map(|(send, receive)| Protection::new(send, receive));
             state.keys = keys;
         }
+    }
+
+    /// From now on somebody else is the other side: what it sends is counted from nothing.
+    pub fn expect(&self, pattern: Pattern) {
+        let mut state = lock(&self.state);
+        state.expected = pattern;
+        state.counts.received.clear();
     }
 
     /// Sends `count` packets, one each 20 ms, with sender reports between them.
@@ -272,11 +285,8 @@ impl State {
             }
             return;
         }
-        let other = Pattern {
-            side: 1 - self.pattern.side,
-            ..self.pattern
-        };
-        match packet.get(12..).and_then(|payload| other.check(payload)) {
+        let expected = self.expected;
+        match packet.get(12..).and_then(|payload| expected.check(payload)) {
             Some(index) if packet[0] == 0x80 => {
                 self.counts.received.insert(index);
                 self.measure_jitter(&packet);

@@ -215,6 +215,38 @@ impl Agent {
         Ok(offer.direction)
     }
 
+    /// Asks the edge to connect the other side with `refer_to` instead (RFC 3515); returns when it is
+    /// told that it is done.
+    pub async fn refer(&mut self, refer_to: &str) -> Result<()> {
+        let refer = self
+            .request("REFER")?
+            .with("Refer-To", format!("<{refer_to}>"));
+        let response = self.transact(refer).await?;
+        ensure!(
+            response.status() == Some(202),
+            "REFER was refused: {}",
+            response.start_line
+        );
+        loop {
+            let (via, notify) = self.expect_request("NOTIFY").await?;
+            self.signalling
+                .send(via, &notify.response(200, "OK", ""))
+                .await?;
+            // message/sipfrag: the status line of the new call (RFC 3515 section 2.4.5).
+            let status = notify.body.split(' ').nth(1).unwrap_or_default();
+            match status.parse::<u16>() {
+                Ok(100..=199) => {}
+                Ok(200) => return Ok(()),
+                _ => bail!("the transfer failed: {}", notify.body.trim()),
+            }
+        }
+    }
+
+    /// The edge's address towards this agent, as the host of a URI.
+    pub fn edge_host(&self) -> String {
+        host(self.config.edge)
+    }
+
     /// Ends the call.
     pub async fn hang_up(&mut self) -> Result<()> {
         let bye = self.request("BYE")?;

@@ -1,5 +1,7 @@
-//! `cargo xtask demo`: five calls through the daemon, one after another, checked by their endpoints.
+//! `cargo xtask demo`: five calls through the daemon, one after another, then a failover and a transfer,
+//! all checked by their endpoints.
 
+mod acts;
 mod report;
 mod scenario;
 mod table;

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use trunkline_tests::call::{CallResult, Script};
 
+use crate::acts::Acts;
 use crate::scenario::CALLS;
 
 /// Packets that latching may cost per direction.
-const LATCHING: u32 = 3;
+pub(crate) const LATCHING: u32 = 3;
 
 /// What the jitter may differ by between the daemon and the endpoint behind it, and the share of
 /// itself besides: a busy machine lets either of them wait.
@@ -29,6 +30,7 @@ pub(crate) struct Report {
     /// The daemon's status after the last call.
     pub(crate) status: Value,
     pub(crate) calls: Vec<Call>,
+    pub(crate) acts: Acts,
     /// A flow entry as `bpftool map dump` printed it during a call.
     pub(crate) flow: Option<Value>,
     pub(crate) expects_xdp: bool,
@@ -237,7 +239,8 @@ impl Report {
                 .map(|fault| format!("{}: {fault}", call.name))
                 .collect::<Vec<_>>()
         };
-        self.calls.iter().flat_map(of_call).collect()
+        let of_calls = self.calls.iter().flat_map(of_call);
+        of_calls.chain(self.acts.faults()).collect()
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -249,6 +252,7 @@ impl Report {
             "plaintext_on_secure_leg": self.calls.iter().map(Call::plaintext).sum::<u64>(),
             "verdicts": self.status["verdicts"],
             "flow": self.flow,
+            "acts": self.acts.to_json(),
         });
         let faults = self.faults();
         if !faults.is_empty() {
@@ -307,6 +311,7 @@ impl Report {
                 call.setup_ms(),
             );
         }
+        self.acts.print();
         self.print_verdicts();
         if let Some(flow) = &self.flow {
             println!(

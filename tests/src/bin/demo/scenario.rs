@@ -1,4 +1,4 @@
-//! The five calls.
+//! The five calls, and the acts after them.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +14,7 @@ use trunkline_tests::edge::{Edge, EdgeOptions};
 use trunkline_tests::stage::{Party, Stage};
 use trunkline_tests::tap::Tap;
 
+use crate::acts;
 use crate::report::{Call, Report};
 use crate::table::LiveTable;
 
@@ -66,10 +67,13 @@ pub(crate) async fn play(daemon: &Path, stage: &Stage, show: bool) -> Result<Rep
         daemon,
         stage,
         &authority,
-        &EdgeOptions {
-            trunk_lines,
-            ..EdgeOptions::default()
-        },
+        &acts::prepare(
+            EdgeOptions {
+                trunk_lines,
+                ..EdgeOptions::default()
+            },
+            stage,
+        ),
     )?;
     let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
     let mut table = LiveTable::new(show, &names);
@@ -102,12 +106,19 @@ pub(crate) async fn play(daemon: &Path, stage: &Stage, show: bool) -> Result<Rep
             record,
         ));
     }
+    drop(table);
+    let say = |line: &str| {
+        if show {
+            println!("{line}");
+        }
+    };
+    let acts = acts::play(&edge, stage, &authority, CALLS.len(), say).await?;
     let status = edge.status()?;
     edge.stop()?;
-    drop(table);
     Ok(Report {
         status,
         calls,
+        acts,
         flow,
         expects_xdp: stage.namespaces().is_some(),
     })
