@@ -8,6 +8,7 @@ use sip_core::trunk::{
 };
 
 use crate::config::{GOOD, files, parse};
+use crate::support::{Authority, Daemon, Directory, Edge, invite, receive, trunkline, udp_peer};
 
 /// The good configuration with these lines in the trunk `pbx`.
 fn pbx(lines: &str) -> String {
@@ -299,4 +300,39 @@ fn sig_8_video_is_relayed_only_by_trunks_that_say_so() {
     let config = parse(&directory, &pbx("video = true")).unwrap();
     let allowed: Vec<bool> = config.trunks.iter().map(|each| each.trunk.video).collect();
     assert_eq!(allowed, [false, true]);
+}
+
+#[test]
+fn trk_6_the_daemon_refuses_calls_beyond_the_rate_of_a_trunk() {
+    let (edge, directory) = (Edge::new(), Directory::new());
+    let trunk =
+        "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.0/8\"]\nmax_calls_per_second = 1\n";
+    edge.configure(&directory, &Authority::new(), trunk);
+    let daemon = Daemon::start(directory);
+    // The first finds no route; the second does not get that far.
+    for (address, status, code) in [("127.0.0.2", 404, 32012), ("127.0.0.3", 503, 32001)] {
+        let peer = udp_peer(address);
+        let request = invite(&peer, "100", &format!("rate{code}"));
+        peer.send_to(request.as_bytes(), ("127.0.0.1", edge.udp))
+            .unwrap();
+        let (answer, _) = receive(&peer, &format!("SIP/2.0 {status} "));
+        assert!(answer.contains(&format!("cause={code};")), "{answer}");
+    }
+    let counters = &daemon.status()["counters"]["signalling"];
+    assert_eq!(counters["calls_over_limit"], 1, "{counters}");
+}
+
+#[test]
+fn trk_7_check_names_file_and_key_of_a_bad_pattern() {
+    let directory = files();
+    let text = route("to = \"pbx\"\npattern = \"+49\"").replace(
+        "DIR",
+        directory.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    let path = directory.write("pattern.toml", &text);
+    let (success, _, message) = trunkline(&["check", "--config"], &path);
+    assert!(!success);
+    let place = format!("trunkline: {}:45:11: routes[0].pattern: ", path.display());
+    assert!(message.starts_with(&place), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
 }

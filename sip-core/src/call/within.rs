@@ -237,6 +237,9 @@ pub(crate) fn unsupported_body(
     unsupported: UnsupportedBody,
 ) -> Response {
     let mut response = cx.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, tag);
+    response
+        .headers
+        .push(HeaderName::Reason, Refusal::MEDIA_TYPE.reason_header());
     describe_unsupported(&mut response.headers, unsupported);
     response
 }

@@ -540,3 +540,24 @@ fn trk_2_a_call_by_the_connection_of_another_trunk_is_told_or_refused() {
     world.tell(CALLER, Agent::hang_up);
     world.assert_drained(1);
 }
+
+#[test]
+fn a_reinvite_with_another_body_is_415_with_its_code_and_the_call_goes_on() {
+    let mut world = World::new(UDP, 9);
+    world.establish();
+    world.tell(CALLER, |agent, now| {
+        agent.request(now, Method::Invite, |request| {
+            request.headers.push(HeaderName::ContentType, "image/png");
+            request.body = b"png".to_vec();
+        });
+    });
+    world.run_ms(100);
+    let refusal = world.caller().response(&Method::Invite, 415);
+    assert_eq!(
+        refusal.headers.value(HeaderName::Reason),
+        Some(&b"X-Trunkline;cause=32245;text=\"media type not supported\""[..])
+    );
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    world.tell(CALLEE, Agent::hang_up);
+    world.assert_drained(1);
+}
