@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use trunkline_tests::agent::Authority;
 use trunkline_tests::edge::{Edge, EdgeOptions, daemon_path};
@@ -53,6 +54,11 @@ fn openssl_accepts_the_chain_with_tls_1_2_and_1_3_and_older_versions_are_refused
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("alert"), "{text}");
+    // The client hears of it before the log does.
+    let started = Instant::now();
+    while !edge.log().contains("32222") && started.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let log = edge.log();
     assert!(
         log.contains("32222") && log.contains("127."),

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use sip_core::stack::{Event, Resolve, ResolveId, Transmit, TransmitId, TransportFailure};
-use sip_core::transport::{ConnectionId, ListenerId, Origin, Transport};
+use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Transport};
 use sip_core::trunk::{Hop, TrunkId};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -360,7 +360,12 @@ impl Shared {
         let peer = PeerKey {
             listener: target.listener,
             host: target.host.clone(),
-            address: target.address,
+            // An address is where it is, whether somebody has asked or not: requests of a new call
+            // and those within one find the same connection.
+            address: target.address.or(match &target.host {
+                Host::Address(address) => Some(*address),
+                Host::Name(_) => None,
+            }),
             port: target.port,
             trunk: target.trunk,
         };

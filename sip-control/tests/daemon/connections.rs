@@ -12,7 +12,7 @@ const CALLER: &str = "127.0.0.2";
 /// A PBX that is reached by TCP at that port, and all calls go there.
 fn pbx(port: u16, limits: &str) -> String {
     format!(
-        "{TRUNKS}[[trunks]]\nname = \"pbx\"\ndestination = \"sip:127.0.0.1:{port};transport=tcp\"\n\
+        "{TRUNKS}[[trunks]]\nname = \"pbx\"\ndestination = \"sip:127.0.0.1:{port};transport=tcp\"\nprobe = \"off\"\n\
          [[routes]]\nto = \"pbx\"\n[limits]\n{limits}\n"
     )
 }

@@ -674,7 +674,9 @@ impl World {
             remote,
             connection,
             tls: match from {
-                Node::Agent(index) if transport.is_secure() => self.tls[index].clone(),
+                Node::Agent(index) if transport.is_secure() => {
+                    self.tls.get(index).cloned().flatten()
+                }
                 _ => None,
             },
         }
