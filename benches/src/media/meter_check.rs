@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::json;
 use trunkline_tests::lab::run;
 
@@ -17,7 +17,10 @@ use super::report::{Section, rounded, short};
 use super::sys::{self, Policy};
 use super::{Objects, Options};
 
-const RATE: f64 = 100_000.0;
+/// Half of what a slow machine's address translation manages beside the generator.
+const RATE: f64 = 50_000.0;
+/// A turn that another guest of the machine has disturbed is repeated, so often at most.
+const ATTEMPTS: usize = 3;
 
 pub fn measure(lab: &Lab, objects: &Objects, options: &Options) -> Result<Section> {
     let mut stage = Stage::new(lab, objects, options)?;
@@ -100,9 +103,18 @@ fn softirq(stage: &mut Stage<'_>) -> Result<f64> {
     let lab = stage.lab;
     let mut packets = source(lab, &unrelayed(Crypto::None), false)?;
     let mut turn = |stage: &mut Stage<'_>| -> Result<f64> {
-        let turn = stage.passing_turn(Egress::Skb, &mut *packets, RATE, LONGEST)?;
-        ensure!(turn.loss() < 0.01, "packets were lost");
-        Ok(turn.us_per_packet())
+        let mut loss = 0.0;
+        for _ in 0..ATTEMPTS {
+            let turn = stage.passing_turn(Egress::Skb, &mut *packets, RATE, LONGEST)?;
+            loss = turn.loss();
+            if loss < 0.01 {
+                return Ok(turn.us_per_packet());
+            }
+        }
+        bail!(
+            "{:.1} % of the packets were lost, {ATTEMPTS} times over",
+            100.0 * loss
+        )
     };
     let mut added = |stage: &mut Stage<'_>| -> Result<f64> {
         let routed = {
