@@ -9,7 +9,9 @@ use crate::message::{HeaderName, Limits};
 /// What a stream holds, in order.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StreamItem {
-    /// One whole message, for [`crate::message::Message::parse`].
+    /// One whole message, for [`crate::message::Message::parse_within`]; or the head of one that
+    /// would be longer than the limit, so that it can be refused (513). Then
+    /// [`FramingError::TooLong`] follows.
     Message(Vec<u8>),
     /// CRLF CRLF between messages: to be answered with one CRLF (RFC 5626 section 4.4.1). A single
     /// CRLF, the answer to a ping or an empty line before a message, is passed over.
@@ -75,7 +77,8 @@ impl Default for StreamFramer {
 const END_OF_HEADERS: &[u8] = b"\r\n\r\n";
 
 impl StreamFramer {
-    /// `max_message_bytes` counts start line, headers and body.
+    /// `max_message_bytes` counts start line, headers and body. The other limits are the parser's: a
+    /// message that exceeds them can still be told from the next, and be answered.
     pub fn new(max_message_bytes: usize) -> StreamFramer {
         StreamFramer {
             max_message_bytes,
@@ -113,11 +116,15 @@ impl StreamFramer {
         }
         let item = self.advance();
         if let Err(error) = item {
-            self.failed = Some(error);
-            self.buffer = Vec::new();
-            self.start = 0;
+            self.fail(error);
         }
         item
+    }
+
+    fn fail(&mut self, error: FramingError) {
+        self.failed = Some(error);
+        self.buffer = Vec::new();
+        self.start = 0;
     }
 
     fn advance(&mut self) -> Result<Option<StreamItem>, FramingError> {
@@ -133,8 +140,15 @@ impl StreamFramer {
                 _ => break,
             }
         }
-        let Some(length) = self.message_length()? else {
-            return Ok(None);
+        let length = match self.message_length()? {
+            None => return Ok(None),
+            Some(Extent::Within(length)) => length,
+            Some(Extent::TooLong { head }) => {
+                let head = self.buffer[self.start..self.start + head].to_vec();
+                let limit = self.max_message_bytes;
+                self.fail(FramingError::TooLong { limit });
+                return Ok(Some(StreamItem::Message(head)));
+            }
         };
         let Some(message) = self.buffer[self.start..].get(..length) else {
             return Ok(None);
@@ -147,15 +161,17 @@ impl StreamFramer {
         Ok(Some(StreamItem::Message(message)))
     }
 
-    /// The length of the message at `start`, once its headers are there.
-    fn message_length(&mut self) -> Result<Option<usize>, FramingError> {
-        if self.length.is_some() {
-            return Ok(self.length);
+    /// The length of the message at `start`, once its headers are there. What has come together
+    /// gives the same as if it had come byte by byte.
+    fn message_length(&mut self) -> Result<Option<Extent>, FramingError> {
+        if let Some(length) = self.length {
+            return Ok(Some(Extent::Within(length)));
         }
         let limit = self.max_message_bytes;
         let pending = &self.buffer[self.start..];
         if !self.is_sip {
-            self.is_sip = first_line_is_sip(pending, self.scanned)?;
+            let within = &pending[..pending.len().min(limit)];
+            self.is_sip = first_line_is_sip(within, self.scanned)?;
         }
         let found = pending[self.scanned..]
             .windows(END_OF_HEADERS.len())
@@ -167,15 +183,27 @@ impl StreamFramer {
             self.scanned = pending.len().saturating_sub(END_OF_HEADERS.len() - 1);
             return Ok(None);
         };
-        let headers_len = self.scanned + at + END_OF_HEADERS.len();
-        let body_len = body_length(&pending[..headers_len])?;
-        let length = headers_len
-            .checked_add(body_len)
-            .filter(|&length| length <= limit)
-            .ok_or(FramingError::TooLong { limit })?;
-        self.length = Some(length);
-        Ok(self.length)
+        let head = self.scanned + at + END_OF_HEADERS.len();
+        if head > limit {
+            return Err(FramingError::TooLong { limit });
+        }
+        let body = body_length(&pending[..head])?;
+        let length = head.checked_add(body).filter(|&length| length <= limit);
+        self.length = length;
+        Ok(Some(match length {
+            Some(length) => Extent::Within(length),
+            None => Extent::TooLong { head },
+        }))
     }
+}
+
+/// How far the message goes whose headers are there.
+enum Extent {
+    Within(usize),
+    /// Beyond the limit; its headers end at `head`.
+    TooLong {
+        head: usize,
+    },
 }
 
 /// Whether the first line has come and is one of SIP, whatever its version; an error as soon as it
@@ -185,12 +213,7 @@ fn first_line_is_sip(pending: &[u8], scanned: usize) -> Result<bool, FramingErro
         return Err(FramingError::NotSip);
     }
     let Some(end) = pending[scanned..].iter().position(|&byte| byte == b'\n') else {
-        let is_too_long = pending.len() > Limits::DEFAULT.header_bytes;
-        return if is_too_long {
-            Err(FramingError::NotSip)
-        } else {
-            Ok(false)
-        };
+        return Ok(false);
     };
     let line = pending[..scanned + end].trim_ascii_end();
     let last_word = line.rsplit(|&byte| byte == b' ').next().unwrap_or(line);

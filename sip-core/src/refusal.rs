@@ -111,6 +111,9 @@ refusals! {
     MEDIA_TYPE = 415, 32245, "media type not supported";
     /// The Request-URI is neither `sip:` nor `sips:` nor `tel:`.
     URI_SCHEME = 416, 32246, "URI scheme not supported";
+    /// Accept leaves out SDP, so that no answer to the offer could be read
+    /// (RFC 3261 section 20.1).
+    SDP_NOT_ACCEPTED = 406, 32247, "the peer accepts no session description";
 }
 
 impl Refusal {

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use sip_core::framing::{FramingError, StreamFramer, StreamItem};
+use sip_core::message::Limits;
 
 const INVITE: &[u8] = b"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\n\
     CONTENT-LENGTH\t :\r\n  12\r\nX: \r\n\r\nv=0\r\n\r\n\r\n\r\n!";
@@ -157,10 +158,6 @@ fn lost_framing_is_an_error_and_stays_one() {
             "INVITE sip:a@b SIP/2.0\r\nl: 1\r\nContent-Length: 2\r\n\r\n",
             BadContentLength,
         ),
-        (
-            "INVITE sip:a@b SIP/2.0\r\nl: 4294967295\r\n\r\n",
-            TooLong { limit: LIMIT },
-        ),
     ] {
         let mut framer = StreamFramer::new(LIMIT);
         framer.push(bytes.as_bytes());
@@ -196,8 +193,14 @@ fn the_limit_counts_headers_and_body() {
     let fits = sized(LIMIT);
     assert_eq!(frame(&fits), Ok(vec![message(&fits)]));
     let too_long = FramingError::TooLong { limit: LIMIT };
-    // Said as soon as the headers are there, not when the body has come.
-    assert_eq!(frame(&sized(LIMIT + 1)[..60]), Err(too_long));
+    // Said as soon as the headers are there, not when the body has come; the head is there to be
+    // answered.
+    let exceeds = sized(LIMIT + 1);
+    let head = exceeds.len() - exceeds.iter().filter(|&&byte| byte == b'x').count();
+    let mut framer = StreamFramer::new(LIMIT);
+    framer.push(&exceeds[..head + 10]);
+    assert_eq!(framer.next(), Ok(Some(message(&exceeds[..head]))));
+    assert_eq!(framer.next(), Err(too_long));
 }
 
 #[test]
@@ -219,10 +222,63 @@ fn headers_that_never_end_are_cut_off() {
 }
 
 #[test]
-fn a_first_line_that_never_ends_is_cut_off_sooner() {
+fn a_first_line_that_never_ends_is_cut_off() {
     let mut framer = StreamFramer::new(LIMIT);
-    framer.push(&[b'A'; 9000]);
-    assert_eq!(framer.next(), Err(FramingError::NotSip));
+    framer.push(&[b'A'; LIMIT]);
+    assert_eq!(framer.next(), Ok(None));
+    framer.push(b"A");
+    assert_eq!(framer.next(), Err(FramingError::TooLong { limit: LIMIT }));
+}
+
+/// A Request-URI that is too long for us says nothing of where the next message begins: it is
+/// refused (414), and the stream goes on.
+#[test]
+fn a_first_line_beyond_the_limit_of_a_header_is_the_parsers_to_refuse() {
+    let long = format!(
+        "OPTIONS sip:{}@b SIP/2.0\r\nl: 0\r\n\r\n",
+        "a".repeat(Limits::DEFAULT.header_bytes)
+    );
+    let stream = [long.as_bytes(), OK].concat();
+    assert_eq!(
+        frame(&stream),
+        Ok(vec![message(long.as_bytes()), message(OK)])
+    );
+}
+
+/// What the fuzzer was written to find: an end that comes together with the beginning is no excuse.
+#[test]
+fn what_is_too_long_is_too_long_however_it_comes() {
+    let first_line = |length: usize, version: &str| {
+        let start = format!("OPTIONS sip:@b {version}\r\nl: 0\r\n\r\n");
+        let user = "a".repeat(length - start.len());
+        start.replacen('@', &format!("{user}@"), 1)
+    };
+    let filled = |lines: usize| {
+        format!(
+            "OPTIONS sip:a@b SIP/2.0\r\n{}l: x\r\n\r\n",
+            "X: 12345\r\n".repeat(lines)
+        )
+    };
+    let too_long = FramingError::TooLong { limit: 200 };
+    for (bytes, outcome) in [
+        (first_line(200, "SIP/2.0"), Ok(())),
+        (first_line(201, "SIP/2.0"), Err(too_long)),
+        (first_line(200, "HTTP/1"), Err(FramingError::NotSip)),
+        // The limit on the whole comes before what is wrong in the head.
+        (first_line(220, "HTTP/1"), Err(too_long)),
+        (filled(5), Err(FramingError::BadContentLength)),
+        (filled(20), Err(too_long)),
+    ] {
+        for chunk in [1, 7, bytes.len()] {
+            let mut framer = StreamFramer::new(200);
+            let mut found = Ok(());
+            for piece in bytes.as_bytes().chunks(chunk) {
+                framer.push(piece);
+                found = found.and(items(&mut framer).map(|_| ()));
+            }
+            assert_eq!(found, outcome, "{chunk}: {bytes}");
+        }
+    }
 }
 
 /// The scan position is remembered: 64 KiB byte by byte would take minutes otherwise.

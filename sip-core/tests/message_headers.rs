@@ -255,22 +255,28 @@ fn every_limit_has_its_error_and_what_just_fits_is_accepted() {
         (
             with(&lines(spare)),
             with(&lines(spare + 1)),
-            ParseErrorKind::TooManyHeaders,
+            ParseErrorKind::TooManyHeaders {
+                limit: limits.headers,
+            },
         ),
         (
             with(&long(limits.header_bytes)),
             with(&long(limits.header_bytes + 1)),
-            ParseErrorKind::HeaderTooLong,
+            ParseErrorKind::HeaderTooLong {
+                limit: limits.header_bytes,
+            },
         ),
         (
             with(&vias(limits.vias - 3)),
             with(&vias(limits.vias - 2)),
-            ParseErrorKind::TooManyVias,
+            ParseErrorKind::TooManyVias { limit: limits.vias },
         ),
         (
             body(INVITE.to_owned(), limits.message_bytes),
             body(INVITE.to_owned(), limits.message_bytes + 1),
-            ParseErrorKind::MessageTooLong,
+            ParseErrorKind::MessageTooLong {
+                limit: limits.message_bytes,
+            },
         ),
     ] {
         assert!(Message::parse(fits.as_bytes()).is_ok(), "{kind}");

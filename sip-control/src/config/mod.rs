@@ -164,6 +164,7 @@ impl Config {
             calls_per_second: self.limits.calls_per_second,
             max_queue_delay: self.limits.max_queue_delay,
             max_transactions: self.limits.max_transactions,
+            message_limits: self.limits.message,
             show_digits: self.file.media.log_digits,
             ..StackConfig::default()
         }

@@ -6,18 +6,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{KeyLog, RootCertStore};
+use sip_core::message::Limits as MessageLimits;
 
 use super::certificates;
 use super::error::Fault;
-use super::file::File;
+use super::file::{File, LimitsSection};
 use super::realm::Realm;
 use super::value::{self, choice, duration};
 use crate::media::{Attach, Backend, MediaConfig};
 use crate::ports;
 use crate::transport::tls::KeyLogToFile;
 
-/// A message on a stream may not be longer (requirement on framing); a datagram cannot.
-const LARGEST_MESSAGE_BYTES: usize = 65_536;
+/// What a message may be set to measure: on a stream it is kept until it is whole, and a datagram
+/// cannot be longer.
+const LARGEST_MESSAGE: MessageLimits = MessageLimits {
+    message_bytes: 65_536,
+    headers: 4096,
+    header_bytes: 65_536,
+    vias: 255,
+};
+/// What every call needs: below it nothing would work.
+const SMALLEST_MESSAGE: MessageLimits = MessageLimits {
+    message_bytes: 4096,
+    headers: 32,
+    header_bytes: 512,
+    vias: 8,
+};
 /// More than a process can hold of anything.
 const LARGEST_LIMIT: usize = 10_000_000;
 const DEFAULT_PORT_COOLDOWN: Duration = Duration::from_secs(10);
@@ -42,8 +56,8 @@ pub struct Limits {
     /// TLS handshakes under way; shared out in the same way.
     pub max_handshakes: usize,
     pub max_handshakes_per_address: usize,
-    /// Of a message on a stream.
-    pub max_message_bytes: usize,
+    /// Of one SIP message, from whomever.
+    pub message: MessageLimits,
     pub handshake_timeout: Duration,
     /// How long a peer may take to say its first word, or the rest of a message that it began.
     pub message_timeout: Duration,
@@ -66,7 +80,7 @@ impl Default for Limits {
             max_connections_per_address: 1000,
             max_handshakes: 256,
             max_handshakes_per_address: 64,
-            max_message_bytes: LARGEST_MESSAGE_BYTES,
+            message: MessageLimits::DEFAULT,
             handshake_timeout: Duration::from_secs(10),
             message_timeout: Duration::from_secs(60),
             // Longer than the quiet middle of a long call: its BYE wants the same connection.
@@ -222,16 +236,6 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
         Ok(time) => Ok(time.unwrap_or(default)),
         Err(problem) => Err(Fault::new(format!("limits.{name}"), problem)),
     };
-    let max_message_bytes = count(
-        "max_message_bytes",
-        section.max_message_bytes,
-        default.max_message_bytes,
-    )?;
-    if max_message_bytes > LARGEST_MESSAGE_BYTES {
-        let problem =
-            format!("{max_message_bytes} is too large; expected at most {LARGEST_MESSAGE_BYTES}");
-        return Err(Fault::new("limits.max_message_bytes", problem));
-    }
     Ok(Limits {
         max_calls: count("max_calls", section.max_calls, default.max_calls)?,
         // Zero switches either off.
@@ -265,7 +269,7 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
             section.max_handshakes_per_address,
             default.max_handshakes_per_address,
         )?,
-        max_message_bytes,
+        message: message_limits(section)?,
         handshake_timeout: time(
             "handshake_timeout",
             &section.handshake_timeout,
@@ -283,6 +287,30 @@ pub(super) fn limits(file: &File) -> Result<Limits, Fault> {
             None => default.keepalive,
         },
         ring_timeout: time("ring_timeout", &section.ring_timeout, default.ring_timeout)?,
+    })
+}
+
+fn message_limits(section: &LimitsSection) -> Result<MessageLimits, Fault> {
+    let (least, most, default) = (SMALLEST_MESSAGE, LARGEST_MESSAGE, MessageLimits::DEFAULT);
+    let bounded = |name: &str, configured: Option<usize>, of: fn(&MessageLimits) -> usize| {
+        let range = of(&least)..=of(&most);
+        match configured {
+            Some(limit) if !range.contains(&limit) => Err(Fault::new(
+                format!("limits.{name}"),
+                format!("is {limit}; expected {} to {}", range.start(), range.end()),
+            )),
+            other => Ok(other.unwrap_or(of(&default))),
+        }
+    };
+    Ok(MessageLimits {
+        message_bytes: bounded("max_message_bytes", section.max_message_bytes, |limits| {
+            limits.message_bytes
+        })?,
+        headers: bounded("max_headers", section.max_headers, |limits| limits.headers)?,
+        header_bytes: bounded("max_header_bytes", section.max_header_bytes, |limits| {
+            limits.header_bytes
+        })?,
+        vias: bounded("max_vias", section.max_vias, |limits| limits.vias)?,
     })
 }
 

@@ -14,7 +14,7 @@ use super::keep_alive::{Due, Heard, KeepAlive, PING, PONG};
 use super::outgoing::{Outgoing, Unconfirmed};
 use super::session::Session;
 use super::table::{Ends, Queue};
-use super::{Arrival, Shared};
+use super::{Arrival, LAST_WORDS, Shared};
 
 /// How long a peer may take to read what we write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite> Reading<'_, S> {
 
     async fn read(&mut self) -> Result<std::convert::Infallible, Ended> {
         let limits = &self.shared.limits;
-        let mut framer = StreamFramer::new(limits.max_message_bytes);
+        let mut framer = StreamFramer::new(limits.message.message_bytes);
         let mut buffer = vec![0; READ_BUFFER_BYTES];
         // Since when a whole message is due: who connects must say what for, and a message that has
         // begun must end, however slowly its bytes trickle in.
@@ -191,14 +191,40 @@ impl<S: AsyncRead + AsyncWrite> Reading<'_, S> {
             let bytes = &buffer[..length];
             self.heard.note(bytes, !framer.is_mid_message());
             framer.push(bytes);
-            while let Some(item) = framer.next()? {
-                due_since = None;
-                self.take(item).await;
+            loop {
+                match framer.next() {
+                    Ok(None) => break,
+                    Ok(Some(item)) => {
+                        due_since = None;
+                        self.take(item).await;
+                    }
+                    Err(error) => {
+                        if matches!(error, FramingError::TooLong { .. }) {
+                            self.hear_out(&mut buffer).await;
+                        }
+                        return Err(error.into());
+                    }
+                }
             }
             if framer.is_mid_message() {
                 due_since = due_since.or_else(|| Some(Instant::now()));
             }
         }
+    }
+
+    /// The refusal of a message that is too long is on its way: what is left of the message is read
+    /// and thrown away for a moment, as a connection that closes with unread bytes is reset, and the
+    /// refusal lost with it.
+    async fn hear_out(&mut self, buffer: &mut [u8]) {
+        let rest = async {
+            while self
+                .reader
+                .read(buffer)
+                .await
+                .is_ok_and(|length| length > 0)
+            {}
+        };
+        let _ = timeout(LAST_WORDS, rest).await;
     }
 
     async fn take(&mut self, item: StreamItem) {

@@ -103,6 +103,26 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         ),
         (
             "max_calls = 10",
+            "max_message_bytes = 65537",
+            ":25:21: limits.max_message_bytes: is 65537; expected 4096 to 65536",
+        ),
+        (
+            "max_calls = 10",
+            "max_headers = 31",
+            ":25:15: limits.max_headers: is 31; expected 32 to 4096",
+        ),
+        (
+            "max_calls = 10",
+            "max_header_bytes = 0",
+            ":25:20: limits.max_header_bytes: is 0; expected 512 to 65536",
+        ),
+        (
+            "max_calls = 10",
+            "max_vias = 256",
+            ":25:12: limits.max_vias: is 256; expected 8 to 255",
+        ),
+        (
+            "max_calls = 10",
             "max_calls = ",
             ":25:13: string values must be quoted",
         ),

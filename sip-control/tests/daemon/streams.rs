@@ -227,3 +227,57 @@ fn a_peer_that_does_not_read_loses_its_connection_and_no_other() {
     assert!(read_message(&mut other).starts_with("SIP/2.0 200 "));
     daemon.wait_for_log("the peer does not read");
 }
+
+/// SIG-9: what is too long is refused, and then the connection closes, as nobody knows where the
+/// next message would begin.
+#[test]
+fn sig_9_a_message_that_is_too_long_is_answered_513_before_the_connection_closes() {
+    let limits = "[limits]\nmax_message_bytes = 4096\nmax_headers = 32\nmax_header_bytes = 512\n";
+    let (_daemon, edge) = start(&format!("{limits}{TRUNKS}"));
+    let mut stream = connect(edge.tcp);
+    let from = stream.local_addr().unwrap();
+    let fits = options("TCP", from, "fits");
+    let crowded = fits.replace(
+        "Content-Length",
+        &("X: 1\r\n".repeat(26) + "Content-Length"),
+    );
+    stream.write_all(crowded.as_bytes()).unwrap();
+    let answer = read_message(&mut stream);
+    assert!(
+        answer.starts_with("SIP/2.0 400 more than 32 header lines\r\n"),
+        "{answer}"
+    );
+    let far = fits.replacen(
+        "OPTIONS sip:",
+        &format!("OPTIONS sip:{}", "a".repeat(600)),
+        1,
+    );
+    stream.write_all(far.as_bytes()).unwrap();
+    let answer = read_message(&mut stream);
+    assert!(
+        answer.starts_with("SIP/2.0 414 Request-URI longer than 512 bytes\r\n"),
+        "{answer}"
+    );
+    let long = fits.replace("Content-Length: 0", "Content-Length: 9000") + &"x".repeat(9000);
+    stream.write_all(long.as_bytes()).unwrap();
+    let answer = read_message(&mut stream);
+    assert!(
+        answer.starts_with("SIP/2.0 513 message longer than 4096 bytes\r\n"),
+        "{answer}"
+    );
+    assert_eq!(header(&answer, "Call-ID"), "fits");
+    assert!(is_closed(&mut stream));
+}
+
+/// The same limits, whatever the transport.
+#[test]
+fn sig_9_a_datagram_that_is_too_long_is_answered_513() {
+    let (_daemon, edge) = start(&format!("[limits]\nmax_message_bytes = 4096\n{TRUNKS}"));
+    let peer = udp_peer("127.0.0.1");
+    let from = peer.local_addr().unwrap();
+    let long = options("UDP", from, "long") + &"x".repeat(5000);
+    peer.send_to(long.as_bytes(), ("127.0.0.1", edge.udp))
+        .unwrap();
+    let (answer, _) = receive(&peer, "SIP/2.0 513 ");
+    assert_eq!(header(&answer, "Call-ID"), "long");
+}

@@ -78,6 +78,10 @@ impl Lookups {
         self.asked.remove(&id)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.asked.len()
+    }
+
     pub(crate) fn forget_probes(&mut self) {
         self.asked
             .retain(|_, asker| !matches!(asker, Asker::Probe(_)));

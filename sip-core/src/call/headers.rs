@@ -1,7 +1,7 @@
 //! What we say of ourselves in headers, and bodies: which we take, and what describes them.
 
 use crate::message::multipart::{Part, parts};
-use crate::message::{Field, HeaderName, Headers};
+use crate::message::{Field, HeaderName, Headers, MediaType};
 
 /// The methods that we take (RFC 3261 section 20.5).
 pub(crate) const ALLOW: &str =
@@ -92,6 +92,21 @@ pub(crate) fn session_description<'a>(
     } else {
         Err(unsupported)
     }
+}
+
+/// Whether the sender of an INVITE takes SDP in the answer: without Accept it does, with an empty
+/// one it takes nothing (RFC 3261 section 20.1).
+pub(crate) fn accepts_sdp(headers: &Headers) -> bool {
+    let is_sdp = |range: &MediaType<'_>| {
+        [("application", "sdp"), ("application", "*"), ("*", "*")]
+            .iter()
+            .any(|(kind, subtype)| range.is(kind, subtype))
+    };
+    !headers.contains(HeaderName::Accept)
+        || headers
+            .list(HeaderName::Accept)
+            .filter_map(MediaType::parse)
+            .any(|range| is_sdp(&range))
 }
 
 /// Section 7.4.1 wants a Content-Type with each body; without it nothing but SDP makes sense here.

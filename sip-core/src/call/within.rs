@@ -7,12 +7,12 @@ use super::headers::{ACCEPT, ALLOW, SUPPORTED, UnsupportedBody, session_descript
 use super::session_timer::{IntervalTooSmall, judge};
 use super::{Call, Input};
 use crate::message::{
-    HeaderName, Headers, Method, RELIABLE, REPLACES, Request, Response, StatusCode, TIMER,
+    HeaderName, Headers, Method, RELIABLE, REPLACES, Request, Response, Scheme, StatusCode, TIMER,
 };
 use crate::refusal::Refusal;
 use crate::stack::{Event, EventKind};
 use crate::transaction::ServerKey;
-use crate::transport::Origin;
+use crate::transport::{ListenerId, Origin};
 
 impl Call {
     /// A request that names one of the call's dialogs by Call-ID and our tag.
@@ -251,11 +251,33 @@ pub(crate) fn describe_unsupported(headers: &mut Headers, unsupported: Unsupport
     }
 }
 
+/// The answer to any request other than INVITE and BYE outside dialogs. What is wrong is looked for
+/// in the order of RFC 3261 section 8.2: the method, the scheme of the Request-URI, extensions.
+pub(crate) fn response_outside(
+    cx: &Context,
+    request: &Request,
+    tag: &str,
+    listener: ListenerId,
+) -> Response {
+    let general = general_response(cx, request, tag);
+    if general.status != StatusCode::OK {
+        general
+    } else if request.uri.scheme() == Scheme::Other {
+        cx.refusal_response(request, tag, &Refusal::URI_SCHEME, listener)
+    } else {
+        check_extensions(cx, request, tag, true)
+            .err()
+            .unwrap_or(general)
+    }
+}
+
 /// The answer to any request that has no other, within a dialog or outside: 200 with what we can do
-/// for OPTIONS (section 11.2), 405 with Allow for all others (section 8.2.1).
+/// for OPTIONS (section 11.2), 405 with Allow for methods that we know of (section 8.2.1), 501 for
+/// others (section 21.5.2, RFC 4475 section 3.1.1.2).
 pub(crate) fn general_response(cx: &Context, request: &Request, tag: &str) -> Response {
     let status = match request.method {
         Method::Options => StatusCode::OK,
+        Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::METHOD_NOT_ALLOWED,
     };
     let mut response = cx.response(request, status, tag);

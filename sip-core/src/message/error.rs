@@ -24,14 +24,17 @@ impl HeaderError {
 /// Why bytes are not a SIP message that we go on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseErrorKind {
-    #[error("message longer than the limit")]
-    MessageTooLong,
-    #[error("more headers than the limit")]
-    TooManyHeaders,
-    #[error("header longer than the limit")]
-    HeaderTooLong,
-    #[error("more Vias than the limit")]
-    TooManyVias,
+    /// It is, or its Content-Length says that it would be.
+    #[error("message longer than {limit} bytes")]
+    MessageTooLong { limit: usize },
+    #[error("more than {limit} header lines")]
+    TooManyHeaders { limit: usize },
+    #[error("header longer than {limit} bytes")]
+    HeaderTooLong { limit: usize },
+    #[error("Request-URI longer than {limit} bytes")]
+    UriTooLong { limit: usize },
+    #[error("more than {limit} Via")]
+    TooManyVias { limit: usize },
     /// Neither a request line nor a status line (RFC 3261 sections 7.1, 7.2).
     #[error("no request line or status line")]
     StartLine,
@@ -72,11 +75,13 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// The status to answer with: 400 but for 505 (RFC 3261 section 21.5.7) and 513 (21.5.8).
+    /// The status to answer with: 400 but for 414 (RFC 3261 section 21.4.12), 505 (21.5.6) and 513
+    /// (21.5.7).
     pub fn status(&self) -> StatusCode {
         match self.kind {
             ParseErrorKind::Version => StatusCode::VERSION_NOT_SUPPORTED,
-            ParseErrorKind::MessageTooLong => StatusCode::MESSAGE_TOO_LARGE,
+            ParseErrorKind::MessageTooLong { .. } => StatusCode::MESSAGE_TOO_LARGE,
+            ParseErrorKind::UriTooLong { .. } => StatusCode::REQUEST_URI_TOO_LONG,
             _ => StatusCode::BAD_REQUEST,
         }
     }

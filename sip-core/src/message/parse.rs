@@ -20,18 +20,18 @@ pub(crate) fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
 
 pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Message, ParseError> {
     let refused = |kind| ParseError::new(kind, None);
-    if bytes.len() > limits.message_bytes {
-        return Err(refused(ParseErrorKind::MessageTooLong));
-    }
+    let (bytes, too_long) = within(bytes, limits);
     let bytes = skip_empty_lines(bytes);
-    let line = logical_line(bytes, 0).ok_or(refused(ParseErrorKind::StartLine))?;
-    let (start, fault) = start_line(bytes, line, limits).map_err(refused)?;
-    let lines = header_lines(bytes, line.next, limits);
+    let line = logical_line(bytes, 0).ok_or(ParseErrorKind::StartLine);
+    let start = line.and_then(|line| Ok((line.next, start_line(bytes, line, limits)?)));
+    let (headers_start, (start, fault)) =
+        start.map_err(|kind| refused(too_long.unwrap_or(kind)))?;
+    let lines = header_lines(bytes, headers_start, limits);
     let headers = &lines.headers;
-    let checked = match fault.or(lines.fault) {
+    let checked = match too_long.or(fault).or(lines.fault) {
         Some(fault) => Err(fault),
         None => check(&start, headers, limits)
-            .and_then(|()| body(headers, &bytes[lines.end..]).map(<[u8]>::to_vec)),
+            .and_then(|()| body(headers, bytes, lines.end, limits).map(<[u8]>::to_vec)),
     };
     match (start, checked) {
         (StartLine::Request(method, uri), Ok(body)) => Ok(Message::Request(Request {
@@ -61,6 +61,19 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Message, ParseError
     }
 }
 
+/// As much of what came as is looked at: the head of a message that is too long tells whom to
+/// answer.
+fn within<'a>(bytes: &'a [u8], limits: &Limits) -> (&'a [u8], Option<ParseErrorKind>) {
+    let limit = limits.message_bytes;
+    if bytes.len() <= limit {
+        return (bytes, None);
+    }
+    (
+        &bytes[..limit],
+        Some(ParseErrorKind::MessageTooLong { limit }),
+    )
+}
+
 enum StartLine {
     Request(Method, Uri),
     Status(StatusCode, Vec<u8>),
@@ -73,15 +86,22 @@ fn start_line(
     limits: &Limits,
 ) -> Result<(StartLine, Option<ParseErrorKind>), ParseErrorKind> {
     let text = &bytes[..line.end];
-    if text.len() > limits.header_bytes {
-        return Err(ParseErrorKind::HeaderTooLong);
-    }
+    let limit = limits.header_bytes;
+    let is_too_long = text.len() > limit;
     if text.len() >= 4 && text[..4].eq_ignore_ascii_case(b"SIP/") {
+        if is_too_long {
+            return Err(ParseErrorKind::HeaderTooLong { limit });
+        }
         return status_line(text, line.bare_break).map(|status| (status, None));
     }
     let space = text.iter().position(|&byte| byte == b' ');
     let space = space.ok_or(ParseErrorKind::StartLine)?;
     let method = Method::from_bytes(&text[..space]).ok_or(ParseErrorKind::StartLine)?;
+    if is_too_long {
+        let uri = Uri::unparsed(b"");
+        let fault = ParseErrorKind::UriTooLong { limit };
+        return Ok((StartLine::Request(method, uri), Some(fault)));
+    }
     let rest = &text[space + 1..];
     let last_space = rest.iter().rposition(|&byte| byte == b' ');
     let (uri, version) = match last_space {
@@ -158,9 +178,11 @@ fn header_lines(bytes: &[u8], start: usize, limits: &Limits) -> HeaderLines {
             break;
         };
         let line_fault = if headers.len() >= limits.headers {
-            Some(ParseErrorKind::TooManyHeaders)
+            let limit = limits.headers;
+            Some(ParseErrorKind::TooManyHeaders { limit })
         } else if line.end - at > limits.header_bytes {
-            Some(ParseErrorKind::HeaderTooLong)
+            let limit = limits.header_bytes;
+            Some(ParseErrorKind::HeaderTooLong { limit })
         } else if line.bare_break {
             Some(ParseErrorKind::BareLineBreak)
         } else if !headers.push_line(&bytes[at..line.end]) {
@@ -185,7 +207,8 @@ fn check(start: &StartLine, headers: &Headers, limits: &Limits) -> Result<(), Pa
     for element in headers.list(HeaderName::Via) {
         vias += 1;
         if vias > limits.vias {
-            return Err(ParseErrorKind::TooManyVias);
+            let limit = limits.vias;
+            return Err(ParseErrorKind::TooManyVias { limit });
         }
         super::via::Via::parse(element).ok_or(HeaderError::Malformed(HeaderName::Via))?;
     }
@@ -234,11 +257,22 @@ pub(crate) fn content_length(headers: &Headers) -> Result<Option<usize>, ParseEr
     Ok(length)
 }
 
-/// The body of a datagram: as long as Content-Length says, the rest is discarded; all of it
-/// without one (RFC 3261 section 18.3).
-fn body<'a>(headers: &Headers, rest: &'a [u8]) -> Result<&'a [u8], ParseErrorKind> {
-    match content_length(headers)? {
-        Some(length) => rest.get(..length).ok_or(ParseErrorKind::BodyTooShort),
-        None => Ok(rest),
+/// The body, which starts at `start`: as long as Content-Length says, the rest of a datagram is
+/// discarded; all of it without one (RFC 3261 section 18.3). A stream gives only the head of a
+/// message that would become too long ([`crate::framing`]).
+fn body<'a>(
+    headers: &Headers,
+    bytes: &'a [u8],
+    start: usize,
+    limits: &Limits,
+) -> Result<&'a [u8], ParseErrorKind> {
+    let rest = &bytes[start..];
+    let Some(length) = content_length(headers)? else {
+        return Ok(rest);
+    };
+    let limit = limits.message_bytes;
+    if length > limit.saturating_sub(start) {
+        return Err(ParseErrorKind::MessageTooLong { limit });
     }
+    rest.get(..length).ok_or(ParseErrorKind::BodyTooShort)
 }

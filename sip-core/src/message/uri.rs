@@ -312,7 +312,7 @@ pub(super) fn host_port(text: &str) -> Option<(Host, Option<u16>)> {
 /// A name, an IPv4 address, or an IPv6 address in brackets.
 fn parse_host(text: &str) -> Option<Host> {
     if let Some(address) = text.strip_prefix('[') {
-        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        let address = ipv6_address(address.strip_suffix(']')?)?;
         return Some(Host::Address(IpAddr::V6(address)));
     }
     if let Ok(address) = text.parse::<Ipv4Addr>() {
@@ -320,6 +320,17 @@ fn parse_host(text: &str) -> Option<Host> {
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     (!text.is_empty() && text.bytes().all(letter)).then(|| Host::Name(text.to_ascii_lowercase()))
+}
+
+/// The grammar of RFC 3261 asks for a third colon between `::` and a dotted quad; who follows it
+/// means two (RFC 5118 section 4.10).
+fn ipv6_address(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (start, quad) = text.split_once(":::")?;
+    let quad: Ipv4Addr = quad.parse().ok()?;
+    format!("{start}::{quad}").parse().ok()
 }
 
 fn lower_case(host: &Host) -> Host {

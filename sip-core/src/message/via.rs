@@ -119,10 +119,12 @@ impl Via {
         self.param("branch").filter(|branch| !branch.is_empty())
     }
 
-    /// Whether the branch identifies the transaction (RFC 3261 section 17.2.3).
+    /// Whether the branch identifies the transaction (RFC 3261 section 17.2.3). The cookie alone
+    /// does not: every request of such a client would have the same (RFC 4475 section 3.2.1).
     pub fn has_magic_cookie(&self) -> bool {
         let cookie = MAGIC_COOKIE.len();
         self.branch()
+            .filter(|branch| branch.len() > cookie)
             .and_then(|branch| branch.get(..cookie))
             .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
     }
@@ -340,6 +342,7 @@ mod tests {
     fn the_magic_cookie_is_found_in_any_case() {
         assert!(parse("SIP/2.0/UDP h;branch=Z9HG4BKa").has_magic_cookie());
         assert!(!parse("SIP/2.0/UDP h;branch=z9hG4b").has_magic_cookie());
+        assert!(!parse("SIP/2.0/UDP h;branch=z9hG4bK").has_magic_cookie());
         assert!(!parse("SIP/2.0/UDP h").has_magic_cookie());
     }
 }

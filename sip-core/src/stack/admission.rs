@@ -6,7 +6,7 @@ use media_core::session::CallId;
 
 use super::refusals::note;
 use super::{CallRecord, Command, Event, EventKind, LegRecord, Stack};
-use crate::call::headers::session_description;
+use crate::call::headers::{accepts_sdp, session_description};
 use crate::call::identity;
 use crate::call::leg::LegTrunk;
 use crate::call::outcome::Outcome;
@@ -219,6 +219,9 @@ impl Stack {
             let mut response = self.cx.refusal_response(request, tag, &refusal, listener);
             describe_unsupported(&mut response.headers, unsupported);
             return Err((refusal, Some(Box::new(response))));
+        }
+        if !accepts_sdp(&request.headers) {
+            return Err((Refusal::SDP_NOT_ACCEPTED, None));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::message::Limits;
 use crate::transaction::{Timers, TransactionConfig};
 use crate::transport::Listener;
 use crate::trunk::{Route, Trunk};
@@ -32,6 +33,8 @@ pub struct StackConfig {
     /// Transactions at once that peers have begun
     /// ([`crate::transaction::TransactionConfig::max_server_transactions`]).
     pub max_transactions: usize,
+    /// What one message may measure.
+    pub message_limits: Limits,
     /// Events say which digit was pressed, and not only that one was: digits may be those of a
     /// card or a code.
     pub show_digits: bool,
@@ -50,6 +53,7 @@ impl Default for StackConfig {
             calls_per_second: None,
             max_queue_delay: None,
             max_transactions: TransactionConfig::default().max_server_transactions,
+            message_limits: Limits::DEFAULT,
             show_digits: false,
         }
     }

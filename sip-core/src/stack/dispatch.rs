@@ -6,7 +6,7 @@ use super::{CallEntry, Command, EventKind, Stack, Transmit, TransmitId};
 use crate::call::Call;
 use crate::call::context::{Context, LegKey, Owner};
 use crate::call::outcome::Failure;
-use crate::call::within::{check_extensions, general_response};
+use crate::call::within::response_outside;
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
 use crate::stack;
@@ -136,9 +136,7 @@ impl Stack {
             }
             _ => {
                 let tag = self.cx.token();
-                let response = check_extensions(&self.cx, &request, &tag, true)
-                    .err()
-                    .unwrap_or_else(|| general_response(&self.cx, &request, &tag));
+                let response = response_outside(&self.cx, &request, &tag, origin.listener);
                 self.cx.respond(key, &response);
             }
         }

@@ -135,7 +135,7 @@ impl Stack {
     /// One complete message: a datagram, or a frame that [`crate::framing`] cut from a stream.
     pub fn handle_message(&mut self, now: Instant, origin: Origin, bytes: &[u8]) {
         self.cx.now = now;
-        match Message::parse(bytes) {
+        match Message::parse_within(bytes, &self.cx.config.message_limits) {
             Ok(message) => {
                 self.cx.counters.messages_received += 1;
                 let insecure = self.cx.transactions.counters().insecure;
@@ -308,6 +308,20 @@ impl Stack {
         self.cx.transactions.len()
     }
 
+    /// Everything that is kept of calls, transactions and connections, counted: for tests that it is
+    /// bounded while there are some, and nothing once they are over and the connections closed.
+    pub fn entries(&self) -> usize {
+        let cx = &self.cx;
+        let of_calls = self.calls.len() + self.deadlines.len() + cx.remains.len();
+        let tables = cx.legs.len() + cx.clients.len() + cx.servers.len();
+        of_calls
+            + tables
+            + cx.lookups.len()
+            + cx.transactions.len()
+            + cx.commands.len()
+            + self.call_connections.len()
+    }
+
     pub fn counters(&self) -> &Counters {
         &self.cx.counters
     }
@@ -354,6 +368,10 @@ impl Stack {
     }
 
     fn end_failed_call(&mut self, id: CallId, reason: String) {
+        // The failure may cross the end: then there is nothing to tell of.
+        if !self.calls.contains_key(&id) {
+            return;
+        }
         self.end_for_media(id, EventKind::MediaFailed, Refusal::MEDIA_FAILED, reason);
     }
 

@@ -29,6 +29,11 @@ impl Remains {
         self.expiry.insert((until, leg));
     }
 
+    /// Those that wait for their expiry, too.
+    pub(crate) fn len(&self) -> usize {
+        self.by_leg.len().max(self.expiry.len())
+    }
+
     pub(crate) fn find(&self, leg: &LegKey) -> Option<&SentInvite> {
         self.by_leg.get(leg)
     }

@@ -323,6 +323,14 @@ const SOURCES: &[(Refusal, Source)] = &[
             })
         }),
     ),
+    (
+        Refusal::SDP_NOT_ACCEPTED,
+        Call(|| {
+            invited(World::new(UDP, 1), |invite| {
+                invite.headers.set(HeaderName::Accept, "text/plain");
+            })
+        }),
+    ),
 ];
 
 const UDP: [Wire; 2] = [Wire::Udp, Wire::Udp];

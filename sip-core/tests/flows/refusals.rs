@@ -308,7 +308,8 @@ fn sig_1_methods_that_we_do_not_take_are_405_with_allow() {
         (Method::Subscribe, 405),
         (Method::Publish, 405),
         (Method::Message, 405),
-        (Method::Other("FROBNICATE".into()), 405),
+        // RFC 3261 section 21.5.2: we do not even know it.
+        (Method::Other("FROBNICATE".into()), 501),
     ];
     for (method, status) in methods {
         let mut world = World::new(UDP, 4);
@@ -329,16 +330,16 @@ fn sig_1_methods_that_we_do_not_take_are_405_with_allow() {
     }
     let mut world = World::new(UDP, 5);
     world.establish();
-    for method in [
-        Method::Publish,
-        Method::Subscribe,
-        Method::Other("FROBNICATE".into()),
+    for (method, status) in [
+        (Method::Publish, 405),
+        (Method::Subscribe, 405),
+        (Method::Other("FROBNICATE".into()), 501),
     ] {
         world.tell(CALLER, |agent, now| {
             agent.request(now, method.clone(), |_| {});
         });
         world.run_ms(100);
-        assert_eq!(world.caller().statuses(&method), [405]);
+        assert_eq!(world.caller().statuses(&method), [status]);
     }
     world.tell(CALLER, |agent, now| {
         agent.request(now, Method::Info, |request| {
