@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod lint;
 mod progress;
 mod run;
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every test.
     Test(test::Arguments),
+    /// Run libFuzzer on the parsers and the signalling stack, with nightly.
+    Fuzz(fuzz::Arguments),
     /// Check formatting, clippy, documentation and dependencies.
     Lint,
     /// Run the microbenches, or measure the media plane beside its peers.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::command(&arguments),
         Command::Demo(arguments) => demo::command(&arguments),
         Command::Test(arguments) => test::command(&arguments),
+        Command::Fuzz(arguments) => fuzz::command(&arguments),
         Command::Lint => lint::command(),
         Command::Bench(arguments) => bench::command(&arguments),
     };

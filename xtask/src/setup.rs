@@ -30,6 +30,8 @@ pub(crate) enum Group {
     Test,
     /// And measure media and signalling beside their peers (with what the demo needs).
     Bench,
+    /// Run libFuzzer on what strangers send.
+    Fuzz,
     /// Check the sources.
     Lint,
     All,
@@ -66,6 +68,9 @@ const BENCH: &[&str] = &[
     "nftables",
     "rtpengine-daemon",
 ];
+
+/// libFuzzer is in C++.
+const FUZZ: &[&str] = &["g++"];
 
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
@@ -105,6 +110,12 @@ fn wanted_packages(group: Group) -> BTreeSet<&'static str> {
         return wanted;
     }
     wanted.extend(BUILD);
+    if matches!(group, Group::Fuzz | Group::All) {
+        wanted.extend(FUZZ);
+    }
+    if group == Group::Fuzz {
+        return wanted;
+    }
     if Toolchain::find() != Some(Toolchain::Nightly) {
         wanted.extend(COMPILER);
     }
@@ -211,6 +222,12 @@ const DENY: Tool = Tool {
     arguments: &["--locked"],
 };
 
+const CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+    arguments: &["--locked"],
+};
+
 impl Tool {
     fn is_missing(&self) -> bool {
         workspace::find_program(self.name).is_none()
@@ -236,8 +253,9 @@ fn wanted_tools(group: Group) -> Vec<&'static Tool> {
     match group {
         Group::Build | Group::Demo | Group::Bench => vec![&BPF_LINKER],
         Group::Test => vec![&BPF_LINKER, &NEXTEST],
+        Group::Fuzz => vec![&CARGO_FUZZ],
         Group::Lint => vec![&DENY],
-        Group::All => vec![&BPF_LINKER, &NEXTEST, &DENY],
+        Group::All => vec![&BPF_LINKER, &NEXTEST, &CARGO_FUZZ, &DENY],
     }
 }
 
@@ -260,6 +278,7 @@ mod tests {
         }
         assert!(wanted_packages(Group::Demo).is_subset(&wanted_packages(Group::Bench)));
         assert!(wanted_packages(Group::Bench).is_subset(&wanted_packages(Group::All)));
+        assert!(wanted_packages(Group::Fuzz).is_subset(&wanted_packages(Group::All)));
         assert!(wanted_packages(Group::Lint).is_empty());
     }
 }

@@ -1,0 +1,202 @@
+//! The peers of the edge: four trunks and a stranger, and how the edge is set up for them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use media_core::ports::RealmId;
+use media_core::srtp::profile::Suite;
+use sip_core::stack::{Listener, StackConfig};
+use sip_core::transport::{Host, ListenerId, Transport};
+use sip_core::trunk::session::SessionPolicy;
+use sip_core::trunk::{
+    AdvertisedMedia, CallLimits, HeaderPolicy, Hop, Network, Origination, Passthrough, Route,
+    SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
+};
+
+/// Few enough that a sequence of operations meets the limit.
+pub(super) const MAX_CALLS: usize = 5;
+pub(super) const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+
+/// Name, address, mode and usual transport; the last is nobody's trunk.
+const PEERS: [(&str, [u8; 4], SecureMode, Transport); 5] = [
+    (
+        "carrier",
+        [192, 0, 2, 10],
+        SecureMode::Disabled,
+        Transport::Udp,
+    ),
+    ("pbx", [192, 0, 2, 20], SecureMode::Disabled, Transport::Tcp),
+    ("tls", [192, 0, 2, 30], SecureMode::Tls, Transport::Tls),
+    ("srtp", [192, 0, 2, 40], SecureMode::Srtp, Transport::Tls),
+    (
+        "stranger",
+        [203, 0, 113, 200],
+        SecureMode::Disabled,
+        Transport::Udp,
+    ),
+];
+const STRANGER: usize = 4;
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Peer(usize);
+
+impl Peer {
+    pub(super) fn chosen(by: usize) -> Peer {
+        Peer(by % PEERS.len())
+    }
+
+    pub(super) fn at(host: &Host) -> Option<Peer> {
+        let Host::Address(IpAddr::V4(address)) = host else {
+            return None;
+        };
+        let found = PEERS
+            .iter()
+            .position(|(_, own, ..)| address.octets() == *own);
+        found.map(Peer)
+    }
+
+    pub(super) fn with_trunk(name: &str) -> Option<Peer> {
+        let found = PEERS.iter().position(|(own, ..)| *own == name);
+        found.filter(|&found| found != STRANGER).map(Peer)
+    }
+
+    pub(super) fn address(self, transport: Transport) -> SocketAddr {
+        SocketAddr::from((PEERS[self.0].1, transport.default_port()))
+    }
+
+    pub(super) fn ip(self) -> String {
+        self.address(Transport::Udp).ip().to_string()
+    }
+
+    pub(super) fn usual_transport(self) -> Transport {
+        PEERS[self.0].3
+    }
+
+    fn mode(self) -> SecureMode {
+        PEERS[self.0].2
+    }
+
+    /// Nothing may reach it but by TLS.
+    pub(super) fn is_secure(self) -> bool {
+        self.mode() != SecureMode::Disabled
+    }
+
+    /// Its media is SRTP.
+    pub(super) fn is_srtp(self) -> bool {
+        self.mode() == SecureMode::Srtp
+    }
+
+    /// Its address; and a name, for calls that its address does not take.
+    fn origination(self) -> Origination {
+        let transport = self.usual_transport();
+        let target = |host, port| TargetUri {
+            host,
+            port,
+            transport: Some(transport),
+        };
+        let address = self.address(transport);
+        let name = Host::Name(format!("{}.example", PEERS[self.0].0));
+        let mut origination =
+            Origination::to(target(Host::Address(address.ip()), Some(address.port())));
+        let mut by_name = origination.uris[0].clone();
+        by_name.uri = target(name, None);
+        by_name.priority = 1;
+        origination.uris.push(by_name);
+        origination
+    }
+
+    /// Where its name leads.
+    pub(super) fn hop(self, transport: Transport) -> Hop {
+        Hop {
+            transport,
+            address: self.address(transport),
+        }
+    }
+
+    fn trunk(self) -> Trunk {
+        let (name, address, mode, transport) = PEERS[self.0];
+        let address = IpAddr::from(address);
+        Trunk {
+            name: name.to_owned(),
+            domains: Vec::new(),
+            mode,
+            acl: vec![Network {
+                address,
+                prefix: 32,
+            }],
+            origination: self.origination(),
+            listener: listener(transport),
+            realm: RealmId(0),
+            suites: Suite::ALL.to_vec(),
+            source: SourceMode::Strict,
+            media_acl: Vec::new(),
+            passthrough: Passthrough::Never,
+            pass_sips: false,
+            mki: false,
+            dscp: None,
+            max_packet_rate: None,
+            codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
+                .map(String::from)
+                .to_vec(),
+            t38: true,
+            video: true,
+            session: SessionPolicy::default(),
+            headers: HeaderPolicy::default(),
+            limits: CallLimits::default(),
+            advertised_media: AdvertisedMedia::default(),
+            dial_plan: None,
+            nat: false,
+            needs_certificate: false,
+            opportunistic: false,
+            refuse_other_server_names: false,
+            refer: Default::default(),
+        }
+    }
+}
+
+/// The listener of a transport.
+pub(super) fn listener(transport: Transport) -> ListenerId {
+    ListenerId(
+        TRANSPORTS
+            .iter()
+            .position(|own| *own == transport)
+            .unwrap_or(0) as u16,
+    )
+}
+
+pub(super) fn edge(transport: Transport) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, 1], transport.default_port()))
+}
+
+/// The trunk of each peer but the stranger.
+pub(super) fn trunks() -> Vec<Trunk> {
+    (0..STRANGER).map(|index| Peer(index).trunk()).collect()
+}
+
+/// The first digit of the called number says whose it is: 1 to 4; others are nobody's.
+pub(super) fn routes() -> Vec<Route> {
+    let to = |index: usize| {
+        let prefix = (index + 1).to_string();
+        Route::new(None, &prefix, TrunkId(index as u16))
+    };
+    (0..STRANGER).map(to).collect()
+}
+
+pub(super) fn config() -> StackConfig {
+    let listeners = TRANSPORTS.map(|transport| Listener {
+        transport,
+        address: edge(transport),
+        advertised_host: Host::Address(edge(transport).ip()),
+        advertised_port: transport.default_port(),
+        realm: RealmId(0),
+    });
+    StackConfig {
+        trunks: trunks(),
+        routes: routes(),
+        listeners: listeners.to_vec(),
+        ring_timeout: Duration::from_secs(60),
+        max_calls: MAX_CALLS,
+        ..StackConfig::default()
+    }
+}
