@@ -1,7 +1,7 @@
 //! One call between two parties through the edge, from INVITE to BYE.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use media_core::srtp::profile::Suite;
@@ -99,10 +99,10 @@ impl Live {
         number: u32,
         dialled: &str,
     ) -> Result<Live> {
-        let mut caller = agent(stage, authority, script, 0, number)
+        let mut caller = agent_when_free(stage, authority, script, 0, number)
             .await
             .context("starting the caller")?;
-        let mut callee = agent(stage, authority, script, 1, number)
+        let mut callee = agent_when_free(stage, authority, script, 1, number)
             .await
             .context("starting the callee")?;
         let (setup, ()) = tokio::try_join!(caller.call(dialled), callee.answer())
@@ -147,6 +147,33 @@ impl Live {
     }
 }
 
+/// [`agent`], as soon as its ports are free: the sockets of a party's last call close a moment after
+/// it.
+async fn agent_when_free(
+    stage: &Stage,
+    authority: &Authority,
+    script: Script,
+    side: u8,
+    number: u32,
+) -> Result<Agent> {
+    let begun = Instant::now();
+    loop {
+        match agent(stage, authority, script, side, number).await {
+            Err(error) if is_in_use(&error) && begun.elapsed() < Duration::from_secs(5) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            started => return started,
+        }
+    }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<std::io::Error>();
+        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
+    })
+}
+
 /// The agent of a script's caller (side 0) or callee (side 1).
 pub(crate) async fn agent(
     stage: &Stage,
@@ -172,6 +199,7 @@ pub(crate) async fn agent(
         rtp_port: 20_000 + (number as u16 % 1000) * 4 + 2 * u16::from(side),
         announced_rtp_port: None,
         transport: party.transport(),
+        events: party.events(),
         suite: party.is_secure().then_some(script.suite),
         credentials,
         edge: stage.edge_listener(party),

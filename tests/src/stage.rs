@@ -76,6 +76,14 @@ impl Party {
         }
     }
 
+    /// The payload type with which it wants to receive telephone-event: not everybody's is the same.
+    pub fn events(self) -> u8 {
+        match self {
+            Party::PbxPlain => 96,
+            _ => 101,
+        }
+    }
+
     /// Host part of its address.
     fn host(self) -> u8 {
         match self {

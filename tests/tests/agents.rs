@@ -19,6 +19,7 @@ async fn talk(transport: Transport, suite: Option<Suite>, network: u8) {
         rtp_port: 21_000,
         announced_rtp_port: None,
         transport,
+        events: 101,
         suite,
         credentials: (transport == Transport::Tls)
             .then(|| authority.credentials(&[address(side + 1)]).unwrap()),
@@ -81,6 +82,7 @@ async fn a_secure_agent_notices_plaintext_and_a_bad_tag() {
         rtp_port: 21_000,
         announced_rtp_port: None,
         transport: Transport::Tls,
+        events: 101,
         suite: Some(Suite::AesCm128HmacSha1_80),
         credentials: Some(authority.credentials(&[address]).unwrap()),
         edge: SocketAddr::new(IpAddr::from([127, 33, 5, 2]), 5070),

@@ -35,6 +35,7 @@ async fn ffmpeg_hears_the_caller(suite: Suite) {
         rtp_port: 21_000,
         announced_rtp_port: party.is_secure().then_some(FFMPEG_PORT),
         transport: party.transport(),
+        events: party.events(),
         suite: party.is_secure().then_some(suite),
         credentials: (party.transport() == Transport::Tls)
             .then(|| authority.credentials(&[stage.address(party)]).unwrap()),
@@ -53,6 +54,7 @@ async fn ffmpeg_hears_the_caller(suite: Suite) {
         port: FFMPEG_PORT,
         version: 1,
         direction: "recvonly",
+        events: 101,
         crypto: Some((*tag, key)),
     };
     let sdp_path = files.path().join("edge.sdp");

@@ -17,8 +17,6 @@ use super::protection::Protection;
 
 /// Packet time of the stream (RFC 3551 section 4.2).
 pub(super) const PTIME: Duration = Duration::from_millis(20);
-/// The payload type of telephone-event in the agent's SDP.
-const TELEPHONE_EVENT: u8 = 101;
 /// A sender report goes out with every so many packets.
 const REPORT_EVERY: u32 = 50;
 
@@ -51,6 +49,8 @@ struct State {
     /// Of the payload with index 0, and more by one with each packet of an event.
     first_sequence: u16,
     remote: Option<SocketAddr>,
+    /// Payload types of telephone-event: what we send with, what we receive.
+    event_types: [Option<u8>; 2],
     /// Where the other side receives a fax, while there is one instead of speech.
     fax: Option<SocketAddr>,
     keys: Option<(MasterKey, MasterKey)>,
@@ -89,6 +89,7 @@ impl Media {
             ssrc: OsRng.unwrap_err().next_u32(),
             first_sequence: OsRng.unwrap_err().next_u32() as u16,
             remote: None,
+            event_types: [None; 2],
             fax: None,
             keys: None,
             protection: None,
@@ -124,6 +125,11 @@ impl Media {
                 .map(|(send, receive)| Protection::new(send, receive));
             state.keys = keys;
         }
+    }
+
+    /// The payload types of telephone-event that the other side and we want to receive.
+    pub(super) fn set_event_types(&self, theirs: Option<u8>, ours: u8) {
+        lock(&self.state).event_types = [theirs, Some(ours)];
     }
 
     /// From now on somebody else is the other side: what it sends is counted from nothing.
@@ -230,7 +236,8 @@ impl State {
     fn event_packet(&mut self, event: [u8; 4], is_first: bool) -> Result<(Vec<u8>, SocketAddr)> {
         let remote = self.remote.context("no call")?;
         let mut packet = self.rtp_packet(self.counts.sent);
-        packet[1] = TELEPHONE_EVENT | if is_first { 0x80 } else { 0 };
+        let payload_type = self.event_types[0].context("the other side wants no events")?;
+        packet[1] = payload_type | if is_first { 0x80 } else { 0 };
         packet.truncate(12);
         packet.extend(event);
         self.first_sequence = self.first_sequence.wrapping_add(1);
@@ -275,10 +282,8 @@ impl State {
         let Some(packet) = self.unprotect(datagram, Protection::unprotect_rtp) else {
             return;
         };
-        if packet
-            .get(1)
-            .is_some_and(|kind| kind & 0x7f == TELEPHONE_EVENT)
-        {
+        let payload_type = packet.get(1).map(|kind| kind & 0x7f);
+        if payload_type.is_some() && payload_type == self.event_types[1] {
             match packet.get(12..).and_then(|event| event.try_into().ok()) {
                 Some(event) => self.counts.events.push(event),
                 None => self.counts.payload_errors += 1,

@@ -44,6 +44,8 @@ pub struct AgentConfig {
     /// The RTP port in its SDP, if something else receives in its place.
     pub announced_rtp_port: Option<u16>,
     pub transport: Transport,
+    /// Payload type of telephone-event that it wants to receive.
+    pub events: u8,
     /// SRTP with this suite, else RTP.
     pub suite: Option<Suite>,
     /// Needed for TLS.
@@ -384,6 +386,7 @@ impl Agent {
                 .unwrap_or(self.config.rtp_port),
             version: self.sdp_version,
             direction,
+            events: self.config.events,
             crypto: self.key.as_ref().map(|key| (crypto_tag, key)),
         }
         .write()
@@ -430,6 +433,8 @@ impl Agent {
             }
         };
         self.media.set_remote(remote.rtp, keys);
+        self.media
+            .set_event_types(remote.events, self.config.events);
         Ok(())
     }
 }

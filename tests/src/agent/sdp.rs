@@ -15,6 +15,8 @@ pub struct LocalSdp<'a> {
     pub version: u32,
     /// `sendrecv`, `sendonly`, `recvonly` or `inactive`.
     pub direction: &'a str,
+    /// Payload type of telephone-event that we want to receive.
+    pub events: u8,
     /// Tag and key of our crypto line.
     pub crypto: Option<(u32, &'a MasterKey)>,
 }
@@ -26,6 +28,7 @@ impl LocalSdp<'_> {
             port,
             version,
             direction,
+            events,
             ..
         } = self;
         let family = if address.is_ipv4() { "IP4" } else { "IP6" };
@@ -40,8 +43,8 @@ impl LocalSdp<'_> {
         });
         format!(
             "v=0\r\no=- 4711 {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n\
-             m=audio {port} {profile} 0 101\r\n{crypto}a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-             a=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n"
+             m=audio {port} {profile} 0 {events}\r\n{crypto}a=rtpmap:0 PCMU/8000\r\na=rtpmap:{events} telephone-event/8000\r\n\
+             a=fmtp:{events} 0-15\r\na=ptime:20\r\na={direction}\r\n"
         )
     }
 }
@@ -52,6 +55,8 @@ pub struct RemoteSdp {
     pub rtp: SocketAddr,
     pub profile: String,
     pub direction: String,
+    /// Payload type of telephone-event that it wants to receive.
+    pub events: Option<u8>,
     /// Tag and key of each crypto line of a suite that we know.
     pub crypto: Vec<(u32, MasterKey)>,
 }
@@ -91,6 +96,11 @@ impl RemoteSdp {
             rtp: SocketAddr::new(address, fields[1].parse()?),
             profile: fields[2].to_owned(),
             direction: direction.unwrap_or("sendrecv").to_owned(),
+            events: attributes().find_map(|value| {
+                let (number, name) = value.strip_prefix("rtpmap:")?.split_once(' ')?;
+                name.starts_with("telephone-event/")
+                    .then(|| number.parse().ok())?
+            }),
             crypto: attributes()
                 .filter_map(|value| value.strip_prefix("crypto:"))
                 .filter_map(parse_crypto)

@@ -1,7 +1,5 @@
 //! A stage with a daemon, and scripts for calls between two parties.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use media_core::srtp::profile::Suite;
 use trunkline_tests::agent::Authority;
@@ -40,26 +38,9 @@ impl House {
 
     /// A call that may be refused.
     pub(crate) async fn attempt(&self, caller: Party, callee: Party, number: u32) -> Result<Live> {
-        let begun = Instant::now();
-        loop {
-            let script = script(caller, callee);
-            let call = Live::set_up(&self.stage, &self.authority, script, number).await;
-            match call {
-                // The sockets of the party's last call close a moment after it.
-                Err(error) if is_in_use(&error) && begun.elapsed() < Duration::from_secs(5) => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                call => return call,
-            }
-        }
+        let script = script(caller, callee);
+        Live::set_up(&self.stage, &self.authority, script, number).await
     }
-}
-
-fn is_in_use(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let cause = cause.downcast_ref::<std::io::Error>();
-        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
-    })
 }
 
 fn script(caller: Party, callee: Party) -> Script {
