@@ -9,6 +9,7 @@ pub mod edge;
 pub mod lab;
 pub mod peer;
 pub mod privilege;
+pub mod sipp;
 pub mod stage;
 pub mod sys;
 pub mod tap;

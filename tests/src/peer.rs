@@ -1,12 +1,14 @@
 //! Other people's programs as peers: started in a namespace, their output kept, never left running.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use sip_core::transport::Transport;
 
+use crate::lab::Namespace;
 use crate::sys;
 
 /// A peer's process; ended when dropped.
@@ -73,6 +75,17 @@ impl Peer {
         }
     }
 
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Ends it at once: it says nothing to anybody.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Asks it to end, as Ctrl-C does.
     pub fn interrupt(&self) -> Result<()> {
         Ok(sys::signal(self.child.id(), libc::SIGINT)?)
@@ -118,4 +131,29 @@ pub fn wait_for_listener(address: IpAddr, port: u16, limit: Duration) -> Result<
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
+}
+
+/// Whether somebody in the namespace listens on `address`, by TCP or UDP. To try whether it is
+/// free could be just what makes a peer fail, so the kernel's table is looked at.
+pub fn is_bound(namespace: &Namespace, transport: Transport, address: SocketAddr) -> Result<bool> {
+    let IpAddr::V4(v4) = address.ip() else {
+        bail!("only IPv4 sockets are looked for");
+    };
+    let (table, state) = match transport {
+        Transport::Udp => ("udp", "07"),
+        _ => ("tcp", "0A"),
+    };
+    let sockets = namespace.enter(|| {
+        // Of the calling thread, which alone has entered the namespace.
+        std::fs::read_to_string(format!("/proc/thread-self/net/{table}"))
+    })??;
+    let local = format!(
+        "{:08X}:{:04X}",
+        u32::from_ne_bytes(v4.octets()),
+        address.port()
+    );
+    Ok(sockets.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(1) == Some(&local.as_str()) && fields.get(3) == Some(&state)
+    }))
 }
