@@ -5,6 +5,7 @@ pub mod acts;
 pub mod agent;
 pub mod call;
 pub mod capture;
+pub mod dns;
 pub mod edge;
 pub mod lab;
 pub mod peer;

@@ -8,6 +8,8 @@ mod flows;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod timers;
