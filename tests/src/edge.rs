@@ -32,6 +32,10 @@ pub struct EdgeOptions {
     pub port_cooldown: &'static str,
     /// Further settings of `[media]`, TOML lines.
     pub media_lines: &'static str,
+    /// Further settings of `[tls]`, TOML lines.
+    pub tls_lines: String,
+    /// `secure` of the trunks of secure parties.
+    pub secure: &'static str,
     /// Sections to add at the end, TOML.
     pub extra: String,
 }
@@ -45,6 +49,8 @@ impl Default for EdgeOptions {
             ports: 200,
             port_cooldown: "1s",
             media_lines: "",
+            tls_lines: String::new(),
+            secure: "srtp",
             extra: String::new(),
         }
     }
@@ -269,7 +275,8 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         text += &format!("pin_dir = \"{}/trunkline\"\n", bpffs.display());
     }
     text += &format!(
-        "[tls]\nca = \"{dir}/ca.crt\"\n[cdr]\npath = \"{dir}/calls.jsonl\"\n[control]\nsocket = \"{dir}/control.sock\"\n"
+        "[tls]\nca = \"{dir}/ca.crt\"\n{}[cdr]\npath = \"{dir}/calls.jsonl\"\n[control]\nsocket = \"{dir}/control.sock\"\n",
+        options.tls_lines
     );
     for (realm, side, first) in [
         ("carrier", Host::Carrier, 30_000),
@@ -286,7 +293,7 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
             "carrier"
         };
         let (mode, token) = if party.is_secure() {
-            ("srtp", "tls")
+            (options.secure, "tls")
         } else {
             ("disabled", options.plain_transport.uri_token())
         };

@@ -7,6 +7,7 @@ pub mod call;
 pub mod capture;
 pub mod dns;
 pub mod edge;
+pub mod kamailio;
 pub mod lab;
 pub mod peer;
 pub mod privilege;

@@ -57,6 +57,8 @@ const TEST: &[&str] = &[
     "dnsmasq-base",
     "ethtool",
     "ffmpeg",
+    "kamailio",
+    "kamailio-tls-modules",
     "libsrtp2-1",
     "openssl",
     "sip-tester",

@@ -10,6 +10,8 @@ mod load;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod timers;

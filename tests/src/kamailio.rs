@@ -1,0 +1,195 @@
+//! Kamailio as a carrier's proxy: record-routing, in front of user agents that only it can reach.
+//!
+//! ```text
+//!   edge 192.0.2.1  ───  192.0.2.2 Kamailio 127.0.0.1  ───  127.0.0.1:5080 user agent
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use sip_core::transport::Transport;
+
+use crate::agent::Authority;
+use crate::lab::Namespace;
+use crate::peer::{self, Directory, Peer};
+
+/// The proxy's inner address.
+pub const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+/// Where the user agent behind it is.
+pub const BEHIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5080);
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running Kamailio; ended when dropped.
+pub struct Kamailio {
+    peer: Peer,
+    edge: IpAddr,
+}
+
+impl Kamailio {
+    /// Stands at `outside`, by UDP or TLS, before [`BEHIND`]; what comes from there goes to `edge`.
+    pub fn start(
+        namespace: &Namespace,
+        files: &Directory,
+        authority: &Authority,
+        (transport, outside): (Transport, SocketAddr),
+        edge: SocketAddr,
+    ) -> Result<Kamailio> {
+        let directory = files.path();
+        authority
+            .issue(&[], &[outside.ip()])?
+            .write(directory, "proxy")?;
+        std::fs::write(directory.join("tls.cfg"), tls_configuration(directory))?;
+        let path = directory.join("kamailio.cfg");
+        let configuration = configuration(directory, transport, outside, edge);
+        std::fs::write(&path, configuration)?;
+        let mut command = namespace.command("kamailio");
+        // -DD: stay in the foreground, and be the parent of all.
+        command
+            .args(["-DD", "-E", "-m", "64", "-M", "4", "-f"])
+            .arg(&path)
+            .arg("-P")
+            .arg(directory.join("kamailio.pid"))
+            .arg("-Y")
+            .arg(directory);
+        let mut peer = Peer::start(command, &directory.join("kamailio.log"))
+            .context("cargo xtask setup --for test installs kamailio")?;
+        let started = Instant::now();
+        for (transport, address) in [(Transport::Udp, INSIDE), (transport, outside)] {
+            while !peer::is_bound(namespace, transport, address)? {
+                ensure!(
+                    peer.is_running()? && started.elapsed() < PATIENCE,
+                    "Kamailio does not listen:\n{}",
+                    peer.log()
+                );
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(Kamailio {
+            peer,
+            edge: edge.ip(),
+        })
+    }
+
+    /// How many requests within a dialog, with that method, came from the edge by the route set.
+    pub fn routed_from_edge(&self, method: &str) -> usize {
+        let line = format!("routed {method} from {}", self.edge);
+        self.peer.log().matches(&line).count()
+    }
+
+    /// The same, from the user agent behind.
+    pub fn routed_from_behind(&self, method: &str) -> usize {
+        let line = format!("routed {method} from {}", BEHIND.ip());
+        self.peer.log().matches(&line).count()
+    }
+
+    /// Requests that were for it and not for its user agent: none, if everybody follows the route.
+    pub fn strays(&self) -> usize {
+        self.peer.log().matches("stray ").count()
+    }
+
+    pub fn log(&self) -> String {
+        self.peer.log()
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        // It ends its children when it is asked to, and leaves them when it is killed.
+        let _ = self.peer.interrupt();
+        let _ = self.peer.wait(Duration::from_secs(5));
+    }
+}
+
+fn configuration(
+    directory: &Path,
+    transport: Transport,
+    outside: SocketAddr,
+    edge: SocketAddr,
+) -> String {
+    let (dir, token) = (directory.display(), transport.uri_token());
+    let (edge_ip, edge_port) = (edge.ip(), edge.port());
+    format!(
+        r#"#!KAMAILIO
+debug=0
+log_stderror=yes
+fork=yes
+children=1
+tcp_children=1
+auto_aliases=no
+dns=no
+rev_dns=no
+dns_cache_init=off
+use_dns_cache=off
+enable_tls=yes
+listen={token}:{outside}
+listen=udp:{INSIDE}
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "xlog.so"
+loadmodule "tls.so"
+modparam("tls", "config", "{dir}/tls.cfg")
+modparam("rr", "enable_double_rr", 1)
+
+request_route {{
+    if (!mf_process_maxfwd_header("70")) {{
+        sl_send_reply("483", "Too Many Hops");
+        exit;
+    }}
+    if (has_totag()) {{
+        if (loose_route()) {{
+            xlog("L_ALERT", "routed $rm from $si\n");
+            t_relay();
+            exit;
+        }}
+        if (is_method("ACK") && t_check_trans()) {{
+            t_relay();
+            exit;
+        }}
+        xlog("L_ALERT", "stray $rm from $si for $ru\n");
+        if (!is_method("ACK")) {{
+            sl_send_reply("404", "Not here");
+        }}
+        exit;
+    }}
+    if (is_method("CANCEL")) {{
+        if (t_check_trans()) {{
+            t_relay();
+        }}
+        exit;
+    }}
+    t_check_trans();
+    record_route();
+    if ($si == "{edge_ip}") {{
+        $du = "sip:{BEHIND}";
+        $fs = "udp:{INSIDE}";
+    }} else {{
+        $ru = "sip:" + $rU + "@{edge_ip}:{edge_port};transport={token}";
+        $fs = "{token}:{outside}";
+    }}
+    if (!t_relay()) {{
+        sl_reply_error();
+    }}
+    exit;
+}}
+"#
+    )
+}
+
+fn tls_configuration(directory: &Path) -> String {
+    let dir = directory.display();
+    let part = |name: &str| {
+        format!(
+            "[{name}:default]\nmethod = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\n\
+             private_key = {dir}/proxy.key\ncertificate = {dir}/proxy.crt\n"
+        )
+    };
+    part("server") + &part("client")
+}
