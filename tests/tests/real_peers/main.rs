@@ -4,6 +4,8 @@
 
 // `cfg(test)` always holds here; with it clippy knows that this is a test's code.
 #[cfg(test)]
+mod carriers;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod load;
