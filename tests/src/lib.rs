@@ -16,4 +16,5 @@ pub mod stage;
 pub mod sys;
 pub mod tap;
 pub mod tshark;
+pub mod wire;
 pub mod xdp;

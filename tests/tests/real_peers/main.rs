@@ -19,3 +19,5 @@ mod support;
 mod timers;
 #[cfg(test)]
 mod transfers;
+#[cfg(test)]
+mod wire;
