@@ -23,6 +23,7 @@ use crate::media::MediaPlane;
 use crate::outbox::Outbox;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
+use crate::store::Store;
 use crate::transport::Transports;
 use crate::transport::tls::{PeerTls, Verify};
 
@@ -59,12 +60,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         None => None,
     };
     let rng = Box::new(OsRng.unwrap_err());
-    let stack = Stack::new(
+    let mut stack = Stack::new(
         config.stack(),
         rng,
         Box::new(shared_ports.clone()),
         Instant::now(),
     );
+    let store = open_store(&config, &mut stack).await?;
     log_start(&config, &media);
     let inputs = Inputs {
         signals,
@@ -81,6 +83,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         transports,
         media,
         records,
+        store,
         events: EventLog::default(),
         inputs,
         outbox,
@@ -90,8 +93,22 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
+/// Opens the store, and gives signalling what it kept.
+async fn open_store(config: &Config, stack: &mut Stack) -> anyhow::Result<Store> {
+    let path = config.store.clone();
+    let listeners = config.listeners.iter();
+    let listeners: Vec<String> = listeners.map(|listener| listener.name.clone()).collect();
+    let open = move || Store::open(path.as_deref(), listeners);
+    let (store, kept) = tokio::task::spawn_blocking(open).await?;
+    let restored = stack.restore(Instant::now(), &kept);
+    if restored > 0 {
+        tracing::info!(bindings = restored, "registrations from before the restart");
+    }
+    Ok(store)
+}
+
 async fn stop(driver: Driver, control: Option<ControlSocket>) {
-    let (media, transports, records) = driver.into_parts();
+    let (media, transports, records, store) = driver.into_parts();
     if let Some(control) = control {
         control.close().await;
     }
@@ -102,9 +119,14 @@ async fn stop(driver: Driver, control: Option<ControlSocket>) {
     if let Err(error) = media_stopped.await {
         tracing::error!("stopping media: {error}");
     }
-    let written = tokio::task::spawn_blocking(move || records.close());
+    let written = tokio::task::spawn_blocking(move || {
+        records.close();
+        store.close();
+    });
     if timeout(LAST_RECORDS, written).await.is_err() {
-        tracing::warn!("the last call records are not written: the disk does not answer");
+        tracing::warn!(
+            "the last call records and registrations are not written: the disk does not answer"
+        );
     }
     tracing::info!("stopped");
 }

@@ -18,6 +18,7 @@ use crate::media::MediaPlane;
 use crate::outbox::Outbox;
 use crate::ports::SharedPorts;
 use crate::signals::{Request, Signals};
+use crate::store::Store;
 use crate::transport::{Arrival, Transports};
 
 /// How long peers may take to answer the BYEs of a shutdown.
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     pub(crate) transports: Transports,
     pub(crate) media: Arc<MediaPlane>,
     pub(crate) records: Records,
+    pub(crate) store: Store,
     pub(crate) events: EventLog,
     pub(crate) inputs: Inputs,
     pub(crate) outbox: Outbox<Transmit>,
@@ -178,6 +180,7 @@ impl Driver {
                 Command::Resolve(resolve) => self.transports.resolve(resolve),
                 Command::Media(MediaCommand::Remove(call)) => self.media.remove(call),
                 Command::Record(record) => self.records.write(&record),
+                Command::Store(snapshot) => self.store.keep(&snapshot),
                 Command::Event(event) => self.events.write(&event),
             }
             self.send_what_may_leave();
@@ -232,12 +235,18 @@ impl Driver {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.stack, &self.transports, &self.records, &self.config)
+        Snapshot::take(
+            &self.stack,
+            &self.transports,
+            &self.records,
+            &self.config,
+            &self.store,
+        )
     }
 
     /// Hands back what has to be closed, in order, after the loop.
-    pub(crate) fn into_parts(self) -> (Arc<MediaPlane>, Transports, Records) {
-        (self.media, self.transports, self.records)
+    pub(crate) fn into_parts(self) -> (Arc<MediaPlane>, Transports, Records, Store) {
+        (self.media, self.transports, self.records, self.store)
     }
 }
 

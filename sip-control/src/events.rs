@@ -12,6 +12,7 @@ pub(crate) struct EventLog {
     refused: LineLimit,
     digits: LineLimit,
     server_names: LineLimit,
+    authentications: LineLimit,
 }
 
 impl EventLog {
@@ -20,6 +21,10 @@ impl EventLog {
         let admitted = match event.kind {
             EventKind::Malformed => self.malformed.admits("malformed messages"),
             EventKind::CallRefused => self.refused.admits("refused calls"),
+            EventKind::RegistrationRefused => self.refused.admits("refused registrations"),
+            EventKind::AuthenticationFailed => {
+                self.authentications.admits("failed authentications")
+            }
             EventKind::Digit => self.digits.admits("digits"),
             EventKind::ServerNameMismatch => self
                 .server_names
@@ -46,6 +51,9 @@ fn log(event: &Event) {
         | EventKind::CallAnswered
         | EventKind::CallEnded
         | EventKind::TargetInService
+        | EventKind::OurRegistration
+        | EventKind::Registered
+        | EventKind::Unregistered
         | EventKind::Digit => {
             tracing::info!(event = kind, call, trunk, peer, code, "{text}");
         }

@@ -17,4 +17,5 @@ mod outbox;
 mod ports;
 mod signals;
 pub mod status;
+mod store;
 pub mod transport;

@@ -18,6 +18,9 @@ pub fn table(status: &Value) -> String {
     for target in status["targets"].as_array().into_iter().flatten() {
         text += &target_line(target);
     }
+    for registration in status["registrations"].as_array().into_iter().flatten() {
+        text += &registration_line(registration);
+    }
     for call in status["calls"].as_array().into_iter().flatten() {
         text += &call_line(call);
     }
@@ -64,6 +67,17 @@ fn certificate_line(certificate: &Value) -> String {
             .unwrap_or("-"),
         certificate["days_left"]
     )
+}
+
+fn registration_line(registration: &Value) -> String {
+    let state = match (&registration["expires_s"], &registration["problem"]) {
+        (Value::Null, Value::Null) => "not yet registered".to_owned(),
+        (Value::Null, problem) => format!("NOT registered: {}", word(problem)),
+        (left, Value::Null) => format!("registered for {left} s"),
+        (left, problem) => format!("registered for {left} s, refresh failed: {}", word(problem)),
+    };
+    let (trunk, aor) = (word(&registration["trunk"]), word(&registration["aor"]));
+    format!("registration {trunk}: {aor} {state}\n")
 }
 
 fn call_line(call: &Value) -> String {
@@ -134,6 +148,10 @@ mod tests {
                 {"trunk": "pbx", "uri": "sip:192.0.2.10", "priority": 1, "weight": 10,
                  "state": "out_of_service", "latest_probe": "no response"},
             ],
+            "registrations": [
+                {"trunk": "carrier", "aor": "sip:a@b", "expires_s": 60, "problem": null},
+                {"trunk": "other", "aor": "sip:c@d", "expires_s": null, "problem": "403 Forbidden"},
+            ],
             "calls": [{
                 "call": 3,
                 "caller": {"trunk": "carrier", "transport": "tls", "profile": "RTP/SAVP"},
@@ -150,6 +168,8 @@ mod tests {
         let expected = "trunkline 0.1.0, media by xdp (native)\n\
             target pbx sip:192.0.2.9: in_service (priority 0, weight 1)\n\
             target pbx sip:192.0.2.10: out_of_service (priority 1, weight 10, probe: no response)\n\
+            registration carrier: sip:a@b registered for 60 s\n\
+            registration other: sip:c@d NOT registered: 403 Forbidden\n\
             call 3: carrier tls RTP/SAVP -> pbx udp - | caller af_xdp 17\n\
             certificate of listener tls: edge.example.com, *.sip.example.com (ECDSA) until 2027-03-01, 92 days left\n\
             verdicts\n  xsk                          34\n  drop\n    drop_replay                  1\n\

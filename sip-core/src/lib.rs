@@ -4,12 +4,15 @@
 //! generator, media ports through [`media_core::ports::MediaPorts`]; effects go out as
 //! [`stack::Command`].
 
+pub mod auth;
 pub mod call;
 pub mod dialog;
 pub mod framing;
 pub mod message;
 mod rate;
 pub mod refusal;
+pub mod registrar;
+pub mod registration;
 pub mod sdp;
 pub mod stack;
 pub mod transaction;

@@ -67,10 +67,12 @@ refusals! {
     ROUTE_REJECTED = 603, 32020, "rejected by a route";
     /// No trunk lets the caller's address send to us, or its trunk does not.
     ACL = 403, 32201, "source address not allowed";
-    /// The far side asks for credentials that we do not have.
+    /// Wrong credentials; or the far side asks for some that we do not have.
     CREDENTIALS = 403, 32202, "credentials required";
     /// The host of the Request-URI is no trunk's domain, or is an address where a domain is wanted.
     UNKNOWN_DOMAIN = 403, 32203, "unknown domain";
+    /// So many authentications of that source have failed just now that it must wait.
+    AUTH_THROTTLED = 503, 32204, "too many failed authentications";
     /// No crypto line that the trunk allows, or SRTP where the trunk has none.
     SRTP_UNUSABLE = 488, 32207, "no usable SRTP offer";
     /// Plain RTP on a trunk with `secure = "srtp"`.
@@ -95,6 +97,14 @@ refusals! {
     CERTIFICATE = 403, 32223, "certificate not of the trunk";
     /// The peer connected to the name of one trunk and calls another one (TRK-2).
     SERVER_NAME = 403, 32224, "connected to the name of another trunk";
+    /// A REGISTER for less than we take; Min-Expires says what (RFC 3261 section 10.3).
+    REGISTRATION_TOO_BRIEF = 423, 32225, "registration too brief";
+    /// An account would be registered in more than ten places.
+    TOO_MANY_BINDINGS = 403, 32226, "too many bindings";
+    /// A REGISTER that is older than what made the binding (RFC 3261 section 10.3).
+    REGISTER_OUT_OF_ORDER = 500, 32227, "an older registration";
+    /// The call is for an account that is registered nowhere, or nowhere that can be reached.
+    NOT_REGISTERED = 480, 32228, "not registered";
     /// No media for the set time while the call was not on hold.
     MEDIA_TIMEOUT = 408, 32230, "no media";
     /// A message or a description that cannot be read.
@@ -129,6 +139,7 @@ impl Refusal {
             Refusal::OVERLOADED,
             Refusal::NO_MEDIA_PORT,
             Refusal::SHUTTING_DOWN,
+            Refusal::AUTH_THROTTLED,
         ]
         .contains(self)
     }

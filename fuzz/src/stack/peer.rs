@@ -120,6 +120,10 @@ impl Peer {
         Trunk {
             name: name.to_owned(),
             domains: Vec::new(),
+            credentials: None,
+            auth: None,
+            register: None,
+            accounts: Vec::new(),
             mode,
             acl: vec![Network {
                 address,

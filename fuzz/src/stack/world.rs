@@ -175,6 +175,8 @@ impl World {
                 }
                 Command::Record(record) => self.seen.record(&record),
                 Command::Event(event) => self.seen.event(&event),
+                // No peer has an account.
+                Command::Store(_) => {}
             }
         }
         let calls = self.stack.calls();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::secret::Secret;
+
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -24,7 +26,11 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) dns: DnsSection,
     #[serde(default)]
+    pub(super) store: StoreSection,
+    #[serde(default)]
     pub(super) trunks: Vec<TrunkSection>,
+    #[serde(default)]
+    pub(super) accounts: Vec<AccountSection>,
     #[serde(default)]
     pub(super) routes: Vec<RouteSection>,
 }
@@ -132,6 +138,12 @@ pub(super) struct DnsSection {
     pub(super) servers: Vec<String>,
 }
 
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreSection {
+    pub(super) path: Option<String>,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrunkSection {
@@ -141,6 +153,11 @@ pub(super) struct TrunkSection {
     pub(super) domains: Vec<String>,
     #[serde(default)]
     pub(super) acl: Vec<String>,
+    #[serde(default)]
+    pub(super) credentials: Vec<CredentialSection>,
+    pub(super) auth_realm: Option<String>,
+    pub(super) auth: Option<AuthSection>,
+    pub(super) register: Option<RegisterSection>,
     pub(super) max_calls_per_second: Option<u32>,
     pub(super) max_concurrent_calls: Option<u32>,
     pub(super) max_call_seconds: Option<u64>,
@@ -203,6 +220,40 @@ pub(super) struct OriginationSection {
     pub(super) priority: Option<i64>,
     pub(super) weight: Option<i64>,
     pub(super) enabled: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CredentialSection {
+    pub(super) user: String,
+    pub(super) password: Option<Secret>,
+    pub(super) ha1_md5: Option<Secret>,
+    pub(super) ha1_sha256: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthSection {
+    pub(super) user: String,
+    pub(super) password: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegisterSection {
+    pub(super) aor: String,
+    pub(super) expires: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountSection {
+    pub(super) aor: String,
+    pub(super) trunk: String,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) ha1_md5: Option<Secret>,
+    pub(super) ha1_sha256: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -4,7 +4,9 @@
 //! Fixed at start: listeners, realms, media, limits, records, control socket, DNS. Trunks, routes and
 //! certificates are read again on SIGHUP ([`Config::reload`]).
 
+mod accounts;
 mod certificates;
+mod credentials;
 mod dialogs;
 mod error;
 mod file;
@@ -15,6 +17,7 @@ mod origination;
 mod realm;
 mod reload;
 mod route;
+mod secret;
 mod settings;
 mod trunk;
 mod trunk_tls;
@@ -59,6 +62,8 @@ pub struct Config {
     pub control_socket: Option<PathBuf>,
     /// Who resolves names; none: the system's name servers.
     pub name_servers: Vec<SocketAddr>,
+    /// The file of what outlives a restart; `None`: nothing does.
+    pub store: Option<PathBuf>,
     /// Indexed by [`sip_core::trunk::TrunkId`].
     pub trunks: Vec<TrunkConfig>,
     /// In order of the file.
@@ -186,6 +191,7 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
         records: settings::records(&file),
         control_socket: settings::control_socket(&file),
         name_servers: settings::name_servers(&file)?,
+        store: settings::store(&file)?,
         realms,
         listeners,
         trunks,

@@ -15,6 +15,7 @@ pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
         ("cdr", old.cdr != new.cdr),
         ("control", old.control != new.control),
         ("dns", old.dns != new.dns),
+        ("store", old.store != new.store),
     ]
     .into_iter()
     .find_map(|(section, differs)| differs.then_some(section))
@@ -56,8 +57,8 @@ pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: 
     };
     for route in routes {
         route.from = route.from.map(moved);
-        if let RouteTo::Trunk(to) = route.to {
-            route.to = RouteTo::Trunk(moved(to));
+        if let RouteTo::Trunk(to) | RouteTo::Account(to, _) = &mut route.to {
+            *to = moved(*to);
         }
     }
     *new = ordered;
@@ -66,6 +67,10 @@ pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: 
 fn retired(trunk: &TrunkConfig) -> TrunkConfig {
     let mut retired = trunk.clone();
     retired.trunk.acl.clear();
+    retired.trunk.credentials = None;
+    retired.trunk.auth = None;
+    retired.trunk.register = None;
+    retired.trunk.accounts.clear();
     retired.trunk.domains.clear();
     retired.trunk.origination = Origination::default();
     retired

@@ -1,11 +1,12 @@
 //! `[[routes]]`: what becomes of a call, by its source and its numbers (TRK-7).
 
 use regex::Regex;
+use sip_core::registrar::Aor;
 use sip_core::trunk::{Digits, NumberMatch, Route, RouteTo, TrunkId};
 
 use super::error::Fault;
 use super::file::{File, RouteSection};
-use super::{TrunkConfig, find_name, id, value};
+use super::{TrunkConfig, accounts, find_name, id, value};
 
 pub(super) fn resolve(file: &File, trunks: &[TrunkConfig]) -> Result<Vec<Route>, Fault> {
     let one = |(index, section): (usize, &RouteSection)| {
@@ -49,12 +50,14 @@ fn destination(
     trunks: &[TrunkConfig],
 ) -> Result<RouteTo, Fault> {
     match (&section.to, section.reject) {
+        (Some(aor), None) if accounts::is_aor(aor) => account(key, aor, trunks),
         (Some(name), None) => {
             let to = trunk(&format!("{key}.to"), name, trunks)?;
-            let origination = &trunks[usize::from(to.0)].trunk.origination;
-            if !origination.has_targets() {
-                let problem =
-                    format!("trunk {name:?} has no destination; expected one that calls can go to");
+            let trunk = &trunks[usize::from(to.0)].trunk;
+            if !trunk.origination.has_targets() && trunk.accounts.is_empty() {
+                let problem = format!(
+                    "trunk {name:?} has no destination and no accounts; expected one that calls can go to"
+                );
                 return Err(Fault::new(format!("{key}.to"), problem));
             }
             Ok(RouteTo::Trunk(to))
@@ -70,8 +73,25 @@ fn destination(
         )),
         (None, None) => Err(Fault::new(
             format!("{key}.to"),
-            "missing; expected the name of a trunk, or reject = STATUS",
+            "missing; expected the name of a trunk, the aor of an account, or reject = STATUS",
         )),
+    }
+}
+
+/// To a registered address-of-record.
+fn account(key: &str, text: &str, trunks: &[TrunkConfig]) -> Result<RouteTo, Fault> {
+    let fault = |problem| Fault::new(format!("{key}.to"), problem);
+    let (user, domain) = accounts::aor(text).map_err(fault)?;
+    let aor = Aor::new(&user, &domain);
+    let has_it = |trunk: &TrunkConfig| {
+        let mut accounts = trunk.trunk.accounts.iter();
+        accounts.any(|account| account.aor == aor)
+    };
+    match trunks.iter().position(has_it) {
+        Some(place) => Ok(RouteTo::Account(TrunkId(id("trunks", place)?), aor)),
+        None => Err(fault(format!(
+            "there is no account {text:?}; expected the aor of one of [[accounts]]"
+        ))),
     }
 }
 

@@ -1,27 +1,35 @@
 //! `[[trunks]]` and `[[routes]]`: who may call, how they are secured, where calls go.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
+use sip_core::registration::RegistrationSettings;
 use sip_core::transport::{Host, ListenerId, Transport};
 use sip_core::trunk::{
     AdvertisedMedia, CallLimits, DialPlan, Network, Origination, Passthrough, SecureMode,
     SourceMode, TargetUri, Trunk,
 };
 
+use super::accounts::{self, ConfiguredAccount};
 use super::error::Fault;
 use super::file::{File, TrunkSection};
 use super::realm::Realm;
 use super::settings::{TlsSettings, at, optional};
 use super::{
-    ListenerConfig, TrunkConfig, check_names, dialogs, find_name, header, id, origination, value,
+    ListenerConfig, TrunkConfig, check_names, credentials, dialogs, find_name, header, id,
+    origination, value,
 };
 use crate::transport::tls::PeerTls;
 
 const DEFAULT_CALLS_PER_SECOND: u32 = 30;
 /// A day.
 const DEFAULT_CALL_SECONDS: u64 = 86_400;
+/// What we ask a provider for unless told otherwise, and what may be asked.
+const DEFAULT_REGISTRATION: Duration = Duration::from_secs(3600);
+const REGISTRATION_RANGE: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
 const DEFAULT_CODECS: [&str; 3] = ["PCMU", "PCMA", "TELEPHONE-EVENT"];
 
 pub(super) fn resolve(
@@ -35,6 +43,7 @@ pub(super) fn resolve(
         "trunks",
         file.trunks.iter().map(|trunk| trunk.name.as_str()),
     )?;
+    accounts::check(file)?;
     let mut trunks: Vec<TrunkConfig> = Vec::new();
     for (index, section) in file.trunks.iter().enumerate() {
         id("trunks", index)?;
@@ -44,6 +53,7 @@ pub(super) fn resolve(
             realms,
             listeners,
             tls,
+            accounts: accounts::of_trunk(file, section)?,
         };
         let trunk = resolver.resolve(warnings)?;
         check_domains(&resolver.key, &trunk.trunk, &trunks)?;
@@ -75,6 +85,7 @@ pub(super) struct Resolver<'a> {
     realms: &'a [Realm],
     pub(super) listeners: &'a [ListenerConfig],
     pub(super) tls: &'a TlsSettings,
+    accounts: Vec<ConfiguredAccount>,
 }
 
 impl Resolver<'_> {
@@ -98,6 +109,14 @@ impl Resolver<'_> {
             mode,
             limits: self.limits(),
             acl: self.networks("acl", &section.acl)?,
+            credentials: credentials::of_trunk(&self.key, section, &self.accounts)?,
+            auth: credentials::ours(&self.key, section)?,
+            register: self.register(&origination)?,
+            accounts: self
+                .accounts
+                .iter()
+                .map(|configured| configured.account.clone())
+                .collect(),
             listener,
             realm,
             advertised_media: self.advertised_media(realm),
@@ -164,6 +183,26 @@ impl Resolver<'_> {
             return Err(Fault::new(self.at("opportunistic"), problem));
         }
         Ok(self.section.opportunistic)
+    }
+
+    /// `[trunks.register]`: what we register with the trunk's peer (SIG-5).
+    fn register(&self, origination: &Origination) -> Result<Option<RegistrationSettings>, Fault> {
+        let Some(section) = &self.section.register else {
+            return Ok(None);
+        };
+        if origination.first().is_none() {
+            let problem = "needs a destination, the registrar; expected the trunk to have one";
+            return Err(Fault::new(self.at("register"), problem));
+        }
+        let aor = value::aor(&section.aor).map_err(at(self.at("register.aor")))?;
+        let key = self.at("register.expires");
+        let expires = optional(&section.expires, value::duration).map_err(at(key.as_str()))?;
+        let expires = expires.unwrap_or(DEFAULT_REGISTRATION);
+        if !REGISTRATION_RANGE.contains(&expires) {
+            let problem = "expected \"60s\" to \"24h\"";
+            return Err(Fault::new(key, problem));
+        }
+        Ok(Some(RegistrationSettings { aor, expires }))
     }
 
     /// A secure leg carries nothing in the clear, and UDPTL has no protection of ours.

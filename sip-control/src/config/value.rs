@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use sip_core::message::{Scheme, Uri};
 use sip_core::transport::{Host, Transport};
 use sip_core::trunk::Network;
 
@@ -224,6 +225,15 @@ pub(super) fn destination(text: &str) -> Result<DestinationUri, String> {
         port,
         transport: chosen,
     })
+}
+
+/// `sip:user@host`: our address-of-record with somebody else.
+pub(super) fn aor(text: &str) -> Result<Uri, String> {
+    let expected = || format!("{text:?} is not an address-of-record; expected sip:USER@HOST");
+    let uri = Uri::parse(text.as_bytes()).ok_or_else(expected)?;
+    let is_plain = uri.params().iter().next().is_none() && uri.headers().is_none();
+    let is_fine = uri.scheme() == Scheme::Sip && uri.user().is_some() && is_plain;
+    if is_fine { Ok(uri) } else { Err(expected()) }
 }
 
 /// One of a few words, in any case.

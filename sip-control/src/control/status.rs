@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use media_common::counters::Verdicts;
 use media_core::quality::Mos;
 use serde_json::{Map, Value, json};
+use sip_core::registration::RegistrationStatus;
 use sip_core::stack::{LiveCall, Stack, TargetStatus};
 
 use super::named;
@@ -12,12 +13,14 @@ use crate::cdr::{self, Records};
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::media::{Carried, FlowStatus, MediaPlane};
+use crate::store::Store;
 use crate::transport::Transports;
 use crate::transport::tls::CertificateFacts;
 
 /// What signalling knows at one moment.
 pub(crate) struct Snapshot {
     targets: Vec<Value>,
+    registrations: Vec<Value>,
     calls: Vec<(u64, Map<String, Value>)>,
     counters: Value,
     certificates: Vec<Value>,
@@ -29,11 +32,13 @@ impl Snapshot {
         transports: &Transports,
         records: &Records,
         config: &Config,
+        store: &Store,
     ) -> Snapshot {
         let signalling: Map<String, Value> = named(stack.counters().iter());
         let transport: Map<String, Value> = named(transports.counters().iter());
         Snapshot {
             targets: stack.targets().iter().map(target).collect(),
+            registrations: stack.registrations().iter().map(registration).collect(),
             calls: stack
                 .live_calls()
                 .iter()
@@ -42,7 +47,9 @@ impl Snapshot {
             counters: json!({
                 "calls": stack.calls(),
                 "connections": transports.open_connections(),
+                "bindings": stack.bindings(),
                 "records_lost": records.lost(),
+                "store_errors": store.errors(),
                 "signalling": signalling,
                 "transport": transport,
             }),
@@ -84,6 +91,19 @@ fn certificate(facts: &CertificateFacts) -> Value {
     })
 }
 
+/// One of ours with a provider.
+fn registration(status: &RegistrationStatus) -> Value {
+    let left = |until: Instant| until.saturating_duration_since(Instant::now()).as_secs();
+    json!({
+        "trunk": status.trunk,
+        "aor": status.aor,
+        "registered": status.until.is_some(),
+        "expires_s": status.until.map(left),
+        "failures": status.failures,
+        "problem": status.problem,
+    })
+}
+
 fn live_call(call: &LiveCall) -> Map<String, Value> {
     let [caller, callee] = &call.legs;
     let fields = [
@@ -116,6 +136,7 @@ pub(super) fn assemble(snapshot: Snapshot, media: &MediaPlane) -> Value {
         "fallback_reason": description.fallback_reason,
         "verdicts": verdicts(&media.verdicts()),
         "targets": snapshot.targets,
+        "registrations": snapshot.registrations,
         "calls": calls,
         "counters": snapshot.counters,
         "certificates": snapshot.certificates,

@@ -47,7 +47,7 @@ impl Peers {
     pub(super) fn trunk_of(&self, address: IpAddr) -> Option<&str> {
         self.0
             .iter()
-            .find(|peer| peer.trunk.allows(address))
+            .find(|peer| peer.trunk.knows(address))
             .map(Peer::name)
     }
 

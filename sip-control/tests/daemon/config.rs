@@ -425,7 +425,7 @@ fn every_mistake_is_one_line_with_file_key_and_what_is_expected() {
         (
             "destination = \"sip:127.0.0.3:5070\"\n",
             "",
-            ":43:6: routes[0].to: trunk \"pbx\" has no destination; expected one that calls can go to",
+            ":43:6: routes[0].to: trunk \"pbx\" has no destination and no accounts; expected one that calls can go to",
         ),
     ];
     assert!(
@@ -777,9 +777,10 @@ fn the_sample_configuration_is_right() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(setting)
-                if setting
-                    .split_once(" = ")
-                    .is_some_and(|(key, _)| !key.contains(' ')) =>
+                if (setting.starts_with("[[") && setting.ends_with("]]"))
+                    || setting
+                        .split_once(" = ")
+                        .is_some_and(|(key, _)| !key.contains(' ')) =>
             {
                 setting
             }

@@ -9,6 +9,7 @@ mod bounds;
 mod certificates;
 mod config;
 mod connections;
+mod credentials;
 mod docs;
 mod lifecycle;
 mod mutual_tls;

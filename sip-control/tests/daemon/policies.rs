@@ -156,7 +156,7 @@ fn trk_7_a_mistake_in_a_route_or_a_dial_plan_is_told_with_its_key() {
         ),
         (
             route(""),
-            ":42:1: routes[0].to: missing; expected the name of a trunk, or reject = STATUS",
+            ":42:1: routes[0].to: missing; expected the name of a trunk, the aor of an account, or reject = STATUS",
         ),
         (
             route("to = \"attic\""),

@@ -11,6 +11,7 @@ use super::identity::{self, Sips};
 use super::leg::{Leg, LegTrunk, NewLeg};
 use super::media::CallMedia;
 use super::parties::Parties;
+use super::places::Place;
 use super::record::Draft;
 use super::reliable::Provisionals;
 use crate::dialog::{Dialog, NewRequest, Path};
@@ -19,7 +20,7 @@ use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
 use crate::transaction::ServerKey;
 use crate::transport::{Origin, Target, Transport};
-use crate::trunk::{Destination, Hop, Numbers, TargetUri};
+use crate::trunk::{Destination, Hop, Numbers, Passthrough, TargetUri};
 
 /// The far leg, and the INVITE that makes it.
 pub(super) struct Outgoing {
@@ -46,6 +47,9 @@ pub(crate) struct Way {
     pub(crate) callee: LegTrunk,
     /// As the far side is to see them.
     pub(crate) numbers: Numbers,
+    /// Where a registered account is: all of them ring at once. Empty: the trunk's targets are
+    /// called.
+    pub(crate) places: Vec<Place>,
     /// Of the INVITE that we send.
     pub(crate) max_forwards: u8,
 }
@@ -61,8 +65,12 @@ impl NewInvite {
             Ok(leg) => leg,
             Err(refusal) => return Err((Box::new(self), refusal)),
         };
-        let [caller, callee] =
+        let [caller, mut callee] =
             [&way.caller, &way.callee].map(|trunk| LegPolicy::of(&trunk.settings));
+        if way.places.len() > 1 {
+            // The caller's own key is for one peer only.
+            callee.passthrough = Passthrough::Never;
+        }
         let mut negotiation = Negotiation::new(self.id, caller, callee);
         let body = session_description(&self.request.headers, &self.request.body)
             .ok()
@@ -128,7 +136,7 @@ impl NewInvite {
         let mut path = path
             .map_err(|_| Refusal::MALFORMED)?
             .with_listeners(&cx.config.listeners);
-        if trunk.settings.nat {
+        if trunk.settings.may_be_behind_nat() {
             path = path.behind_nat(Some(&request.headers), &self.origin);
         }
         let dialog = Dialog::from_request(request, &self.tag, contact.clone(), path)

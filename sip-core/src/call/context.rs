@@ -8,9 +8,11 @@ use media_core::ports::MediaPorts;
 use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
+use super::challenges::Challenges;
 use super::leg::Leg;
+use super::places::{Branch, ELSEWHERE, Places};
 use super::transfer::NewCall;
-use crate::message::{HeaderName, Request, Response, StatusCode, response_to, token};
+use crate::message::{CSeq, HeaderName, Request, Response, StatusCode, response_to, token};
 use crate::refusal::Refusal;
 use crate::stack::{Command, Counters, Event, Remains, Resolve, ResolveId, StackConfig};
 use crate::transaction::{ClientKey, ServerKey, Transactions};
@@ -53,6 +55,10 @@ pub(crate) struct Context {
     pub(crate) own_invites: HashMap<ServerKey, OwnInvite>,
     /// What calls have to tell each other.
     pub(crate) notes: VecDeque<Note>,
+    /// INVITEs that are out at several places.
+    pub(crate) places: Places,
+    /// What peers ask of us before they do what we ask.
+    pub(crate) challenges: Challenges,
     /// Whose INVITEs from the peers are being answered or wait for ACK.
     pub(crate) servers: HashMap<ServerKey, Owner>,
 }
@@ -70,6 +76,8 @@ pub(crate) enum Asker {
     Call(CallId),
     /// A probe of the target at that place.
     Probe(usize),
+    /// A registration of ours.
+    Registration,
 }
 
 impl Lookups {
@@ -154,27 +162,124 @@ impl Context {
 
     /// Sends a request of a leg; its outcome comes to the leg's call.
     pub(crate) fn request(&mut self, owner: Owner, request: Request, target: Target) -> ClientKey {
-        let client = self
-            .transactions
-            .request(self.now, request, target, &mut *self.rng);
+        let client = self.send(request, target);
         self.clients.insert(client, owner);
         client
     }
 
-    /// Sends a request whose outcome nobody waits for.
-    pub(crate) fn request_and_forget(&mut self, request: Request, target: Target) {
-        self.transactions
-            .request(self.now, request, target, &mut *self.rng);
+    /// Sends an INVITE to several places at once; it is known by its first one. Also the keys of
+    /// the others, in order.
+    pub(crate) fn request_all(
+        &mut self,
+        owner: Owner,
+        first: (Request, Target),
+        others: Vec<(Request, Target)>,
+    ) -> (ClientKey, Vec<ClientKey>) {
+        let first = self.branch(owner, first);
+        let others: Vec<Branch> = others
+            .into_iter()
+            .map(|other| self.branch(owner, other))
+            .collect();
+        let keys = (
+            first.client,
+            others.iter().map(|branch| branch.client).collect(),
+        );
+        if !others.is_empty() {
+            self.places.begin(first, others);
+        }
+        keys
     }
 
-    /// Sends the ACK to a 2xx of `invite`.
+    fn branch(&mut self, owner: Owner, (request, target): (Request, Target)) -> Branch {
+        let mut bare = request.clone();
+        bare.body.clear();
+        Branch {
+            client: self.request(owner, request, target.clone()),
+            request: bare,
+            target,
+            is_open: true,
+        }
+    }
+
+    /// What comes of an INVITE is its call's business no more.
+    pub(crate) fn disown(&mut self, invite: ClientKey) {
+        for branch in self.places.branches(invite) {
+            self.clients.remove(&self.challenges.current(branch));
+            self.clients.remove(&branch);
+        }
+    }
+
+    /// Sends a request whose outcome nobody waits for.
+    pub(crate) fn request_and_forget(&mut self, request: Request, target: Target) {
+        self.send(request, target);
+    }
+
+    /// Sends the ACK to a 2xx of `invite`, with the same credentials (RFC 3261 section 13.2.2.4).
     pub(crate) fn acknowledge(&mut self, invite: ClientKey, ack: Request, target: Target) {
+        let transaction = self.places.answered(invite);
+        self.acknowledge_in(transaction, ack, target);
+    }
+
+    /// The same if it was one of several places that answered `invite`.
+    pub(crate) fn acknowledge_in(&mut self, invite: ClientKey, mut ack: Request, target: Target) {
+        let invite = self.challenges.current(invite);
+        for (name, value) in self.challenges.credentials_of(invite) {
+            ack.headers.push(*name, value.as_str());
+        }
         self.transactions
             .send_ack(invite, ack, target, &mut *self.rng);
     }
 
     pub(crate) fn cancel(&mut self, invite: ClientKey) {
-        self.transactions.cancel(self.now, invite);
+        for branch in self.places.cancel(invite) {
+            let invite = self.challenges.current(branch);
+            self.challenges.give_up(invite);
+            self.transactions.cancel(self.now, invite);
+        }
+    }
+
+    /// Cancels one place of an INVITE that another place has answered.
+    pub(crate) fn cancel_elsewhere(&mut self, branch: ClientKey) {
+        let invite = self.challenges.current(branch);
+        self.challenges.give_up(invite);
+        self.transactions
+            .cancel_because(self.now, invite, ELSEWHERE);
+    }
+
+    /// Sends a request that was challenged once more, with credentials and the next CSeq number of
+    /// its leg, or without a leg its own next one (section 8.1.3.5).
+    pub(crate) fn send_again(&mut self, challenged: ClientKey, sequence: Option<u32>) {
+        let Some(sent) = self.challenges.take(challenged) else {
+            return;
+        };
+        let (mut request, target) = (sent.request, sent.target);
+        let own = request.headers.cseq().map_or(0, |cseq| cseq.number);
+        let cseq = CSeq::new(sequence.unwrap_or(own + 1), request.method.clone());
+        request.headers.set(HeaderName::CSeq, cseq);
+        let client = self.send(request, target);
+        self.challenges
+            .replace(sent.first, client, sent.attempts + 1);
+        if let Some(owner) = self.clients.get(&challenged).copied() {
+            self.clients.insert(client, owner);
+        }
+        self.counters.challenges_answered += 1;
+    }
+
+    /// Sends a request of no leg, with credentials as far as the peer's challenges are known.
+    pub(crate) fn send(&mut self, request: Request, target: Target) -> ClientKey {
+        let rng = &mut *self.rng;
+        let Some(lines) = self.challenges.credentials_for(&request, &target, rng) else {
+            return self.transactions.request(self.now, request, target, rng);
+        };
+        let mut with_credentials = request.clone();
+        for (name, value) in &lines {
+            with_credentials.headers.push(*name, value.as_str());
+        }
+        let client = self
+            .transactions
+            .request(self.now, with_credentials, target.clone(), rng);
+        self.challenges.sent(client, request, target, lines);
+        client
     }
 
     /// A response to `request` with our To tag and name.

@@ -225,7 +225,7 @@ pub(super) fn end_refused(
 /// The far leg is no longer the call's. What its INVITE still brings is dealt with by what remains
 /// of it: its transaction may wait 64*T1 for a response, and 64*T1 more once that let CANCEL go.
 fn abandon(cx: &mut Context, parties: &mut Parties, client: ClientKey) {
-    cx.clients.remove(&client);
+    cx.disown(client);
     let leg = parties.leg_mut(Side::Callee);
     cx.legs.remove(&leg.key);
     if let Some(sent) = leg.invite.take() {

@@ -20,12 +20,14 @@ use super::leg::SentInvite;
 use super::locating::Locating;
 use super::outcome::Failure;
 use super::parties::{Description, Parties};
+use super::places::Place;
 use super::{Call, State};
 use crate::message::{HeaderName, RELIABLE, Request, Response, Uri};
 use crate::refusal::Refusal;
+use crate::sdp::Alternative;
 use crate::stack::{EventKind, ResolveId, TriedTarget};
 use crate::transaction::{ClientKey, ServerKey};
-use crate::transport::Host;
+use crate::transport::{Host, Target};
 use crate::trunk::failover::{self, Plan, RedirectError, Step};
 use crate::trunk::{Hop, TargetUri};
 
@@ -78,8 +80,12 @@ impl Hunt {
         let targets = origination.order(standing, &mut *cx.rng);
         let secured = |target: &TargetUri| way.callee.settings.secured(target);
         let targets = targets.iter().map(secured).collect();
+        let plan = match way.places.first() {
+            Some(place) => Plan::new(vec![place.target_uri()], None),
+            None => Plan::new(targets, origination.fallback.as_ref().map(secured)),
+        };
         Box::new(Hunt {
-            plan: Plan::new(targets, origination.fallback.as_ref().map(secured)),
+            plan,
             forks: Forks::new(origination.early_dialogs),
             way: Box::new(way),
             first: Some(offer),
@@ -254,7 +260,12 @@ impl Hunt {
         };
         let redirected = self.redirected_to.as_ref();
         let redirected = redirected.filter(|_| self.plan.is_redirect());
-        let outgoing = self.way.outgoing(cx, received, redirected, &target, hop)?;
+        // A redirect names another place, and that alone.
+        let places = match self.plan.is_redirect() {
+            true => &[][..],
+            false => &self.way.places[..],
+        };
+        let mut outgoing = self.way.outgoing(cx, received, redirected, &target, hop)?;
         let mut invite = outgoing.request.clone();
         Crossing::request(&self.way.caller.settings, &self.way.callee.settings)
             .pass(&received.headers, &mut invite.headers);
@@ -262,7 +273,10 @@ impl Hunt {
         if let Some(sdp) = offer {
             // An offer of the far side in a reliable response would need its answer in our PRACK,
             // which a caller that knows no PRACK cannot give: so only where the offer is ours.
-            invite.headers.push(HeaderName::Supported, RELIABLE);
+            // Nor where several places ring: the first to acknowledge would speak for all.
+            if places.len() < 2 {
+                invite.headers.push(HeaderName::Supported, RELIABLE);
+            }
             Description {
                 sdp,
                 described_by: &received.headers,
@@ -271,7 +285,16 @@ impl Hunt {
         }
         outgoing.leg.timer.ask(&mut invite.headers);
         let owner = parties.owner(Side::Callee);
-        let client = cx.request(owner, invite, outgoing.target.clone());
+        let client = match places.split_first() {
+            Some((first, others)) => {
+                let others = beside(cx, parties, others, &invite, received)?;
+                let (request, target) = first.invite(&invite);
+                outgoing.request.uri = request.uri.clone();
+                outgoing.target = target.clone();
+                ring(cx, parties, (request, target), others)
+            }
+            None => cx.request(owner, invite, outgoing.target.clone()),
+        };
         let mut leg = outgoing.leg;
         leg.invite = Some(SentInvite {
             client,
@@ -279,7 +302,7 @@ impl Hunt {
             target: outgoing.target,
             forced_transport: leg.trunk.forced_transport(),
             sips: leg.sips,
-            nat: leg.trunk.settings.nat,
+            nat: leg.trunk.settings.may_be_behind_nat(),
         });
         cx.legs.insert(leg.key.clone(), owner);
         parties.draft.targets.push(TriedTarget {
@@ -305,6 +328,51 @@ impl Call {
     ) -> Call {
         self.step(cx, super::Input::Resolved { id, found })
     }
+}
+
+/// The INVITE as it goes to the other places of an account, each with an offer of its own: under
+/// one key all of them could read what we send to the one that answers, and from the keys of
+/// several answers none would tell whose packet it is (RFC 4568 section 7.3).
+fn beside(
+    cx: &mut Context,
+    parties: &mut Parties,
+    others: &[Place],
+    invite: &Request,
+    received: &Request,
+) -> Result<Vec<Beside>, Refusal> {
+    let one = |place: &Place| -> Result<Beside, Refusal> {
+        let (mut request, target) = place.invite(invite);
+        let sdp = session_description(&received.headers, &received.body);
+        let offered = match sdp.ok().flatten() {
+            Some(sdp) => {
+                let (body, offered) = parties.media.offer_beside(cx, sdp)?;
+                request.body = body;
+                Some(offered)
+            }
+            None => None,
+        };
+        Ok(((request, target), offered))
+    };
+    others.iter().map(one).collect()
+}
+
+/// An INVITE to one place, and what is offered there, if anything is.
+type Beside = ((Request, Target), Option<Alternative>);
+
+/// Sends the INVITE to all places of an account.
+fn ring(
+    cx: &mut Context,
+    parties: &mut Parties,
+    first: (Request, Target),
+    others: Vec<Beside>,
+) -> ClientKey {
+    let (requests, offered): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+    let owner = parties.owner(Side::Callee);
+    let (first, others) = cx.request_all(owner, first, requests);
+    let offered = others.into_iter().zip(offered);
+    let offered = offered.filter_map(|(client, offered)| Some((client, offered?)));
+    parties.media.wait_for_one_of(offered.collect());
+    first
 }
 
 /// An outcome that is still to come.

@@ -7,6 +7,7 @@ use super::context::{Context, LegKey, Owner};
 use super::headers::ALLOW;
 use super::identity::Sips;
 use super::parties::Description;
+use super::places::Branch;
 use super::session_timer::SessionTimer;
 use crate::dialog::{Dialog, DialogError, Path};
 use crate::message::{
@@ -74,7 +75,7 @@ pub(crate) struct SentInvite {
     pub(crate) target: Target,
     pub(crate) forced_transport: Option<Transport>,
     pub(crate) sips: Sips,
-    /// [`Trunk::nat`].
+    /// [`Trunk::may_be_behind_nat`].
     pub(crate) nat: bool,
 }
 
@@ -93,10 +94,44 @@ impl SentInvite {
         Dialog::from_response(&self.request, response, path)
     }
 
+    fn next_sequence(&mut self) -> Option<u32> {
+        let next = self.request.headers.cseq().ok()?.number.saturating_add(1);
+        let cseq = CSeq::new(next, Method::Invite);
+        self.request.headers.set(HeaderName::CSeq, cseq);
+        Some(next)
+    }
+
     /// A 2xx that nobody waits for: of a fork after another one's, or long after we gave up. It is
     /// acknowledged and its dialog ended at once (RFC 3261 section 13.2.2.4). Not if it came by
     /// a weaker transport than the INVITE left by (SEC-2).
     pub(crate) fn decline(&self, cx: &mut Context, origin: &Origin, response: &Response) {
+        let transaction = cx.places.answered(self.client);
+        self.decline_in(cx, transaction, origin, response);
+    }
+
+    /// The same for an answer of one of several places that the INVITE was at.
+    pub(crate) fn decline_at(
+        &self,
+        cx: &mut Context,
+        place: &Branch,
+        origin: &Origin,
+        response: &Response,
+    ) {
+        let sent = SentInvite {
+            request: place.request.clone(),
+            target: place.target.clone(),
+            ..self.clone()
+        };
+        sent.decline_in(cx, place.client, origin, response);
+    }
+
+    fn decline_in(
+        &self,
+        cx: &mut Context,
+        transaction: ClientKey,
+        origin: &Origin,
+        response: &Response,
+    ) {
         if self.target.transport.is_secure() && !origin.transport.is_secure() {
             cx.counters.insecure_dropped += 1;
             return;
@@ -107,7 +142,7 @@ impl SentInvite {
         };
         let target = dialog.target();
         let ack = complete(cx, dialog.ack(cseq.number), self.sips, &target);
-        cx.acknowledge(self.client, ack, target.clone());
+        cx.acknowledge_in(transaction, ack, target.clone());
         let bye = complete(cx, dialog.request(Method::Bye), self.sips, &target);
         cx.request_and_forget(bye, target);
     }
@@ -305,6 +340,15 @@ impl Leg {
         self.early
             .iter()
             .position(|early| &*early.dialog.id().remote_tag == remote_tag)
+    }
+
+    /// The CSeq number after the latest that we used with the peer of that tag, or in our INVITE;
+    /// what follows counts on from it.
+    pub(super) fn next_sequence(&mut self, remote_tag: Option<&str>) -> Option<u32> {
+        match remote_tag {
+            Some(tag) => Some(self.dialog_with(tag)?.next_sequence()),
+            None => self.invite.as_mut()?.next_sequence(),
+        }
     }
 
     /// The ACK to a 2xx that our INVITE with that CSeq number got.

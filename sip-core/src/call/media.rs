@@ -6,12 +6,15 @@ use media_core::session::{CallId, Session, Side};
 
 use super::context::Context;
 use crate::refusal::Refusal;
-use crate::sdp::{DescriptionOrigin, LegMedia, Negotiation};
+use crate::sdp::{Alternative, DescriptionOrigin, LegMedia, Negotiation};
 use crate::stack::{Command, MediaCommand};
+use crate::transaction::ClientKey;
 
 pub(super) struct CallMedia {
     call: CallId,
     negotiation: Negotiation,
+    /// What the callee's other places were offered, by their INVITEs.
+    beside: Vec<(ClientKey, Alternative)>,
     flows: Flows,
 }
 
@@ -30,6 +33,7 @@ impl CallMedia {
         CallMedia {
             call,
             negotiation,
+            beside: Vec::new(),
             flows: Flows::None,
         }
     }
@@ -54,10 +58,34 @@ impl CallMedia {
 
     /// The caller's offer, for another callee than before.
     pub(super) fn offer_anew(&mut self, cx: &mut Context, sdp: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.beside.clear();
         for (realm, media) in self.negotiation.retarget() {
             cx.ports.release(cx.now, realm, media);
         }
         self.offer(cx, Side::Caller, sdp)
+    }
+
+    /// The caller's offer for one more place of the callee, under keys of its own.
+    pub(super) fn offer_beside(
+        &mut self,
+        cx: &mut Context,
+        sdp: &[u8],
+    ) -> Result<(Vec<u8>, Alternative), Refusal> {
+        self.negotiation
+            .offer_beside(sdp, &mut *cx.ports, &mut *cx.rng)
+    }
+
+    /// The offers are out: [`CallMedia::take_up`] says whose answer it is that counts.
+    pub(super) fn wait_for_one_of(&mut self, beside: Vec<(ClientKey, Alternative)>) {
+        self.beside = beside;
+    }
+
+    /// It is that place, or the first one; what the others know of us is forgotten.
+    pub(super) fn take_up(&mut self, client: ClientKey) {
+        let mut others = std::mem::take(&mut self.beside).into_iter();
+        if let Some((_, answering)) = others.find(|(place, _)| *place == client) {
+            self.negotiation.take_up(answering);
+        }
     }
 
     /// `from` answered: what to answer the other side. The media follows at once.

@@ -26,6 +26,7 @@
 
 mod accepted;
 mod begin;
+pub(crate) mod challenges;
 pub(crate) mod context;
 mod crossing;
 mod ending;
@@ -42,6 +43,7 @@ mod locating;
 mod media;
 pub(crate) mod outcome;
 mod parties;
+pub(crate) mod places;
 mod record;
 mod refreshing;
 mod reinviting;
@@ -64,9 +66,10 @@ pub(crate) use self::joining::Joint;
 use self::leg::SentInvite;
 use self::outcome::Failure;
 use self::parties::Parties;
+use self::places::Branch;
 use self::reliable::Patience;
 use self::session_timer::Due;
-use crate::message::{Method, Request, Response};
+use crate::message::{HeaderName, Method, Request, Response};
 use crate::refusal::Refusal;
 use crate::sdp::DescriptionOrigin;
 use crate::stack::{LiveCall, ResolveId};
@@ -187,6 +190,45 @@ impl Call {
                 response,
             },
         )
+    }
+
+    /// For a request of that side that is sent again: the number after all that it has used.
+    pub(crate) fn next_sequence(&mut self, side: Side, remote_tag: Option<&str>) -> Option<u32> {
+        self.parties.leg_mut(side).next_sequence(remote_tag)
+    }
+
+    /// Of several places that our INVITE is at, that one speaks: what its response makes of our
+    /// INVITE is made of the one that it had.
+    pub(crate) fn hear_place(&mut self, side: Side, place: &Branch, response: &Response) {
+        let parties = &mut self.parties;
+        if let Some(invite) = &mut parties.leg_mut(side).invite {
+            invite.request = place.request.clone();
+            invite.target = place.target.clone();
+            if let Ok(cseq) = response.headers.cseq() {
+                // It may have been sent again, with credentials.
+                invite.request.headers.set(HeaderName::CSeq, cseq);
+            }
+        }
+        if response.status.is_final() {
+            parties.media.take_up(place.client);
+        }
+        if response.status.is_success() {
+            parties.draft.tried_at(place);
+        }
+    }
+
+    /// A place has answered after another one.
+    pub(crate) fn decline_place(
+        &self,
+        cx: &mut Context,
+        side: Side,
+        place: &Branch,
+        origin: &Origin,
+        response: &Response,
+    ) {
+        if let Some(invite) = &self.parties.leg(side).invite {
+            invite.decline_at(cx, place, origin, response);
+        }
     }
 
     pub(crate) fn handle_failure(

@@ -8,10 +8,12 @@ use media_core::session::Side;
 use super::context::Context;
 use super::outcome::Outcome;
 use super::parties::Parties;
+use super::places::{Branch, target_uri};
 use crate::stack::{
     CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall, TriedTarget,
 };
-use crate::trunk::TrunkId;
+use crate::transport::Host;
+use crate::trunk::{Hop, TrunkId};
 
 /// What a record says besides the legs.
 pub(super) struct Draft {
@@ -40,6 +42,20 @@ impl Draft {
             counted: None,
             too_long_at: None,
             targets: Vec::new(),
+        }
+    }
+}
+
+impl Draft {
+    /// Of several places that target is the one that answered.
+    pub(super) fn tried_at(&mut self, place: &Branch) {
+        let target = &place.target;
+        if let (Some(tried), Host::Address(address)) = (self.targets.last_mut(), &target.host) {
+            tried.uri = target_uri(target).to_string();
+            tried.hop = Some(Hop {
+                transport: target.transport,
+                address: (*address, target.port).into(),
+            });
         }
     }
 }

@@ -211,9 +211,15 @@ impl Dialog {
     /// The next request within the dialog (section 12.2.1.1), with all but Via and what belongs to
     /// its body; it goes to [`Dialog::target`].
     pub fn request(&mut self, method: Method) -> Request {
+        let sequence = self.next_sequence();
+        self.build(method, sequence)
+    }
+
+    /// The CSeq number of the next request, for one that is sent again.
+    pub fn next_sequence(&mut self) -> u32 {
         // A dialog does not live long enough for 2^31 requests; were it so, the peer would refuse.
         self.local_sequence = self.local_sequence.saturating_add(1);
-        self.build(method, self.local_sequence)
+        self.local_sequence
     }
 
     /// The ACK to a 2xx that our INVITE with CSeq number `invite` got (section 13.2.2.4), for

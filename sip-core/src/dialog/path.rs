@@ -70,7 +70,7 @@ impl Path {
         })
     }
 
-    /// The trunk says that its peers may be behind NAT, and the message that made the dialog came by
+    /// The peers of the trunk may be behind NAT, and the message that made the dialog came by
     /// `origin`: over UDP, requests to a Contact that only its owner can reach go where the peer's
     /// datagrams come from, as responses do with `rport` (RFC 3581). `request` is the peer's, if it was
     /// one.

@@ -51,6 +51,13 @@ impl fmt::Debug for Sent {
     }
 }
 
+/// What another peer was told, while one is asked beside it: our keys, and the description.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    keys: Vec<(usize, MasterKey)>,
+    sent: Option<Sent>,
+}
+
 /// Which address family a pair of ports must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -121,6 +128,12 @@ impl Leg {
         let old = self.locals().collect();
         self.slots.clear();
         old
+    }
+
+    /// What one peer was told in the place of what another one was.
+    pub(super) fn exchange_told(&mut self, other: &mut Told) {
+        std::mem::swap(&mut self.keys, &mut other.keys);
+        std::mem::swap(&mut self.sent, &mut other.sent);
     }
 
     /// An address of ours, as peers know it, for a description that has no stream.

@@ -9,6 +9,7 @@
 //! body ─ rewrite (only what must change) ─ leg (our o=, ports, keys) ─ negotiation ───────────────┘
 //! ```
 
+mod alternative;
 mod answering;
 mod codec;
 mod crypto;
@@ -24,6 +25,7 @@ mod repeated;
 mod rewrite;
 mod stream;
 
+pub use alternative::Alternative;
 pub use negotiation::{LegMedia, Negotiation};
 pub use policy::LegPolicy;
 pub use repeated::DescriptionOrigin;

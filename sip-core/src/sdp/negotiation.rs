@@ -221,6 +221,11 @@ impl Negotiation {
         &self.legs[side.index()]
     }
 
+    /// Puts another pending offer in the place of this one.
+    pub(super) fn exchange_pending(&mut self, other: &mut Option<Exchange>) {
+        std::mem::swap(&mut self.exchange, other);
+    }
+
     /// What is agreed, to be changed and put back, with the legs of that side and of the other one.
     pub(super) fn take_agreed(&mut self, side: Side) -> Option<(Agreed, [&Leg; 2])> {
         let agreed = self.agreed.take()?;

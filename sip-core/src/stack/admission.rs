@@ -1,10 +1,11 @@
 //! A new INVITE: whose is it, may it, and where does it go; and what becomes of one that is refused.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media_core::session::CallId;
 
-use super::refusals::note;
+use super::authentication::Checked;
+use super::refusals::{is_strangers, note};
 use super::{CallRecord, Command, Event, EventKind, LegRecord, Stack};
 use crate::call::headers::{accepts_sdp, session_description};
 use crate::call::identity;
@@ -15,6 +16,7 @@ use crate::call::within::{check_extensions, describe_unsupported, interval_too_s
 use crate::call::{NewInvite, Way};
 use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
+use crate::registrar::Aor;
 use crate::transaction::{Overload, ServerKey};
 use crate::transport::{ListenerId, Origin};
 use crate::trunk::acl::{NotAdmitted, admit, connected_to_other};
@@ -30,6 +32,8 @@ pub(super) struct Refused {
     trunk: Option<TrunkId>,
     /// More than the refusal's text says.
     detail: Option<String>,
+    /// How long the answer is held back.
+    delay: Option<Duration>,
 }
 
 impl Refused {
@@ -39,6 +43,7 @@ impl Refused {
             response: None,
             trunk,
             detail: None,
+            delay: None,
         }
     }
 }
@@ -46,12 +51,18 @@ impl Refused {
 impl Stack {
     pub(super) fn handle_invite(&mut self, server: ServerKey, origin: Origin, request: Request) {
         let invite = self.new_invite(server, origin, request);
+        let caller = match self.authenticated(&invite) {
+            Ok(Some(caller)) => Ok(caller),
+            Ok(None) => return,
+            Err(refused) => Err(refused),
+        };
         match invite.request.headers.replaces() {
+            _ if caller.is_err() => {}
             Ok(None) => {}
             Ok(Some(replaces)) => return self.handle_replacing(invite, &replaces),
             Err(_) => return self.refuse(&invite, Refused::of(Refusal::MALFORMED, None)),
         }
-        let way = self.way(&invite);
+        let way = caller.and_then(|caller| self.way_from(&invite, caller));
         let trunk = match &way {
             Ok(way) => Some(way.caller.id),
             Err(refused) => refused.trunk,
@@ -107,10 +118,20 @@ impl Stack {
         }
     }
 
-    /// Everything that is asked before the far side is.
-    fn way(&mut self, invite: &NewInvite) -> Result<Way, Refused> {
+    /// Whose the INVITE is, if it may call; `None`: it was challenged, and will come again.
+    fn authenticated(&mut self, invite: &NewInvite) -> Result<Option<TrunkId>, Refused> {
         let caller = self.admitted(invite)?;
-        self.way_from(invite, caller)
+        let NewInvite {
+            origin, request, ..
+        } = invite;
+        match self.check_credentials(caller, invite.server, origin, request, &invite.tag) {
+            Ok(Checked::Good(_)) => Ok(Some(caller)),
+            Ok(Checked::Challenged) => Ok(None),
+            Err((refusal, delay)) => Err(Refused {
+                delay,
+                ..Refused::of(refusal, Some(caller))
+            }),
+        }
     }
 
     /// The trunk that an INVITE comes from, if it is one that we take.
@@ -149,13 +170,19 @@ impl Stack {
                 response,
                 ..refuse(refusal)
             })?;
-        let (callee, numbers) = self.route(caller, request).map_err(refuse)?;
-        let callee = self
-            .leg_trunk(callee)
-            .filter(|callee| callee.settings.origination.has_targets());
+        let (callee, account, numbers) = self.route(caller, request).map_err(refuse)?;
+        let callee = self.leg_trunk(callee);
         let (Some(caller), Some(callee)) = (self.leg_trunk(caller), callee) else {
             return Err(refuse(Refusal::NO_ROUTE));
         };
+        let places = match &account {
+            Some(aor) => self.places_of(&callee, aor),
+            None => self.places(&callee, &numbers.called),
+        };
+        let places = places.map_err(refuse)?;
+        if places.is_empty() && !callee.settings.origination.has_targets() {
+            return Err(refuse(Refusal::NO_ROUTE));
+        }
         self.admit_to(callee.id).map_err(|detail| Refused {
             detail: Some(detail),
             ..refuse(Refusal::LIMIT)
@@ -164,12 +191,18 @@ impl Stack {
             caller,
             callee,
             numbers,
+            places,
             max_forwards,
         })
     }
 
-    /// Where a call from that trunk goes, and with which numbers (TRK-7).
-    fn route(&self, caller: TrunkId, request: &Request) -> Result<(TrunkId, Numbers), Refusal> {
+    /// Where a call from that trunk goes: the trunk, and its account if the route names one; and
+    /// with which numbers (TRK-7).
+    fn route(
+        &self,
+        caller: TrunkId,
+        request: &Request,
+    ) -> Result<(TrunkId, Option<Aor>, Numbers), Refusal> {
         let trunk = self.trunks.get(usize::from(caller.0));
         let plan = trunk.and_then(|trunk| trunk.dial_plan.as_ref());
         let normalised =
@@ -182,9 +215,11 @@ impl Stack {
             ),
         };
         let route = route(&self.cx.config.routes, caller, &numbers).ok_or(Refusal::NO_ROUTE)?;
-        match route.to {
-            RouteTo::Trunk(callee) => Ok((callee, route.rewrite(&numbers))),
-            RouteTo::Reject(status) => Err(Refusal::ROUTE_REJECTED.with_status(status)),
+        let numbers = route.rewrite(&numbers);
+        match &route.to {
+            RouteTo::Trunk(callee) => Ok((*callee, None, numbers)),
+            RouteTo::Account(callee, aor) => Ok((*callee, Some(aor.clone()), numbers)),
+            RouteTo::Reject(status) => Err(Refusal::ROUTE_REJECTED.with_status(*status)),
         }
     }
 
@@ -257,19 +292,21 @@ impl Stack {
             origin, request, ..
         } = invite;
         let refusal = refused.refusal;
-        match refused.response {
-            Some(response) => self.cx.respond(invite.server, &response),
-            None => {
-                let response =
-                    self.cx
-                        .refusal_response(request, &invite.tag, &refusal, origin.listener);
-                self.cx.respond(invite.server, &response);
-            }
+        let response = refused.response.map_or_else(
+            || {
+                self.cx
+                    .refusal_response(request, &invite.tag, &refusal, origin.listener)
+            },
+            |response| *response,
+        );
+        match refused.delay {
+            Some(delay) => self.hold_back(invite.server, origin, response, delay),
+            None => self.cx.respond(invite.server, &response),
         }
         if refusal == Refusal::LIMIT {
             self.cx.counters.calls_over_limit += 1;
         }
-        let is_stranger = refused.trunk.is_none();
+        let is_stranger = is_strangers(&refusal, refused.trunk.is_some());
         let trunk = refused.trunk.and_then(|id| self.leg_trunk(id));
         let trunk = trunk.map(|trunk| trunk.settings.name.clone());
         let call = (invite.id, origin, request);

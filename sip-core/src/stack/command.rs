@@ -6,6 +6,7 @@ use media_core::session::{CallId, Session};
 
 use super::event::Event;
 use super::record::CallRecord;
+use crate::registrar::Snapshot;
 use crate::transaction::TransactionKey;
 use crate::transport::{Target, Transport};
 use crate::trunk::TargetUri;
@@ -19,6 +20,8 @@ pub enum Command {
     Resolve(Resolve),
     /// Change a call's media.
     Media(MediaCommand),
+    /// The bindings of an address-of-record have changed: keep them for [`super::Stack::restore`].
+    Store(Snapshot),
     /// A call is over, or was refused: write its record.
     Record(Box<CallRecord>),
     /// Something an operator wants to see.

@@ -40,6 +40,26 @@ counters! {
     calls_ended,
     /// INVITEs that were refused with a code of ours.
     calls_refused,
+    /// Requests of ours that were challenged and sent again with credentials.
+    challenges_answered,
+    /// Requests answered 401, for want of credentials that can be judged.
+    auth_challenges,
+    /// Of them those whose nonce was too old, or was used before.
+    auth_stale,
+    /// Requests whose credentials were right.
+    auth_successes,
+    /// Requests whose credentials were wrong.
+    auth_failures,
+    /// Requests whose credentials were not looked at after too many failures of their source.
+    auth_throttled,
+    /// REGISTERs that were taken.
+    registers_accepted,
+    /// REGISTERs that were refused with a code of ours.
+    registers_refused,
+    /// Bindings that nobody refreshed in time.
+    bindings_expired,
+    /// Attempts to register with a provider that failed.
+    registrations_failed,
     /// INVITEs refused for a limit of a trunk, or because too many calls are up.
     calls_over_limit,
     /// INVITEs refused at once in overload.

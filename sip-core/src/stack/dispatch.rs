@@ -6,6 +6,7 @@ use super::{CallEntry, Command, EventKind, Stack, Transmit, TransmitId};
 use crate::call::Call;
 use crate::call::context::{Context, LegKey, Owner};
 use crate::call::outcome::Failure;
+use crate::call::places::{Sorted, What};
 use crate::call::within::response_outside;
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
@@ -68,7 +69,7 @@ impl Stack {
                 response,
             } => self.handle_response(key, origin, response),
             Event::StrayResponse { origin, response } => {
-                self.handle_stray_answer(&origin, &response);
+                self.handle_stray_answer(None, &origin, &response);
             }
             Event::TimedOut { key } => self.handle_failure(key, Failure::TimedOut),
             Event::TransportFailed { key, reason } => {
@@ -86,6 +87,11 @@ impl Stack {
                 key: TransactionKey::Client(key),
             } => {
                 self.cx.clients.remove(&key);
+                let first = self.cx.challenges.first(key);
+                if self.cx.challenges.current(first) == key {
+                    self.cx.places.ended(first);
+                }
+                self.cx.challenges.ended(key);
             }
             Event::Ended {
                 key: TransactionKey::Server(key),
@@ -124,6 +130,7 @@ impl Stack {
         }
         match request.method {
             Method::Invite => self.handle_invite(key, origin, request),
+            Method::Register => self.handle_register(key, &origin, &request),
             // Only ever within a dialog.
             Method::Bye => self.respond(key, &request, StatusCode::CALL_DOES_NOT_EXIST),
             // Whoever it is to be sent to is not in a call.
@@ -165,18 +172,45 @@ impl Stack {
     }
 
     fn handle_response(&mut self, key: ClientKey, origin: Origin, response: Response) {
+        if self.answer_challenge(key, &response) {
+            return;
+        }
+        let first = self.cx.challenges.first(key);
+        if self.handle_register_response(first, &origin, &response) {
+            return;
+        }
         match self.owner(key) {
-            Some((id, side)) => self.with_call_of(&origin.clone(), id, |call, cx| {
-                call.handle_response(cx, (side, key), origin, response)
-            }),
+            Some(owner) => {
+                let sorted = self.cx.places.response(first, origin, response);
+                self.handle_sorted(owner, sorted);
+            }
             None if self.prober.is_waiting_for(key) => self.probe_answered(key, &response),
-            None => self.handle_stray_answer(&origin, &response),
+            None => self.handle_stray_answer(Some(first), &origin, &response),
         }
     }
 
-    /// A response that no call waits for. A 2xx to INVITE makes a dialog all the same, which must
-    /// not stay.
-    fn handle_stray_answer(&mut self, origin: &Origin, response: &Response) {
+    /// Whether the response is a challenge, and its request was sent again with an answer to it.
+    fn answer_challenge(&mut self, key: ClientKey, response: &Response) -> bool {
+        if !self.cx.challenges.learn(key, response) {
+            return false;
+        }
+        let tag = self.cx.challenges.remote_tag(key);
+        let sequence = self.owner(key).and_then(|(id, side)| {
+            let entry = self.calls.get_mut(&id)?;
+            entry.call.next_sequence(side, tag.as_deref())
+        });
+        self.cx.send_again(key, sequence);
+        true
+    }
+
+    /// A response that no call waits for, perhaps in that transaction. A 2xx to INVITE makes a
+    /// dialog all the same, which must not stay.
+    fn handle_stray_answer(
+        &mut self,
+        client: Option<ClientKey>,
+        origin: &Origin,
+        response: &Response,
+    ) {
         let is_answer = response
             .headers
             .cseq()
@@ -195,15 +229,72 @@ impl Stack {
                     .handle_stray_answer(&mut self.cx, origin, response);
             }
         } else if let Some(sent) = self.cx.remains.find(&leg).cloned() {
-            sent.decline(&mut self.cx, origin, response);
+            let place = client.and_then(|client| self.cx.places.branch(client));
+            match place.cloned() {
+                Some(place) => sent.decline_at(&mut self.cx, &place, origin, response),
+                None => sent.decline(&mut self.cx, origin, response),
+            }
         }
     }
 
     fn handle_failure(&mut self, key: ClientKey, failure: Failure) {
-        if let Some((id, side)) = self.owner(key) {
-            self.with_call(id, |call, cx| call.handle_failure(cx, side, key, failure));
+        let first = self.cx.challenges.first(key);
+        if self.handle_register_failure(first, failure.text()) {
+            return;
+        }
+        if let Some(owner) = self.owner(key) {
+            let sorted = self.cx.places.failure(first, failure);
+            self.handle_sorted(owner, sorted);
         } else if self.prober.is_waiting_for(key) {
             self.probe_failed(key, &failure);
+        }
+    }
+
+    /// What came of a request of a leg, with what that means to the other places that it is at.
+    fn handle_sorted(&mut self, (id, side): Owner, sorted: Sorted) {
+        match sorted {
+            Sorted::Tell(client, place, What::Response(origin, response)) => {
+                self.with_call_of(&origin.clone(), id, |mut call, cx| {
+                    if let Some(place) = &place {
+                        call.hear_place(side, place, &response);
+                    }
+                    call.handle_response(cx, (side, client), origin, *response)
+                });
+            }
+            Sorted::Tell(client, _, What::Failed(failure)) => {
+                self.with_call(id, |call, cx| {
+                    call.handle_failure(cx, side, client, failure)
+                });
+            }
+            Sorted::Answered {
+                group,
+                branch,
+                others,
+                origin,
+                response,
+            } => {
+                for other in others {
+                    self.cx.cancel_elsewhere(other);
+                }
+                self.with_call_of(&origin.clone(), id, |mut call, cx| {
+                    call.hear_place(side, &branch, &response);
+                    call.handle_response(cx, (side, group), origin, response)
+                });
+            }
+            Sorted::TooLate {
+                branch,
+                origin,
+                response,
+            } => self.with_call_of(&origin.clone(), id, |call, cx| {
+                call.decline_place(cx, side, &branch, &origin, &response);
+                call
+            }),
+            Sorted::Decided(others) => {
+                for other in others {
+                    self.cx.cancel(other);
+                }
+            }
+            Sorted::Absorbed => {}
         }
     }
 

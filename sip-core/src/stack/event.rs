@@ -42,6 +42,18 @@ pub enum EventKind {
     TransferFailed,
     /// A REFER was refused.
     TransferRefused,
+    /// Credentials were wrong: whose, and how many times in a row from that source.
+    AuthenticationFailed,
+    /// A phone has registered at a new place.
+    Registered,
+    /// A binding is gone: removed, or not refreshed in time.
+    Unregistered,
+    /// A REGISTER was refused: by us, with the code.
+    RegistrationRefused,
+    /// We are registered with a provider, or are not any more because we want it so.
+    OurRegistration,
+    /// We are not registered with a provider, or will soon not be; tried again later.
+    OurRegistrationFailed,
     /// Requests were refused because there are too many at once; told now and then while it lasts.
     Overloaded,
     /// A TLS handshake failed: with code 32222 because the peer speaks no version that we accept.
@@ -81,6 +93,12 @@ impl EventKind {
             EventKind::TransferDone => "transfer_done",
             EventKind::TransferFailed => "transfer_failed",
             EventKind::TransferRefused => "transfer_refused",
+            EventKind::AuthenticationFailed => "authentication_failed",
+            EventKind::Registered => "registered",
+            EventKind::Unregistered => "unregistered",
+            EventKind::RegistrationRefused => "registration_refused",
+            EventKind::OurRegistration => "our_registration",
+            EventKind::OurRegistrationFailed => "our_registration_failed",
             EventKind::Overloaded => "overloaded",
             EventKind::TlsFailed => "tls_failed",
             EventKind::ServerNameMismatch => "server_name_mismatch",

@@ -5,15 +5,18 @@
 //! as [`Command`]s.
 
 mod admission;
+mod authentication;
 mod command;
 mod config;
 mod counters;
 mod dispatch;
 mod event;
 mod malformed;
+mod our_registrations;
 mod probing;
 mod record;
 mod refusals;
+mod registering;
 mod remains;
 mod transferring;
 
@@ -36,13 +39,18 @@ use media_core::report::{Digit, MediaEvent};
 use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
+use self::authentication::Authentication;
+use self::our_registrations::OurRegistration;
 use self::probing::Prober;
 use self::refusals::Told;
 pub(crate) use self::remains::Remains;
 use crate::call::Call;
+use crate::call::challenges::Challenges;
 use crate::call::context::{Asker, Context, Lookups};
+use crate::call::places::Places;
 use crate::message::Message;
 use crate::refusal::Refusal;
+use crate::registrar::{Aor, Registrar, Snapshot};
 use crate::transaction::{TransactionConfig, Transactions};
 use crate::transport::{ConnectionId, Origin};
 use crate::trunk::health::Health;
@@ -61,6 +69,9 @@ pub struct Stack {
     /// Every [`CallEntry::scheduled`].
     deadlines: BTreeSet<(Instant, CallId)>,
     prober: Prober,
+    authentication: Authentication,
+    registrar: Registrar,
+    registrations: Vec<OurRegistration>,
     /// Connections that a message of a call came by.
     call_connections: HashSet<ConnectionId>,
     next_call: u64,
@@ -93,7 +104,10 @@ impl Stack {
             .map(Arc::new)
             .collect();
         let prober = Prober::of(&trunks, now, &mut *rng);
-        Stack {
+        let mut challenges = Challenges::default();
+        challenges.configure(&trunks);
+        let authentication = Authentication::new(now, &mut *rng);
+        let mut stack = Stack {
             cx: Context {
                 now,
                 transactions: Transactions::new(transactions, &mut *rng),
@@ -111,17 +125,24 @@ impl Stack {
                 servers: HashMap::new(),
                 own_invites: HashMap::new(),
                 notes: VecDeque::new(),
+                challenges,
+                places: Places::default(),
             },
             trunks,
             calls: HashMap::new(),
             deadlines: BTreeSet::new(),
             prober,
+            authentication,
+            registrar: Registrar::default(),
+            registrations: Vec::new(),
             call_connections: HashSet::new(),
             next_call: 0,
             shutting_down: false,
             told: Told::default(),
             overload_told: None,
-        }
+        };
+        stack.configure_registrations();
+        stack
     }
 
     /// The messages that are handed over from now on have waited that long since they arrived.
@@ -170,6 +191,8 @@ impl Stack {
     /// A connection was closed, by either side: the dialogs that used it go on over a new one.
     pub fn handle_connection_closed(&mut self, now: Instant, connection: ConnectionId) {
         self.cx.now = now;
+        self.registrar.connection_closed(connection);
+        self.registration_connection_closed(connection);
         if self.call_connections.remove(&connection) {
             for entry in self.calls.values_mut() {
                 entry.call.connection_closed(connection);
@@ -191,6 +214,7 @@ impl Stack {
                 self.with_call(call, |call, cx| call.handle_resolved(cx, id, found));
             }
             Some(Asker::Probe(place)) => self.probe_located(place, found),
+            Some(Asker::Registration) => self.registrar_located(id, found),
             None => {}
         }
         self.drive();
@@ -228,6 +252,9 @@ impl Stack {
             self.with_call(id, Call::handle_timeout);
             self.drive();
         }
+        self.answer_held();
+        self.expire_bindings();
+        self.send_registrations();
         self.probe();
         self.drive();
         self.cx.remains.expire(now);
@@ -241,6 +268,9 @@ impl Stack {
             deadline,
             self.cx.remains.next_expiry(),
             self.prober.next_due(),
+            self.authentication.next_answer(),
+            self.registrar.next_expiry(),
+            self.next_registration(),
         ]
         .into_iter()
         .flatten()
@@ -258,6 +288,8 @@ impl Stack {
     /// with no ACL, no domains and no destination.
     pub fn reconfigure(&mut self, trunks: Vec<Trunk>, routes: Vec<Route>) {
         self.trunks = trunks.into_iter().map(Arc::new).collect();
+        self.cx.challenges.configure(&self.trunks);
+        self.configure_registrations();
         self.cx.config.routes = routes;
         self.reconfigure_probes();
     }
@@ -267,6 +299,7 @@ impl Stack {
         self.cx.now = now;
         self.shutting_down = true;
         self.end_probes();
+        self.leave_registrations();
         let mut ids: Vec<CallId> = self.calls.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -275,10 +308,10 @@ impl Stack {
         self.drive();
     }
 
-    /// No call is left, and no request or answer is still expected; what only absorbs
-    /// retransmissions does not count.
+    /// No call is left, no registration has still to be ended, and no request or answer is still
+    /// expected; what only absorbs retransmissions does not count.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.cx.transactions.active() == 0
+        self.calls.is_empty() && self.cx.transactions.active() == 0 && !self.is_leaving()
     }
 
     /// Calls that are up or being set up, or whose end is not complete: a BYE unanswered, media not
@@ -303,6 +336,23 @@ impl Stack {
         calls
     }
 
+    /// Bindings of all accounts.
+    pub fn bindings(&self) -> usize {
+        self.registrar.len()
+    }
+
+    /// Takes what [`Command::Store`] had kept before a restart, of accounts that are still there;
+    /// how many bindings live.
+    pub fn restore(&mut self, now: Instant, kept: &[Snapshot]) -> usize {
+        self.cx.now = now;
+        let accounts = self.trunks.iter().flat_map(|trunk| &trunk.accounts);
+        let known: HashSet<Aor> = accounts.map(|account| account.aor.clone()).collect();
+        kept.iter()
+            .filter(|snapshot| known.contains(&snapshot.aor))
+            .map(|snapshot| self.restore_one(snapshot))
+            .sum()
+    }
+
     /// Transactions that exist, those included that only absorb retransmissions.
     pub fn transactions(&self) -> usize {
         self.cx.transactions.len()
@@ -314,8 +364,10 @@ impl Stack {
         let cx = &self.cx;
         let of_calls = self.calls.len() + self.deadlines.len() + cx.remains.len();
         let tables = cx.legs.len() + cx.clients.len() + cx.servers.len();
+        let of_requests = cx.places.len() + cx.challenges.len() + self.authentication.held();
         of_calls
             + tables
+            + of_requests
             + cx.lookups.len()
             + cx.transactions.len()
             + cx.commands.len()

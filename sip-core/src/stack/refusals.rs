@@ -4,8 +4,9 @@
 use std::time::Instant;
 
 use crate::rate::TokenBucket;
+use crate::refusal::Refusal;
 
-/// Records of calls that no trunk is known for, and of those turned away in overload.
+/// Of calls that no trunk is known for, of wrong credentials, and of calls turned away in overload.
 const STRANGERS_PER_SECOND: u32 = 20;
 /// Of calls of trunks.
 const KNOWN_PER_SECOND: u32 = 200;
@@ -33,6 +34,11 @@ impl Told {
         self.untold += 1;
         None
     }
+}
+
+/// Whether whoever is refused has not proven to be of a trunk: anybody can send that many.
+pub(super) fn is_strangers(refusal: &Refusal, trunk_is_known: bool) -> bool {
+    !trunk_is_known || [Refusal::CREDENTIALS, Refusal::AUTH_THROTTLED].contains(refusal)
 }
 
 /// For the event of one that was told.

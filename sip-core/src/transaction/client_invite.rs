@@ -89,7 +89,16 @@ impl ClientInvite {
     }
 
     /// The user no longer wants an answer.
-    pub(super) fn cancel(self, fx: Fx<'_, '_>) -> (ClientInvite, CancelDue) {
+    pub(super) fn cancel(
+        mut self,
+        reason: Option<&str>,
+        fx: Fx<'_, '_>,
+    ) -> (ClientInvite, CancelDue) {
+        if let ClientInvite::Calling(Calling { hop, .. })
+        | ClientInvite::Proceeding(Proceeding { hop, .. }) = &mut self
+        {
+            hop.reason = reason.map(str::to_owned);
+        }
         match self {
             ClientInvite::Calling(state) => (
                 ClientInvite::Calling(Calling {

@@ -152,11 +152,17 @@ impl Clients {
         self.send_cancel(now, due, out);
     }
 
-    pub(super) fn cancel(&mut self, now: Instant, key: ClientKey, out: &mut Outputs) {
+    pub(super) fn cancel(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        reason: Option<&str>,
+        out: &mut Outputs,
+    ) {
         let mut due = CancelDue::No;
         self.step(now, key, out, |machine, fx| match machine {
             Machine::Invite(machine) => {
-                let (machine, cancel) = machine.cancel(fx);
+                let (machine, cancel) = machine.cancel(reason, fx);
                 due = cancel;
                 Some(Machine::Invite(machine))
             }

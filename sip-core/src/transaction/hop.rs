@@ -12,6 +12,8 @@ pub(super) struct Hop {
     invite: Request,
     sequence: u32,
     pub(super) branch: String,
+    /// Why it is cancelled (RFC 3326).
+    pub(super) reason: Option<String>,
 }
 
 impl Hop {
@@ -37,6 +39,7 @@ impl Hop {
             invite,
             sequence,
             branch: branch.to_owned(),
+            reason: None,
         }
     }
 
@@ -50,7 +53,11 @@ impl Hop {
     }
 
     pub(super) fn cancel(&self) -> Request {
-        self.request(Method::Cancel)
+        let mut cancel = self.request(Method::Cancel);
+        if let Some(reason) = &self.reason {
+            cancel.headers.push(HeaderName::Reason, reason.as_str());
+        }
+        cancel
     }
 
     fn request(&self, method: Method) -> Request {

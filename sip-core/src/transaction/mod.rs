@@ -273,7 +273,12 @@ impl Transactions {
     /// event in any case, after at most 64*T1 from the CANCEL as [`Event::TimedOut`]; it may well
     /// be a 2xx, to be acknowledged and ended with BYE.
     pub fn cancel(&mut self, now: Instant, key: ClientKey) {
-        self.clients.cancel(now, key, &mut self.out);
+        self.clients.cancel(now, key, None, &mut self.out);
+    }
+
+    /// The same with a Reason in the CANCEL (RFC 3326).
+    pub fn cancel_because(&mut self, now: Instant, key: ClientKey, reason: &str) {
+        self.clients.cancel(now, key, Some(reason), &mut self.out);
     }
 
     /// Forgets a request other than INVITE: it is not sent again, and its response is a stray one.

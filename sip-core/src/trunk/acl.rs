@@ -67,9 +67,15 @@ impl FromStr for Network {
 pub struct BadNetwork;
 
 impl Trunk {
-    /// Whether the trunk's ACL lets `address` send to us.
+    /// Whether the trunk lets `address` send to us: its ACL does, or it has none and asks for
+    /// credentials instead.
     pub fn allows(&self, address: IpAddr) -> bool {
         self.longest_match(address).is_some()
+    }
+
+    /// Whether the trunk's ACL names `address`.
+    pub fn knows(&self, address: IpAddr) -> bool {
+        !self.acl.is_empty() && self.allows(address)
     }
 
     /// Whether calls of this trunk must be signalled over TLS (SEC-1, SEC-2).
@@ -86,6 +92,9 @@ impl Trunk {
     }
 
     fn longest_match(&self, address: IpAddr) -> Option<u8> {
+        if self.acl.is_empty() && self.credentials.is_some() {
+            return Some(0);
+        }
         self.acl
             .iter()
             .filter(|network| network.contains(address))
@@ -219,7 +228,7 @@ fn unknown(
     let mut with_domains = here().filter(|(_, trunk)| !trunk.domains.is_empty());
     let peers = with_domains.clone();
     let trunk = peers
-        .filter(|(_, trunk)| trunk.allows(origin.remote.ip()))
+        .filter(|(_, trunk)| trunk.knows(origin.remote.ip()))
         .map(|(id, _)| id)
         .next();
     let by_address = |trunk: &Trunk| trunk.domains.is_empty() && !trunk.acl.is_empty();
@@ -261,6 +270,7 @@ mod tests {
     use media_core::ports::RealmId;
 
     use super::*;
+    use crate::auth::{CredentialSet, Login};
     use crate::transport::{ListenerId, TlsPeer, Transport};
     use crate::trunk::{
         AdvertisedMedia, CallLimits, HeaderPolicy, Origination, Passthrough, SourceMode,
@@ -339,6 +349,10 @@ mod tests {
                 .collect(),
             mode,
             limits: CallLimits::default(),
+            credentials: None,
+            auth: None,
+            register: None,
+            accounts: Vec::new(),
             acl: acl.iter().map(|network| network.parse().unwrap()).collect(),
             origination: Origination::default(),
             listener,
@@ -615,5 +629,22 @@ mod tests {
         let other = connected_to_other(&trunks, TrunkId(0), &by_tls(c, &[]));
         assert_eq!(other.map(|trunk| trunk.domains[0].as_str()), c);
         assert!(connected_to_other(&trunks, TrunkId(0), &by_tls(a, &[])).is_none());
+    }
+
+    #[test]
+    fn trk_1_credentials_open_a_trunk_without_an_acl_and_do_not_open_an_acl() {
+        let set = CredentialSet::new("r", vec![Login::of_password("u", "r", "p")]).unwrap();
+        let with_credentials = |acl: &[&str]| {
+            let mut trunk = trunk("", SecureMode::Disabled, acl, ListenerId(0), 0);
+            trunk.credentials = Some(Arc::new(set.clone()));
+            trunk
+        };
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let open = with_credentials(&[]);
+        assert!(open.allows(address) && !open.knows(address));
+        let closed = with_credentials(&["198.51.100.0/24"]);
+        assert!(!closed.allows(address) && !closed.knows(address));
+        let nobody = trunk("", SecureMode::Disabled, &[], ListenerId(0), 0);
+        assert!(!nobody.allows(address));
     }
 }

@@ -23,10 +23,15 @@ pub use self::origination::{EarlyDialogs, Origination, OriginationUri, Probing, 
 pub use self::routing::{NumberMatch, Numbers, Route, RouteTo};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
 
+use crate::auth::CredentialSet;
+use crate::auth::client::Password;
+use crate::registrar::Account;
+use crate::registration::RegistrationSettings;
 use crate::transport::{Host, ListenerId, Transport};
 
 /// A trunk, by its place in the configuration.
@@ -103,8 +108,16 @@ pub struct Trunk {
     pub mode: SecureMode,
     /// TRK-6.
     pub limits: CallLimits,
-    /// Who may send to us; empty: nobody.
+    /// Who may send to us; empty: nobody, unless there are credentials.
     pub acl: Vec<Network>,
+    /// Whom calls to us must authenticate as, in addition to the ACL if there is one (TRK-1).
+    pub credentials: Option<Arc<CredentialSet>>,
+    /// What we register with the peer (SIG-5).
+    pub register: Option<RegistrationSettings>,
+    /// Who may register with us, and be called (SIG-4); their logins are among the credentials.
+    pub accounts: Vec<Account>,
+    /// What the peer knows us by if it challenges our requests (SIG-5).
+    pub auth: Option<Password>,
     /// Where calls to the trunk go.
     pub origination: Origination,
     /// The listener that requests to the trunk leave from, where it fits the target.

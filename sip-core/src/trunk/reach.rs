@@ -15,6 +15,11 @@ impl Trunk {
         target
     }
 
+    /// Whether its peers may be behind NAT: the trunk says so, or telephones register there (SIG-4).
+    pub fn may_be_behind_nat(&self) -> bool {
+        self.nat || !self.accounts.is_empty()
+    }
+
     /// What may be spoken with a target, the preferred one first: its own transport, or else what
     /// the realm has listeners for. UDP comes first (RFC 3263 section 4.1), and TLS is for trunks
     /// that are secure.

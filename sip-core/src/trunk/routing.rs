@@ -4,6 +4,7 @@
 use regex::Regex;
 
 use super::{Digits, TrunkId};
+use crate::registrar::Aor;
 
 /// One rule of the ordered routing table.
 #[derive(Clone, Debug)]
@@ -27,9 +28,12 @@ pub struct NumberMatch {
 }
 
 /// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteTo {
+    /// To its account of the called number, if there is one, else to its targets.
     Trunk(TrunkId),
+    /// To that account of the trunk, whatever the number.
+    Account(TrunkId, Aor),
     /// It is refused with that SIP status.
     Reject(u16),
 }
@@ -121,7 +125,7 @@ mod tests {
         ] {
             let found = route(&routes, TrunkId(from), &numbers(number, "+1"));
             assert_eq!(
-                found.map(|route| route.to),
+                found.map(|route| route.to.clone()),
                 expected.map(|to| RouteTo::Trunk(TrunkId(to))),
                 "{number} from {from}"
             );
@@ -145,7 +149,7 @@ mod tests {
             ("", "", RouteTo::Trunk(TrunkId(3))),
         ] {
             let found = route(&routes, TrunkId(0), &numbers(called, caller));
-            assert_eq!(found.map(|route| route.to), Some(expected), "{called}");
+            assert_eq!(found.map(|route| &route.to), Some(&expected), "{called}");
         }
     }
 }

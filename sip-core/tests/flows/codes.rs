@@ -224,6 +224,26 @@ const SOURCES: &[(Refusal, Source)] = &[
         Elsewhere("redirects are not followed yet: 32011"),
     ),
     (
+        Refusal::AUTH_THROTTLED,
+        Elsewhere("authentication.rs: it takes several guesses at once"),
+    ),
+    (
+        Refusal::REGISTRATION_TOO_BRIEF,
+        Elsewhere("registrar.rs: a REGISTER is no call"),
+    ),
+    (
+        Refusal::TOO_MANY_BINDINGS,
+        Elsewhere("registrar.rs: a REGISTER is no call"),
+    ),
+    (
+        Refusal::REGISTER_OUT_OF_ORDER,
+        Elsewhere("sip-core/src/registrar/tests.rs: a REGISTER is no call"),
+    ),
+    (
+        Refusal::NOT_REGISTERED,
+        Elsewhere("ringing.rs: it takes an account"),
+    ),
+    (
         Refusal::TLS_VERSION,
         Elsewhere("sip-control/src/transport: no SIP message is read"),
     ),

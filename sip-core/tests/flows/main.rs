@@ -1,7 +1,9 @@
 //! Call flows through the whole of signalling, on a simulated network and a clock that moves by
 //! itself: nothing here waits, and every run of a test is the same.
 
+mod authentication;
 mod basic;
+mod challenged;
 mod codes;
 mod early;
 mod failover;
@@ -13,9 +15,12 @@ mod limits;
 mod noise;
 mod prack;
 mod probing;
+mod providers;
 mod random;
 mod refusals;
+mod registrar;
 mod reinvite;
+mod ringing;
 mod routes;
 mod session_timer;
 mod sim;

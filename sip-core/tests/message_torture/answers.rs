@@ -322,6 +322,7 @@ impl Edge {
                 Command::Record(record) => self.records.push(*record),
                 Command::Media(_) => {}
                 Command::Resolve(_) => panic!("no names in its configuration"),
+                Command::Store(_) => panic!("no accounts in its configuration"),
             }
         }
     }
@@ -359,6 +360,10 @@ fn config() -> StackConfig {
     let carrier = Trunk {
         name: "carrier".to_owned(),
         domains: Vec::new(),
+        credentials: None,
+        auth: None,
+        register: None,
+        accounts: Vec::new(),
         mode: SecureMode::Disabled,
         acl: vec![Network {
             address: address("0.0.0.0:0").ip(),

@@ -56,6 +56,46 @@ pub(crate) struct Manners {
     pub(crate) others: Option<u16>,
     /// Header lines in each response to such a request.
     pub(crate) others_extra: Vec<(&'static str, String)>,
+    /// Challenges requests.
+    pub(crate) guard: Option<Guard>,
+    /// Answers REGISTER so; `None`: 200.
+    pub(crate) register: Option<(u16, Vec<(HeaderName, String)>)>,
+}
+
+/// What requests are challenged with.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    /// 401 or 407.
+    pub(crate) status: u16,
+    pub(crate) challenges: Vec<String>,
+    /// What the credentials of a request must contain to be accepted.
+    pub(crate) accepts: String,
+}
+
+impl Guard {
+    fn admits(&self, request: &Request) -> bool {
+        let credentials = match self.status {
+            401 => HeaderName::Authorization,
+            _ => HeaderName::ProxyAuthorization,
+        };
+        request
+            .headers
+            .values(credentials)
+            .any(|line| String::from_utf8_lossy(line).contains(&self.accepts))
+    }
+
+    fn challenge(&self, request: &Request, tag: &str) -> Response {
+        let status = StatusCode::new(self.status).expect("a status");
+        let mut response = response_to(request, status, Some(tag));
+        let name = match self.status {
+            401 => HeaderName::WwwAuthenticate,
+            _ => HeaderName::ProxyAuthenticate,
+        };
+        for challenge in &self.challenges {
+            response.headers.push(name, challenge.as_str());
+        }
+        response
+    }
 }
 
 impl Default for Manners {
@@ -72,6 +112,8 @@ impl Default for Manners {
             pracks: true,
             others: Some(200),
             others_extra: Vec::new(),
+            guard: None,
+            register: None,
         }
     }
 }
@@ -540,6 +582,13 @@ impl Agent {
     fn handle_request(&mut self, now: Instant, key: ServerKey, origin: Origin, request: Request) {
         let to = request.headers.to().expect("To");
         let within = to.tag() == Some(self.tag.as_str());
+        if let Some(guard) = &self.manners.guard
+            && !guard.admits(&request)
+        {
+            let response = guard.challenge(&request, &self.tag);
+            self.transactions.respond(now, key, &response);
+            return;
+        }
         match request.method {
             Method::Invite if to.tag().is_none() && self.phase == Phase::Idle => {
                 self.invite_in = Some((key, origin, request));
@@ -563,6 +612,7 @@ impl Agent {
                     self.answer(now, key, &invite, StatusCode::REQUEST_TERMINATED);
                 }
             }
+            Method::Register => self.answer_register(now, key, &request),
             Method::Options => self.answer(now, key, &request, StatusCode::OK),
             Method::Bye | Method::Invite => {
                 self.answer(now, key, &request, StatusCode::CALL_DOES_NOT_EXIST);
@@ -723,6 +773,29 @@ impl Agent {
             Dialog::from_request(invite, &self.tag, self.contact(), path).expect("a dialog");
         dialog.confirm();
         self.dialog = Some(dialog);
+    }
+
+    /// With the contacts that came, for as long as was asked.
+    fn answer_register(&mut self, now: Instant, key: ServerKey, request: &Request) {
+        let (status, extra) = self.manners.register.clone().unwrap_or((200, Vec::new()));
+        let status = StatusCode::new(status).expect("a status");
+        let mut response = response_to(request, status, Some(&self.tag));
+        if status.is_success() {
+            let expires = request.headers.value(HeaderName::Expires);
+            let expires = String::from_utf8_lossy(expires.unwrap_or(b"0")).into_owned();
+            let contact = request.headers.contact().expect("a Contact");
+            for contact in contact
+                .iter()
+                .filter(|_| expires != "0" && extra.is_empty())
+            {
+                let contact = contact.with_param("expires", Some(&expires));
+                response.headers.push(HeaderName::Contact, &contact);
+            }
+        }
+        for (name, value) in extra {
+            response.headers.push(name, value);
+        }
+        self.transactions.respond(now, key, &response);
     }
 
     fn answer(&mut self, now: Instant, key: ServerKey, request: &Request, status: StatusCode) {

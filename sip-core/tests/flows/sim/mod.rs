@@ -16,6 +16,7 @@ use media_core::ports::RealmId;
 use media_core::report::{Digit, MediaEvent, MediaReport};
 use media_core::session::{CallId, Session, Side};
 use media_core::srtp::profile::Suite;
+use sip_core::registrar::Snapshot;
 use sip_core::stack::{
     CallRecord, Command, Event, EventKind, Listener, MediaCommand, ResolveId, Stack, StackConfig,
     TransmitId, TransportFailure,
@@ -26,7 +27,7 @@ use sip_core::trunk::{
     SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
 };
 
-pub(crate) use self::agent::{Agent, Phase};
+pub(crate) use self::agent::{Agent, Guard, Phase};
 pub(crate) use self::ports::{MEDIA_ADDRESS, PortList};
 pub(crate) use self::rng::SeededRng;
 pub(crate) use self::sdp::Profile;
@@ -122,6 +123,8 @@ pub(crate) struct World {
     pub(crate) link: Link,
     pub(crate) records: Vec<CallRecord>,
     pub(crate) events: Vec<Event>,
+    /// In order; the last of an address-of-record counts.
+    pub(crate) stored: Vec<Snapshot>,
     /// What the media plane carries now.
     pub(crate) sessions: HashMap<CallId, Session>,
     /// Every session that it was ever given.
@@ -185,6 +188,10 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
     Trunk {
         name: ["carrier", "pbx", "second", "third"][index].to_owned(),
         domains: Vec::new(),
+        credentials: None,
+        auth: None,
+        register: None,
+        accounts: Vec::new(),
         mode: wire.mode(),
         limits: CallLimits::default(),
         acl: vec![Network {
@@ -285,6 +292,7 @@ impl World {
             link: Link::default(),
             records: Vec::new(),
             events: Vec::new(),
+            stored: Vec::new(),
             sessions: HashMap::new(),
             applied: Vec::new(),
             dials: 0,
@@ -510,6 +518,7 @@ impl World {
                 }
                 Command::Resolve(resolve) => self.resolve(resolve.id, &resolve.target.host),
                 Command::Record(record) => self.records.push(*record),
+                Command::Store(snapshot) => self.stored.push(snapshot),
                 Command::Event(event) => self.events.push(event),
             }
         }

@@ -1,0 +1,178 @@
+//! Requests of ours that a provider challenges (SIG-5), and the numbers of what follows.
+
+use sip_core::auth::client::Password;
+use sip_core::message::{HeaderName, Method, Request};
+use sip_core::stack::StackConfig;
+
+use crate::sim::{Agent, CALLEE, CALLER, Guard, Phase, Wire, World, config};
+
+const WIRES: [Wire; 2] = [Wire::Udp, Wire::Udp];
+
+fn with_password(wires: [Wire; 2]) -> StackConfig {
+    let mut config = config(wires);
+    config.trunks[CALLEE].auth = Some(Password::new("trunkline", "secret"));
+    config
+}
+
+fn guard(status: u16, nonce: &str, more: &str) -> Option<Guard> {
+    let challenge = |algorithm: &str| {
+        format!("Digest realm=\"provider\", nonce=\"{nonce}\", qop=\"auth\"{algorithm}{more}")
+    };
+    Some(Guard {
+        status,
+        challenges: vec![
+            challenge(", algorithm=MD5"),
+            challenge(", algorithm=SHA-256"),
+        ],
+        accepts: format!("nonce=\"{nonce}\""),
+    })
+}
+
+fn guarded(wires: [Wire; 2], status: u16) -> World {
+    let mut world = World::with_config(wires, 1, with_password(wires));
+    world.callee().manners.guard = guard(status, "first", "");
+    world
+}
+
+fn requests<'a>(world: &'a World, method: &Method) -> Vec<&'a Request> {
+    world.agents[CALLEE].requests(method)
+}
+
+fn sequence(request: &Request) -> u32 {
+    request.headers.cseq().expect("CSeq").number
+}
+
+fn text(request: &Request, name: HeaderName) -> String {
+    let value = request.headers.value(name).unwrap_or_default();
+    String::from_utf8_lossy(value).into_owned()
+}
+
+#[test]
+fn sig_5_a_challenged_invite_is_sent_again_and_everything_counts_on_from_it() {
+    for (wire, status, credentials) in [
+        (Wire::Udp, 407, HeaderName::ProxyAuthorization),
+        (Wire::Tcp, 401, HeaderName::Authorization),
+        (Wire::Srtp, 407, HeaderName::ProxyAuthorization),
+    ] {
+        let mut world = guarded([Wire::Udp, wire], status);
+        world.establish();
+        world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+        world.run_ms(500);
+        world.tell(CALLER, Agent::hang_up);
+        world.assert_drained(1);
+        assert_eq!(world.phases(), [Phase::Over(200), Phase::Over(200)]);
+        let invites = requests(&world, &Method::Invite);
+        assert_eq!(invites.len(), 3, "{wire:?}");
+        let numbers: Vec<u32> = invites.iter().map(|invite| sequence(invite)).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        for name in [HeaderName::CallId, HeaderName::From] {
+            assert_eq!(text(invites[0], name), text(invites[1], name), "{name:?}");
+        }
+        let branch = |request: &Request| request.headers.top_via().unwrap().to_string();
+        assert_ne!(branch(invites[0]), branch(invites[1]));
+        assert_eq!(invites[0].body, invites[1].body);
+        assert!(!invites[0].headers.contains(credentials));
+        let line = text(invites[1], credentials);
+        assert!(line.contains("algorithm=SHA-256"), "the stronger: {line}");
+        assert!(line.contains("username=\"trunkline\", realm=\"provider\""));
+        // The ACK repeats the INVITE's credentials (RFC 3261 section 13.2.2.4) and its number.
+        let acks = requests(&world, &Method::Ack);
+        let ack = acks
+            .iter()
+            .find(|ack| sequence(ack) == 2)
+            .expect("the ACK to the 200");
+        assert_eq!(text(ack, credentials), line);
+        // What follows is not challenged again: it brings credentials, and counts them.
+        assert!(text(invites[2], credentials).contains("nc=00000002"));
+        let byes = requests(&world, &Method::Bye);
+        assert_eq!(byes.len(), 1);
+        assert_eq!(sequence(byes[0]), 4);
+        assert!(text(byes[0], credentials).contains("nc=00000003"));
+        assert_eq!(world.stack.counters().challenges_answered, 1);
+        assert_eq!(world.record().status, 200);
+    }
+}
+
+#[test]
+fn sig_5_requests_within_the_call_are_answered_for_too() {
+    let mut world = guarded(WIRES, 407);
+    world.establish();
+    world.callee().manners.guard = guard(407, "second", ", stale=true");
+    world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+    world.run_ms(500);
+    let mut statuses = world.agents[CALLER].statuses(&Method::Invite);
+    statuses.retain(|status| *status >= 200);
+    assert_eq!(statuses, [200, 200]);
+    // A server that does not say that its nonce is only old.
+    world.callee().manners.guard = guard(407, "third", "");
+    world.tell(CALLER, Agent::hang_up);
+    world.run_ms(500);
+    assert_eq!(world.phases(), [Phase::Over(200), Phase::Over(200)]);
+    let numbers = |method: Method| -> Vec<u32> {
+        requests(&world, &method)
+            .iter()
+            .map(|request| sequence(request))
+            .collect()
+    };
+    assert_eq!(numbers(Method::Invite), [1, 2, 3, 4]);
+    assert_eq!(numbers(Method::Bye), [5, 6]);
+    world.assert_drained(1);
+}
+
+#[test]
+fn sig_5_a_wrong_password_is_tried_once_and_told_with_32202() {
+    let mut world = guarded(WIRES, 401);
+    let guard = world.callee().manners.guard.as_mut().unwrap();
+    guard.accepts = "nothing is accepted".to_owned();
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(1000);
+    assert_eq!(requests(&world, &Method::Invite).len(), 2);
+    assert_eq!(world.agents[CALLER].phase, Phase::Over(403));
+    world.assert_drained(1);
+    assert_eq!(world.record().code, Some(32202));
+}
+
+#[test]
+fn sig_5_each_realm_on_the_way_is_answered() {
+    let mut world = guarded(WIRES, 407);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(25);
+    // Behind the proxy another one asks.
+    world.callee().manners.guard = Some(Guard {
+        status: 401,
+        challenges: vec!["Digest realm=\"inner\", nonce=\"i\", qop=\"auth\"".to_owned()],
+        accepts: "realm=\"inner\"".to_owned(),
+    });
+    world.callee().manners.invite = Some(200);
+    world.run_ms(500);
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    let invites = requests(&world, &Method::Invite);
+    assert_eq!(invites.len(), 3);
+    assert!(text(invites[2], HeaderName::Authorization).contains("realm=\"inner\""));
+    assert!(text(invites[2], HeaderName::ProxyAuthorization).contains("realm=\"provider\""));
+}
+
+#[test]
+fn sig_5_a_cancelled_call_is_not_tried_again() {
+    let mut world = guarded(WIRES, 407);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(1);
+    world.tell(CALLER, Agent::cancel);
+    world.run_ms(15);
+    assert_eq!(requests(&world, &Method::Invite).len(), 0);
+    world.run_ms(1000);
+    assert_eq!(requests(&world, &Method::Invite).len(), 1);
+    assert_eq!(world.agents[CALLER].phase, Phase::Over(487));
+    world.assert_drained(1);
+}
+
+#[test]
+fn sig_5_without_a_password_the_call_is_refused_with_32202() {
+    let mut world = World::new(WIRES, 1);
+    world.callee().manners.guard = guard(407, "n", "");
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(1000);
+    assert_eq!(requests(&world, &Method::Invite).len(), 1);
+    assert_eq!(world.agents[CALLER].phase, Phase::Over(403));
+    assert_eq!(world.record().code, Some(32202));
+}
