@@ -94,28 +94,21 @@ impl Edge {
         );
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory)?;
-        let config = write_configuration(&directory, stage, authority, options)?;
-        let mut command = match stage.namespaces() {
-            Some(lab) => lab.namespace(Host::Edge).command(daemon),
-            None => Command::new(daemon),
-        };
-        sys::in_child(&mut command, sys::die_with_parent);
-        let log = std::fs::File::create(directory.join("trunkline.log"))?;
-        let child = command
-            .args(["run", "--config"])
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {}", daemon.display()))?;
+        write_configuration(&directory, stage, authority, options)?;
         let mut edge = Edge {
             daemon: daemon.to_owned(),
-            child,
+            child: spawn(daemon, stage, &directory)?,
             directory,
         };
         edge.wait_until_ready()?;
         Ok(edge)
+    }
+
+    /// Stops the daemon and starts it again, with the same files.
+    pub fn restart(&mut self, stage: &Stage) -> Result<()> {
+        self.stop()?;
+        self.child = spawn(&self.daemon, stage, &self.directory)?;
+        self.wait_until_ready()
     }
 
     /// What `trunkline status --json` says.
@@ -237,13 +230,33 @@ impl Drop for Edge {
     }
 }
 
-/// Certificates and `trunkline.toml`; returns the latter's path.
+fn spawn(daemon: &Path, stage: &Stage, directory: &Path) -> Result<Child> {
+    let mut command = match stage.namespaces() {
+        Some(lab) => lab.namespace(Host::Edge).command(daemon),
+        None => Command::new(daemon),
+    };
+    sys::in_child(&mut command, sys::die_with_parent);
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("trunkline.log"))?;
+    command
+        .args(["run", "--config"])
+        .arg(directory.join("trunkline.toml"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("starting {}", daemon.display()))
+}
+
+/// Certificates and `trunkline.toml`.
 fn write_configuration(
     directory: &Path,
     stage: &Stage,
     authority: &Authority,
     options: &EdgeOptions,
-) -> Result<PathBuf> {
+) -> Result<()> {
     let mut addresses = [Host::Carrier, Host::Pbx]
         .map(|side| stage.edge_address(side))
         .to_vec();
@@ -254,9 +267,9 @@ fn write_configuration(
         .issue(&["edge.example.com"], &addresses)?
         .write(directory, "edge")?;
     std::fs::write(directory.join("ca.crt"), authority.certificate())?;
-    let path = directory.join("trunkline.toml");
-    std::fs::write(&path, configuration(directory, stage, options))?;
-    Ok(path)
+    let text = configuration(directory, stage, options);
+    std::fs::write(directory.join("trunkline.toml"), text)?;
+    Ok(())
 }
 
 fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> String {

@@ -1,4 +1,5 @@
-//! Kamailio as a carrier's proxy: record-routing, in front of user agents that only it can reach.
+//! Kamailio: as a carrier's proxy, record-routing, in front of user agents that only it can reach; and
+//! as a provider's registrar.
 //!
 //! ```text
 //!   edge 192.0.2.1  ───  192.0.2.2 Kamailio 127.0.0.1  ───  127.0.0.1:5080 user agent
@@ -22,11 +23,16 @@ pub const BEHIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A running Kamailio; ended when dropped.
+/// A proxy; ended when dropped.
 pub struct Kamailio {
-    peer: Peer,
+    process: Process,
     edge: IpAddr,
 }
+
+/// A registrar that asks for a password, and sends calls to where its users are; ended when dropped.
+pub struct Registrar(Process);
+
+struct Process(Peer);
 
 impl Kamailio {
     /// Stands at `outside`, by UDP or TLS, before [`BEHIND`]; what comes from there goes to `edge`.
@@ -42,8 +48,64 @@ impl Kamailio {
             .issue(&[], &[outside.ip()])?
             .write(directory, "proxy")?;
         std::fs::write(directory.join("tls.cfg"), tls_configuration(directory))?;
-        let path = directory.join("kamailio.cfg");
         let configuration = configuration(directory, transport, outside, edge);
+        let listeners = [(Transport::Udp, INSIDE), (transport, outside)];
+        Ok(Kamailio {
+            process: Process::start(namespace, files, &configuration, &listeners)?,
+            edge: edge.ip(),
+        })
+    }
+
+    /// How many requests within a dialog, with that method, came from the edge by the route set.
+    pub fn routed_from_edge(&self, method: &str) -> usize {
+        let line = format!("routed {method} from {}", self.edge);
+        self.log().matches(&line).count()
+    }
+
+    /// The same, from the user agent behind.
+    pub fn routed_from_behind(&self, method: &str) -> usize {
+        let line = format!("routed {method} from {}", BEHIND.ip());
+        self.log().matches(&line).count()
+    }
+
+    /// Requests that were for it and not for its user agent: none, if everybody follows the route.
+    pub fn strays(&self) -> usize {
+        self.log().matches("stray ").count()
+    }
+
+    pub fn log(&self) -> String {
+        self.process.0.log()
+    }
+}
+
+impl Registrar {
+    /// Stands at `address` by UDP; whoever knows `password`, by that digest algorithm, registers for
+    /// the user name that it authenticates with.
+    pub fn start(
+        namespace: &Namespace,
+        files: &Directory,
+        address: SocketAddr,
+        (algorithm, password): (&str, &str),
+    ) -> Result<Registrar> {
+        let configuration = registrar_configuration(address, algorithm, password);
+        let listeners = [(Transport::Udp, address)];
+        Process::start(namespace, files, &configuration, &listeners).map(Registrar)
+    }
+
+    pub fn log(&self) -> String {
+        self.0.0.log()
+    }
+}
+
+impl Process {
+    fn start(
+        namespace: &Namespace,
+        files: &Directory,
+        configuration: &str,
+        listeners: &[(Transport, SocketAddr)],
+    ) -> Result<Process> {
+        let directory = files.path();
+        let path = directory.join("kamailio.cfg");
         std::fs::write(&path, configuration)?;
         let mut command = namespace.command("kamailio");
         // -DD: stay in the foreground, and be the parent of all.
@@ -57,8 +119,8 @@ impl Kamailio {
         let mut peer = Peer::start(command, &directory.join("kamailio.log"))
             .context("cargo xtask setup --for test installs kamailio")?;
         let started = Instant::now();
-        for (transport, address) in [(Transport::Udp, INSIDE), (transport, outside)] {
-            while !peer::is_bound(namespace, transport, address)? {
+        for (transport, address) in listeners {
+            while !peer::is_bound(namespace, *transport, *address)? {
                 ensure!(
                     peer.is_running()? && started.elapsed() < PATIENCE,
                     "Kamailio does not listen:\n{}",
@@ -67,39 +129,15 @@ impl Kamailio {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(Kamailio {
-            peer,
-            edge: edge.ip(),
-        })
-    }
-
-    /// How many requests within a dialog, with that method, came from the edge by the route set.
-    pub fn routed_from_edge(&self, method: &str) -> usize {
-        let line = format!("routed {method} from {}", self.edge);
-        self.peer.log().matches(&line).count()
-    }
-
-    /// The same, from the user agent behind.
-    pub fn routed_from_behind(&self, method: &str) -> usize {
-        let line = format!("routed {method} from {}", BEHIND.ip());
-        self.peer.log().matches(&line).count()
-    }
-
-    /// Requests that were for it and not for its user agent: none, if everybody follows the route.
-    pub fn strays(&self) -> usize {
-        self.peer.log().matches("stray ").count()
-    }
-
-    pub fn log(&self) -> String {
-        self.peer.log()
+        Ok(Process(peer))
     }
 }
 
-impl Drop for Kamailio {
+impl Drop for Process {
     fn drop(&mut self) {
         // It ends its children when it is asked to, and leaves them when it is killed.
-        let _ = self.peer.interrupt();
-        let _ = self.peer.wait(Duration::from_secs(5));
+        let _ = self.0.interrupt();
+        let _ = self.0.wait(Duration::from_secs(5));
     }
 }
 
@@ -178,6 +216,52 @@ request_route {{
         sl_reply_error();
     }}
     exit;
+}}
+"#
+    )
+}
+
+fn registrar_configuration(address: SocketAddr, algorithm: &str, password: &str) -> String {
+    format!(
+        r#"#!KAMAILIO
+debug=0
+log_stderror=yes
+fork=yes
+children=1
+auto_aliases=no
+dns=no
+rev_dns=no
+disable_tcp=yes
+listen=udp:{address}
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "pv.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "xlog.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "auth.so"
+modparam("auth", "algorithm", "{algorithm}")
+
+request_route {{
+    if (is_method("REGISTER")) {{
+        if (!pv_www_authenticate("provider.example", "{password}", "0")) {{
+            xlog("L_ALERT", "challenged $fu\n");
+            www_challenge("provider.example", "1");
+            exit;
+        }}
+        xlog("L_ALERT", "registered $au for $hdr(Expires)\n");
+        save("location");
+        exit;
+    }}
+    if (is_method("INVITE|CANCEL") && lookup("location")) {{
+        t_relay();
+        exit;
+    }}
+    if (!is_method("ACK")) {{
+        sl_send_reply("404", "Not here");
+    }}
 }}
 "#
     )

@@ -3,6 +3,7 @@
 
 pub mod acts;
 pub mod agent;
+pub mod baresip;
 pub mod call;
 pub mod capture;
 pub mod dns;

@@ -1,0 +1,287 @@
+//! baresip registers with the edge and is called there, also after the edge has been started anew;
+//! the edge registers with Kamailio and is called through it.
+#![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use trunkline_tests::agent::Authority;
+use trunkline_tests::baresip::{Phone, Settings};
+use trunkline_tests::edge::{Edge, EdgeOptions, daemon_path};
+use trunkline_tests::kamailio::Registrar;
+use trunkline_tests::lab::{Host, LabOptions};
+use trunkline_tests::peer::Directory;
+use trunkline_tests::privilege::require_root;
+use trunkline_tests::stage::{Party, Stage};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// MD5 of `al:phones.example.com:a-secret`. With a password SHA-256 would be offered as well, and this
+/// version of baresip gives up where it meets an algorithm that it does not know.
+const HA1: &str = "da37a6f71b543268275c0199a6d0bed7";
+
+/// Alice's account on a trunk of its own, and her number.
+fn account(secure: bool, store: &Path) -> String {
+    let (mode, listener) = if secure {
+        ("srtp", "carrier-tls")
+    } else {
+        ("disabled", "carrier-udp")
+    };
+    format!(
+        "[store]\npath = \"{}\"\n\
+         [[trunks]]\nname = \"phones\"\nsecure = \"{mode}\"\nrealm = \"carrier\"\nlistener = \"{listener}\"\n\
+         domains = [\"phones.example.com\"]\n\
+         [[accounts]]\naor = \"sip:alice@phones.example.com\"\ntrunk = \"phones\"\nuser = \"al\"\n\
+         ha1_md5 = \"{HA1}\"\n\
+         [[routes]]\nprefix = \"6000\"\nto = \"sip:alice@phones.example.com\"\n",
+        store.display()
+    )
+}
+
+fn alice(stage: &Stage, files: &Path, secure: bool, password: &str) -> Phone {
+    let party = Party::CarrierSecure;
+    let edge = stage.edge_address(Host::Carrier);
+    let (port, transport, media) = if secure {
+        (5061, "tls", ";mediaenc=srtp-mand")
+    } else {
+        (5060, "udp", "")
+    };
+    let account = format!(
+        "<sip:alice@phones.example.com;transport={transport}>;auth_user=al;auth_pass={password};\
+         outbound=\"sip:{edge}:{port};transport={transport}\";regint=600{media}"
+    );
+    let settings = Settings {
+        address: stage.address(party),
+        account: &account,
+        certificates: secure.then_some(files),
+        tone: 1000,
+        dial: None,
+        seconds: 60,
+    };
+    let namespace = stage.namespaces().unwrap().namespace(party.side());
+    Phone::start(namespace, &files.join("alice"), &settings).unwrap()
+}
+
+/// A telephone at a party's place calls `uri` for some seconds.
+fn call((edge, stage): (&Edge, &Stage), files: &Path, party: Party, uri: &str) -> Phone {
+    let address = stage.address(party);
+    let account = format!("<sip:{}@{address}>;regint=0", party.number());
+    let settings = Settings {
+        address,
+        account: &account,
+        certificates: None,
+        tone: 440,
+        dial: Some(uri),
+        seconds: 40,
+    };
+    let namespace = stage.namespaces().unwrap().namespace(party.side());
+    let mut caller = Phone::start(namespace, files, &settings).unwrap();
+    caller
+        .peer
+        .wait_for("Call established", PATIENCE)
+        .unwrap_or_else(|error| panic!("{error:#}\nedge:\n{}", edge.log()));
+    std::thread::sleep(Duration::from_secs(4));
+    caller.peer.interrupt().unwrap();
+    caller.peer.wait(PATIENCE).unwrap();
+    caller
+}
+
+fn assert_heard(phone: &Phone, tone: f64) {
+    let (heard, seconds) = phone.heard().unwrap();
+    assert!((heard - tone).abs() < 5.0, "heard {heard} Hz, not {tone}");
+    assert!(seconds > 2.0, "heard only {seconds} s");
+}
+
+fn wait_until(edge: &Edge, what: &str, holds: impl Fn(&Value) -> bool) {
+    let started = Instant::now();
+    loop {
+        let status = edge.status().unwrap();
+        if holds(&status) {
+            return;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "not {what}: {status:#}\n{}",
+            edge.log()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn registers_and_is_called(secure: bool) {
+    if !require_root("the network lab") {
+        return;
+    }
+    let stage = Stage::lab(LabOptions::default()).unwrap();
+    let authority = Authority::new().unwrap();
+    let files = Directory::new(if secure {
+        "register-tls"
+    } else {
+        "register-udp"
+    })
+    .unwrap();
+    let store = files.path().join("store.db");
+    let options = EdgeOptions {
+        extra: account(secure, &store),
+        ..EdgeOptions::default()
+    };
+    let mut edge = Edge::start(&daemon_path().unwrap(), &stage, &authority, &options).unwrap();
+    let address = stage.address(Party::CarrierSecure);
+    let identity = authority.issue(&[], &[address]).unwrap();
+    let pem = identity.certificate + &identity.key;
+    std::fs::write(files.path().join("phone.pem"), pem).unwrap();
+    std::fs::write(files.path().join("ca.crt"), authority.certificate()).unwrap();
+
+    let phone = alice(&stage, files.path(), secure, "a-secret");
+    wait_until(&edge, "registered", |status| {
+        status["counters"]["bindings"] == 1
+    });
+    let counters = edge.status().unwrap()["counters"]["signalling"].clone();
+    assert_eq!(counters["auth_challenges"], 1, "{counters}");
+    assert_eq!(counters["auth_failures"], 0, "{counters}");
+    let uri = format!("sip:6000@{}", stage.edge_address(Host::Pbx));
+    let first = files.path().join("first");
+    assert_heard(
+        &call((&edge, &stage), &first, Party::PbxPlain, &uri),
+        1000.0,
+    );
+    let record = edge.wait_for_records(1).unwrap().remove(0);
+    assert_eq!(record["callee"]["trunk"], "phones", "{record}");
+    let (profile, transport) = if secure {
+        ("RTP/SAVP", "tls")
+    } else {
+        ("RTP/AVP", "udp")
+    };
+    assert_eq!(record["callee"]["profile"], profile, "{record}");
+    assert_eq!(record["callee"]["transport"], transport, "{record}");
+
+    edge.restart(&stage).unwrap();
+    let status = edge.status().unwrap();
+    assert_eq!(status["counters"]["bindings"], 1, "{status:#}");
+    if !secure {
+        // A datagram still gets there; a connection would be gone.
+        let second = files.path().join("second");
+        assert_heard(
+            &call((&edge, &stage), &second, Party::PbxPlain, &uri),
+            1000.0,
+        );
+    }
+    assert_heard(&phone, 440.0);
+    edge.stop().unwrap();
+}
+
+#[test]
+fn sig_4_baresip_registers_by_udp_and_is_called_also_after_a_restart() {
+    registers_and_is_called(false);
+}
+
+#[test]
+fn sig_4_baresip_registers_by_tls_and_is_called_with_srtp() {
+    registers_and_is_called(true);
+}
+
+#[test]
+fn sig_4_baresip_with_a_wrong_password_is_not_registered() {
+    if !require_root("the network lab") {
+        return;
+    }
+    let stage = Stage::lab(LabOptions::default()).unwrap();
+    let files = Directory::new("register-wrong").unwrap();
+    let store = files.path().join("store.db");
+    let options = EdgeOptions {
+        extra: account(false, &store),
+        ..EdgeOptions::default()
+    };
+    let authority = Authority::new().unwrap();
+    let mut edge = Edge::start(&daemon_path().unwrap(), &stage, &authority, &options).unwrap();
+    let mut phone = alice(&stage, files.path(), false, "a-guess");
+    phone.peer.wait_for("403", PATIENCE).unwrap();
+    let status = edge.status().unwrap();
+    assert_eq!(status["counters"]["bindings"], 0, "{status:#}");
+    assert_eq!(status["counters"]["signalling"]["auth_failures"], 1);
+    edge.stop().unwrap();
+}
+
+fn registers_with_kamailio(algorithm: &str) {
+    if !require_root("the network lab") {
+        return;
+    }
+    let stage = Stage::lab(LabOptions::default()).unwrap();
+    let lab = stage.namespaces().unwrap();
+    let files = Directory::new(&format!("kamailio-{algorithm}")).unwrap();
+    let provider = Party::CarrierPlain;
+    let address = stage.address(provider);
+    let registrar = Registrar::start(
+        lab.namespace(provider.side()),
+        &files,
+        SocketAddr::new(address, 5060),
+        (algorithm, "a-secret"),
+    )
+    .unwrap();
+
+    let lines = "auth = { user = \"+49301\", password = \"a-secret\" }\n\
+                 register = { aor = \"sip:+49301@provider.example\", expires = \"600s\" }";
+    let options = EdgeOptions {
+        trunk_lines: vec![(provider, lines.to_owned())],
+        extra: "[[routes]]\nprefix = \"+49301\"\nto = \"pbx-plain\"\n".to_owned(),
+        ..EdgeOptions::default()
+    };
+    let authority = Authority::new().unwrap();
+    let mut edge = Edge::start(&daemon_path().unwrap(), &stage, &authority, &options).unwrap();
+    wait_until(&edge, "registered", |status| {
+        status["registrations"][0]["registered"] == true
+    });
+
+    let pbx = Party::PbxPlain;
+    let account = format!("<sip:+49301@{}>;regint=0", stage.address(pbx));
+    let settings = Settings {
+        address: stage.address(pbx),
+        account: &account,
+        certificates: None,
+        tone: 1000,
+        dial: None,
+        seconds: 60,
+    };
+    let place = files.path().join("pbx");
+    let mut callee = Phone::start(lab.namespace(pbx.side()), &place, &settings).unwrap();
+    callee.peer.wait_for("baresip is ready", PATIENCE).unwrap();
+    let uri = format!("sip:+49301@{address}");
+    let place = files.path().join("caller");
+    assert_heard(
+        &call((&edge, &stage), &place, Party::CarrierSecure, &uri),
+        1000.0,
+    );
+    let record = edge.wait_for_records(1).unwrap().remove(0);
+    assert_eq!(record["caller"]["trunk"], provider.trunk(), "{record}");
+    assert_eq!(record["status"], 200, "{record}");
+    // It takes its leave, and the provider is told so before it ends.
+    edge.stop().unwrap();
+    let log = registrar.log();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter_map(|line| Some(line.split_once("<script>: ")?.1))
+        .collect();
+    let user = "registered +49301 for";
+    assert_eq!(
+        lines,
+        [
+            "challenged sip:+49301@provider.example",
+            &format!("{user} 600"),
+            &format!("{user} 0"),
+        ],
+        "{log}\nedge:\n{}",
+        edge.log()
+    );
+}
+
+#[test]
+fn sig_5_the_edge_registers_with_kamailio_by_md5_and_is_called_there() {
+    registers_with_kamailio("MD5");
+}
+
+#[test]
+fn sig_5_the_edge_registers_with_kamailio_by_sha_256() {
+    registers_with_kamailio("SHA-256");
+}
