@@ -15,6 +15,10 @@ const MAX_INPUT_BYTES: usize = 16 * 1024;
 /// An input that takes longer hangs, seconds.
 const INPUT_TIMEOUT: u32 = 20;
 
+/// Neither names of new functions nor weights of inputs: the whole stack has so many branches that
+/// libFuzzer would take longer over them than the target runs.
+const QUICK: [&str; 2] = ["-print_funcs=0", "-entropic=0"];
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A target of fuzz/src/lib.rs; without it every one in its turn.
@@ -88,7 +92,12 @@ fn run(target: &str, seeds: &Path, arguments: &Arguments) -> Result<()> {
     command.arg(format!("-max_total_time={}", arguments.seconds));
     command.arg(format!("-max_len={MAX_INPUT_BYTES}"));
     command.arg(format!("-timeout={INPUT_TIMEOUT}"));
-    command.args(["-fork=0", "-print_final_stats=1"]);
+    command.arg(format!(
+        "-dict={}",
+        seeds.with_file_name("dictionary").display()
+    ));
+    command.args(QUICK);
+    command.arg("-print_final_stats=1");
     progress::shown(&format!("{target} for {} s", arguments.seconds), &mut command).with_context(|| {
         format!(
             "what made it fail is in {}; a shortened copy in fuzz/regressions/{target}/ makes it a test",
