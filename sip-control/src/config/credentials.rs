@@ -18,9 +18,13 @@ pub(super) fn of_trunk(
     accounts: &[ConfiguredAccount],
 ) -> Result<Option<Arc<CredentialSet>>, Fault> {
     if section.credentials.is_empty() && accounts.is_empty() {
-        return match section.auth_realm {
-            Some(_) => Err(Fault::new(
-                format!("{key}.auth_realm"),
+        let settings = [
+            ("auth_realm", section.auth_realm.is_some()),
+            ("auth_algorithms", section.auth_algorithms.is_some()),
+        ];
+        return match settings.into_iter().find(|(_, is_there)| *is_there) {
+            Some((name, _)) => Err(Fault::new(
+                format!("{key}.{name}"),
                 "is only for a trunk with credentials or accounts",
             )),
             None => Ok(None),
@@ -38,7 +42,10 @@ pub(super) fn of_trunk(
     for configured in accounts {
         logins.push(login(&configured.key, &realm, &configured.credential)?);
     }
-    let set = CredentialSet::new(&realm, logins).map_err(|error| {
+    let algorithms = algorithms(key, section)?;
+    let set = CredentialSet::new(&realm, logins);
+    let set = set.and_then(|set| set.offering_only(&algorithms));
+    let set = set.map_err(|error| {
         let problem = match error {
             CredentialSetError::Twice(user) => {
                 format!("user {user:?} is there twice; expected a name of its own for each")
@@ -48,6 +55,29 @@ pub(super) fn of_trunk(
         Fault::new(format!("{key}.credentials"), problem)
     })?;
     Ok(Some(Arc::new(set)))
+}
+
+/// What may be offered: all that we have, unless the trunk says less.
+fn algorithms(key: &str, section: &TrunkSection) -> Result<Vec<Algorithm>, Fault> {
+    let Some(names) = &section.auth_algorithms else {
+        return Ok(Algorithm::ALL.to_vec());
+    };
+    let one = |(place, name): (usize, &String)| {
+        Algorithm::from_token(name).ok_or_else(|| {
+            let problem = format!("{name:?} is no algorithm; expected \"SHA-256\" or \"MD5\"");
+            Fault::new(format!("{key}.auth_algorithms[{place}]"), problem)
+        })
+    };
+    let algorithms: Vec<Algorithm> = names
+        .iter()
+        .enumerate()
+        .map(one)
+        .collect::<Result<_, _>>()?;
+    if algorithms.is_empty() {
+        let problem = "is empty; expected \"SHA-256\", \"MD5\" or both";
+        return Err(Fault::new(format!("{key}.auth_algorithms"), problem));
+    }
+    Ok(algorithms)
 }
 
 /// `[trunks.auth]`: what the trunk's peer knows us by (SIG-5).

@@ -156,6 +156,7 @@ pub(super) struct TrunkSection {
     #[serde(default)]
     pub(super) credentials: Vec<CredentialSection>,
     pub(super) auth_realm: Option<String>,
+    pub(super) auth_algorithms: Option<Vec<String>>,
     pub(super) auth: Option<AuthSection>,
     pub(super) register: Option<RegisterSection>,
     pub(super) max_calls_per_second: Option<u32>,

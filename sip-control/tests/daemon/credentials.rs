@@ -61,6 +61,31 @@ fn trk_1_credentials_are_passwords_or_their_hashes_in_the_trunks_realm() {
 }
 
 #[test]
+fn trk_1_a_trunk_may_offer_less_for_telephones_that_stumble_over_more() {
+    let with = |algorithms: &str| parse(&format!("auth_algorithms = {algorithms}\n{ACCOUNT}"));
+    let config = with("[\"md5\"]").unwrap();
+    let set = config.trunks[0].trunk.credentials.clone().unwrap();
+    assert_eq!(set.algorithms(), [Algorithm::Md5]);
+    for (algorithms, message) in [
+        (
+            "[\"SHA-1\"]",
+            "trunks[0].auth_algorithms[0] (pbx): \"SHA-1\" is no algorithm; expected \"SHA-256\" or \"MD5\"",
+        ),
+        (
+            "[]",
+            "trunks[0].auth_algorithms (pbx): is empty; expected \"SHA-256\", \"MD5\" or both",
+        ),
+    ] {
+        let found = with(algorithms).unwrap_err();
+        assert!(found.ends_with(message), "{found}");
+    }
+    let found = parse("auth_algorithms = [\"MD5\"]").unwrap_err();
+    let message =
+        "trunks[0].auth_algorithms (pbx): is only for a trunk with credentials or accounts";
+    assert!(found.ends_with(message), "{found}");
+}
+
+#[test]
 fn trk_1_mistakes_in_credentials_are_told_by_key_and_without_the_secret() {
     let with_user = |credential: &str| {
         format!("auth_realm = \"r\"\ncredentials = [{{ user = \"a\", {credential} }}]")

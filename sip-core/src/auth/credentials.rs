@@ -87,6 +87,19 @@ impl CredentialSet {
         })
     }
 
+    /// The same, for clients that stumble over what they do not know: no other algorithms than
+    /// those are offered, or taken.
+    pub fn offering_only(
+        mut self,
+        algorithms: &[Algorithm],
+    ) -> Result<CredentialSet, CredentialSetError> {
+        self.algorithms.retain(|own| algorithms.contains(own));
+        match self.algorithms.is_empty() {
+            true => Err(CredentialSetError::NoCommonAlgorithm),
+            false => Ok(self),
+        }
+    }
+
     pub fn realm(&self) -> &str {
         &self.realm
     }
@@ -134,6 +147,24 @@ mod tests {
         assert_eq!(
             CredentialSet::new("r", Vec::new()),
             Err(CredentialSetError::Empty)
+        );
+    }
+
+    #[test]
+    fn less_may_be_offered_than_the_users_have() {
+        let set = CredentialSet::new("r", vec![Login::of_password("a", "r", "p")]).unwrap();
+        let md5 = set.clone().offering_only(&[Algorithm::Md5]).unwrap();
+        assert_eq!(md5.algorithms(), [Algorithm::Md5]);
+        let both = set.offering_only(&[Algorithm::Md5, Algorithm::Sha256]);
+        assert_eq!(
+            both.unwrap().algorithms(),
+            [Algorithm::Sha256, Algorithm::Md5]
+        );
+        let sha = &[Algorithm::Sha256];
+        let none = CredentialSet::new("r", vec![md5_only("b")]).unwrap();
+        assert_eq!(
+            none.offering_only(sha),
+            Err(CredentialSetError::NoCommonAlgorithm)
         );
     }
 
