@@ -76,6 +76,11 @@ impl Kamailio {
     pub fn log(&self) -> String {
         self.process.0.log()
     }
+
+    /// Ends it, so that another may take its place.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.stop()
+    }
 }
 
 impl Registrar {
@@ -131,13 +136,18 @@ impl Process {
         }
         Ok(Process(peer))
     }
+
+    /// Ends it, and its children: when it is killed it leaves them.
+    fn stop(&mut self) -> Result<()> {
+        self.0.interrupt()?;
+        self.0.wait(PATIENCE)?;
+        Ok(())
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It ends its children when it is asked to, and leaves them when it is killed.
-        let _ = self.0.interrupt();
-        let _ = self.0.wait(Duration::from_secs(5));
+        let _ = self.stop();
     }
 }
 

@@ -2,13 +2,14 @@
 //! so what does not follow the Record-Route does not arrive.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use sip_core::transport::Transport;
 use trunkline_tests::edge::EdgeOptions;
 use trunkline_tests::kamailio::{BEHIND, INSIDE, Kamailio};
 use trunkline_tests::lab::Host;
 use trunkline_tests::privilege::require_root;
-use trunkline_tests::sipp::{Post, Sipp};
+use trunkline_tests::sipp::{PATIENCE, Post, Sipp};
 use trunkline_tests::stage::Party;
 
 use crate::support::{House, assert_complete};
@@ -32,15 +33,7 @@ impl Proxied {
             Transport::Tls => Party::CarrierSecure,
             _ => Party::CarrierPlain,
         };
-        let outside = SocketAddr::new(house.stage.address(carrier), house.stage.sip_port(carrier));
-        let kamailio = Kamailio::start(
-            house.namespace(Host::Carrier),
-            &house.files,
-            &house.authority,
-            (transport, outside),
-            house.stage.edge_listener(carrier),
-        )
-        .unwrap();
+        let kamailio = start(&house, carrier, transport);
         Proxied {
             kamailio,
             carrier,
@@ -80,11 +73,10 @@ impl Proxied {
 
     fn finish(&self, caller: &mut Sipp, callee: &mut Sipp, ended_by: &str, before: usize) {
         for sipp in [caller, callee] {
-            sipp.finish(trunkline_tests::sipp::PATIENCE)
-                .unwrap_or_else(|error| {
-                    let (edge, proxy) = (self.house.edge().log(), self.kamailio.log());
-                    panic!("{error:#}\nproxy:\n{proxy}\nedge:\n{edge}")
-                });
+            sipp.finish(PATIENCE).unwrap_or_else(|error| {
+                let (edge, proxy) = (self.house.edge().log(), self.kamailio.log());
+                panic!("{error:#}\nproxy:\n{proxy}\nedge:\n{edge}")
+            });
         }
         let record = self.house.records(before + 1).remove(before);
         assert_complete(&record, ended_by);
@@ -95,6 +87,18 @@ impl Proxied {
         };
         assert_eq!(record[leg]["transport"], token, "{record:#}");
     }
+}
+
+fn start(house: &House, carrier: Party, transport: Transport) -> Kamailio {
+    let outside = SocketAddr::new(house.stage.address(carrier), house.stage.sip_port(carrier));
+    Kamailio::start(
+        house.namespace(Host::Carrier),
+        &house.files,
+        &house.authority,
+        (transport, outside),
+        house.stage.edge_listener(carrier),
+    )
+    .unwrap()
 }
 
 fn calls_go_through_the_proxy(name: &str, transport: Transport) {
@@ -129,4 +133,33 @@ fn sig_1_kamailio_requests_within_a_call_follow_its_record_route() {
 #[test]
 fn sig_1_kamailio_requests_within_a_call_follow_its_record_route_over_tls() {
     calls_go_through_the_proxy("kamailio-tls", Transport::Tls);
+}
+
+#[test]
+fn sig_3_kamailio_restarts_and_a_call_that_is_up_ends_through_the_new_one() {
+    if !require_root("the network lab") {
+        return;
+    }
+    let mut proxied = Proxied::open("kamailio-restart", Transport::Tls);
+    let media = proxied.media_address();
+    let mut callee = {
+        let behind = proxied.behind();
+        let arguments = ["-mi", &media];
+        proxied.house.callee(behind, "answering_callee", &arguments)
+    };
+    let (number, hold) = (proxied.carrier.number(), ["-d", "3000"]);
+    let mut caller = proxied.house.caller(Party::PbxPlain, "uac", number, &hold);
+    let started = Instant::now();
+    while proxied.kamailio.routed_from_edge("ACK") == 0 {
+        assert!(started.elapsed() < PATIENCE, "{}", proxied.kamailio.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Its connections go with it.
+    proxied.kamailio.stop().unwrap();
+    proxied.kamailio = start(&proxied.house, proxied.carrier, Transport::Tls);
+    assert!(started.elapsed() < Duration::from_secs(3), "too slow");
+    proxied.finish(&mut caller, &mut callee, "caller", 0);
+    assert_eq!(proxied.kamailio.routed_from_edge("BYE"), 1);
+    assert_eq!(proxied.kamailio.routed_from_edge("ACK"), 0);
+    proxied.house.close();
 }
