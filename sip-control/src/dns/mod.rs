@@ -2,28 +2,25 @@
 //! (RFC 3263).
 
 mod locate;
+mod memory;
 mod records;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sip_core::transport::Host;
 use tokio::time::timeout;
 
-use self::records::{Client, Found, Kind, Record};
+use self::memory::{Memory, Outcome, Question};
+use self::records::{Client, Kind, Record};
 
-/// How long expired records go on after a lookup that failed.
-const STALE_KEPT: Duration = Duration::from_secs(10);
-/// Each call to a name that does not exist would ask again, a burst of calls all at once.
-const FAILURE_KEPT: Duration = Duration::from_secs(1);
+/// How long a lookup is waited for where something is known that has expired (RFC 8767 section 5,
+/// which has 1.8 s for one). A call makes up to four, and has 4 s for all of them.
+const STALE_PATIENCE: Duration = Duration::from_millis(250);
 /// A name that takes longer would cost the transaction its retransmissions.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(5);
-/// More names than trunks have is a sign of names made up by peers.
-const MOST_KEPT: usize = 4096;
 
 /// Why a name has no address that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,23 +31,11 @@ pub(crate) enum LookupError {
     NoAddress { name: String, ipv6: bool },
 }
 
-/// What is known of a name.
-struct Entry {
-    until: Instant,
-    outcome: Outcome,
-    /// Held by the one who asks.
-    asking: Arc<AskingLock>,
-}
-
-type Question = (String, Kind);
-type Outcome = Result<Vec<Record>, LookupError>;
-type AskingLock = tokio::sync::Mutex<()>;
-
 /// Resolves, and remembers as long as the records hold. A name is asked for once at a time, a
-/// failure is remembered for a moment, and where nobody answers the last good answer goes on.
+/// failure is remembered for a moment, and where nobody answers the last answer goes on.
 pub(crate) struct Resolver {
     client: Client,
-    kept: Mutex<HashMap<Question, Entry>>,
+    memory: Memory,
 }
 
 impl Resolver {
@@ -58,7 +43,7 @@ impl Resolver {
     pub(crate) fn new(servers: &[SocketAddr]) -> Resolver {
         Resolver {
             client: Client::new(servers),
-            kept: Mutex::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -68,7 +53,7 @@ impl Resolver {
             Host::Address(address) => Some(vec![*address]),
             Host::Name(name) => {
                 let question = (name.clone(), Kind::Addresses);
-                let records = self.remembered(&question)?.ok()?;
+                let records = self.memory.remembered(&question)?.ok()?;
                 Some(of_family(&records, ipv6))
             }
         }
@@ -96,72 +81,39 @@ impl Resolver {
     /// The records of a name, none if there are none.
     async fn records(&self, name: &str, kind: Kind) -> Outcome {
         let question = (name.to_owned(), kind);
-        if let Some(outcome) = self.remembered(&question) {
+        if let Some(outcome) = self.memory.remembered(&question) {
             return outcome;
         }
-        let asking = self.asking(&question);
+        let asking = self.memory.asking(&question);
         let _asking = asking.lock().await;
         // Whoever asked meanwhile may have the answer.
-        if let Some(outcome) = self.remembered(&question) {
+        if let Some(outcome) = self.memory.remembered(&question) {
             return outcome;
         }
-        let found = timeout(LONGEST_LOOKUP, self.client.ask(name, kind))
-            .await
-            .unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        self.remember(&question, found)
-    }
-
-    /// What the last lookup found, if it still holds.
-    fn remembered(&self, question: &Question) -> Option<Outcome> {
-        let kept = self.kept();
-        let entry = kept.get(question)?;
-        (entry.until > Instant::now()).then(|| entry.outcome.clone())
-    }
-
-    /// The lock under which that is asked.
-    fn asking(&self, question: &Question) -> Arc<AskingLock> {
-        let mut kept = self.kept();
-        if kept.len() >= MOST_KEPT && !kept.contains_key(question) {
-            kept.clear();
-        }
-        let entry = kept.entry(question.clone()).or_insert_with(|| Entry {
-            until: Instant::now(),
-            outcome: Ok(Vec::new()),
-            asking: Arc::default(),
-        });
-        Arc::clone(&entry.asking)
-    }
-
-    /// Keeps what was found, or else what was found before; answers what is kept.
-    fn remember(&self, question: &Question, found: Result<Found, String>) -> Outcome {
-        let now = Instant::now();
-        let (outcome, until) = match found {
-            Ok((records, until)) => (Ok(records), until),
-            Err(reason) => {
-                let name = question.0.clone();
-                (
-                    Err(LookupError::Failed { name, reason }),
-                    now + FAILURE_KEPT,
-                )
-            }
+        let known = self.memory.last_known(&question);
+        let lookup = look_up(self.client.clone(), self.memory.clone(), question.clone());
+        let Some(known) = known else {
+            return lookup.await;
         };
-        let mut kept = self.kept();
-        let Some(entry) = kept.get_mut(question) else {
-            return outcome;
-        };
-        match (&outcome, &entry.outcome) {
-            (Err(error), Ok(records)) if !records.is_empty() => {
-                tracing::warn!("{error}; what was last known is used");
-                entry.until = now + STALE_KEPT;
+        // It goes on when it is not waited for any more.
+        match timeout(STALE_PATIENCE, tokio::spawn(lookup)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Ok(known),
+            Err(_) => {
+                self.memory.go_on(&question);
+                Ok(known)
             }
-            _ => (entry.until, entry.outcome) = (until, outcome),
         }
-        entry.outcome.clone()
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Question, Entry>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Asks, and keeps what was found.
+async fn look_up(client: Client, memory: Memory, question: Question) -> Outcome {
+    let (name, kind) = &question;
+    let found = timeout(LONGEST_LOOKUP, client.ask(name, *kind))
+        .await
+        .unwrap_or_else(|_| Err("no answer in time".to_owned()));
+    memory.remember(&question, found)
 }
 
 fn of_family(records: &[Record], ipv6: bool) -> Vec<IpAddr> {

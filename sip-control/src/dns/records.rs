@@ -63,6 +63,7 @@ pub(super) struct Naptr {
 pub(super) type Found = (Vec<Record>, Instant);
 
 /// Asks name servers.
+#[derive(Clone)]
 pub(super) struct Client(Option<TokioResolver>);
 
 impl Client {

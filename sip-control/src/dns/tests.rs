@@ -1,5 +1,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, NAPTR, SOA, SRV};
@@ -310,6 +312,60 @@ async fn trk_4_an_expired_answer_serves_while_nobody_answers() {
 }
 
 #[tokio::test]
+async fn trk_4_a_call_does_not_wait_for_name_servers_that_are_silent() {
+    let server = NameServer::start(vec![
+        (
+            "_sip._udp.carrier.example.",
+            1,
+            srv(10, 0, 5060, "one.example."),
+        ),
+        ("one.example.", 1, a(1)),
+    ])
+    .await;
+    let resolver = server.resolver();
+    // That there is no NAPTR record is known too.
+    let carrier = target("carrier.example", None);
+    let expected = resolver.locate(&carrier, &ANY_PLAIN).await.unwrap();
+    assert_eq!(shown(&expected), ["udp 192.0.2.1:5060"]);
+    server.silent.store(true, Ordering::Relaxed);
+    resolver.memory.expire();
+    let begun = Instant::now();
+    let found = resolver.locate(&carrier, &ANY_PLAIN).await;
+    assert_eq!(found, Ok(expected.clone()));
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    // What was not answered is not asked again at once.
+    let begun = Instant::now();
+    let found = resolver.locate(&carrier, &ANY_PLAIN).await;
+    assert_eq!(found, Ok(expected));
+    assert!(begun.elapsed() < Duration::from_millis(100));
+}
+
+#[tokio::test]
+async fn trk_4_a_late_answer_is_kept_for_who_comes_next() {
+    let server = NameServer::start(vec![("pbx.example.", 60, a(1))]).await;
+    let resolver = server.resolver();
+    let host = Host::Name("pbx.example".to_owned());
+    let address = Ok(vec![IpAddr::from([192, 0, 2, 1])]);
+    assert_eq!(resolver.addresses(&host, false).await, address);
+    server.silent.store(true, Ordering::Relaxed);
+    resolver.memory.expire();
+    assert_eq!(resolver.addresses(&host, false).await, address);
+    let question = ("pbx.example".to_owned(), Kind::Addresses);
+    let stale = resolver.memory.holds_until(&question);
+    // The second try of that lookup is answered.
+    server.silent.store(false, Ordering::Relaxed);
+    let begun = Instant::now();
+    while resolver.memory.holds_until(&question) <= stale {
+        assert!(begun.elapsed() < LONGEST_LOOKUP);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_does_not_exist_is_an_error_that_names_it() {
     let server = NameServer::start(Vec::new()).await;
     let resolver = server.resolver();
@@ -362,9 +418,9 @@ async fn a_failure_is_remembered_for_a_moment_only() {
         .records("pbx.example", Kind::Addresses)
         .await
         .unwrap_err();
-    assert_eq!(resolver.remembered(&question), Some(Err(failure)));
-    let until = resolver.kept()[&question].until;
-    assert!(until <= Instant::now() + FAILURE_KEPT);
+    assert_eq!(resolver.memory.remembered(&question), Some(Err(failure)));
+    let until = resolver.memory.holds_until(&question);
+    assert!(until <= Instant::now() + memory::FAILURE_KEPT);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::support::{House, assert_complete, tried};
 /// The number that leads to the trunk.
 const NUMBER: &str = "6200";
 /// A target that says nothing has failed after that.
-const NO_RESPONSE: Duration = Duration::from_secs(1);
+const NO_RESPONSE_S: u32 = 2;
 
 /// A lab with a name server, and a daemon with a trunk to the name server's domain.
 struct Named {
@@ -34,7 +34,7 @@ impl Named {
         );
         let server = serve(&stage, &files, zone, ttl_s);
         let trunk = format!(
-            "[[trunks]]\nname = \"named\"\nrealm = \"carrier\"\nprobe = \"off\"\nno_response = \"1s\"\n\
+            "[[trunks]]\nname = \"named\"\nrealm = \"carrier\"\nprobe = \"off\"\nno_response = \"{NO_RESPONSE_S}s\"\n\
              destination = \"sip:{DOMAIN}\"\n[[routes]]\nprefix = \"{NUMBER}\"\nto = \"named\"\n"
         );
         let options = EdgeOptions {
@@ -117,7 +117,7 @@ fn trk_4_the_first_two_hosts_of_a_service_are_dead_and_the_third_answers() {
     let all = ["192.0.2.2:5070 -", "192.0.2.3:5080 -", "192.0.2.3:5060 200"];
     assert_eq!(tried(&record), all, "{record:#}");
     let setup = record["setup_ms"].as_f64().unwrap();
-    let silence = NO_RESPONSE.as_secs_f64() * 1000.0;
+    let silence = f64::from(NO_RESPONSE_S) * 1000.0;
     assert!(
         (2.0 * silence..3.5 * silence).contains(&setup),
         "{record:#}"
@@ -164,5 +164,28 @@ fn trk_4_a_zone_that_changes_is_followed_when_its_ttl_is_over_and_not_before() {
     let record = named.call(2);
     assert_eq!(tried(&record), ["192.0.2.3:5070 200"], "{record:#}");
     named.house.finish(&mut [&mut before, &mut after]);
+    named.house.close();
+}
+
+#[test]
+fn trk_4_while_no_name_server_answers_the_last_records_are_used() {
+    if !require_root("the network lab") {
+        return;
+    }
+    const TTL_S: u32 = 1;
+    let zone = Zone::default()
+        .srv("_sip._udp", "sbc", 5070, 10)
+        .host("sbc", ipv4(Host::Carrier, 3));
+    let named = Named::open("stale", &zone, TTL_S);
+    let mut carrier = named.carrier(3, 5070, Transport::Udp, "2");
+    let known = ["192.0.2.3:5070 200"];
+    assert_eq!(tried(&named.call(0)), known);
+    named.server.stop().unwrap();
+    std::thread::sleep(Duration::from_secs((TTL_S + 1).into()));
+    let mut caller = named.house.caller(Party::PbxPlain, "uac", NUMBER, &[]);
+    named.house.finish(&mut [&mut caller, &mut carrier]);
+    let record = named.house.records(2).remove(1);
+    assert_complete(&record, "caller");
+    assert_eq!(tried(&record), known, "{record:#}");
     named.house.close();
 }
