@@ -137,7 +137,7 @@ fn trk_4_a_zone_that_changes_is_followed_when_its_ttl_is_over_and_not_before() {
     if !require_root("the network lab") {
         return;
     }
-    const TTL_S: u32 = 3;
+    const TTL_S: u32 = 4;
     let zone = |host| {
         Zone::default()
             .srv("_sip._udp", "sbc", 5070, 10)

@@ -147,7 +147,7 @@ fn sig_3_kamailio_restarts_and_a_call_that_is_up_ends_through_the_new_one() {
         let arguments = ["-mi", &media];
         proxied.house.callee(behind, "answering_callee", &arguments)
     };
-    let (number, hold) = (proxied.carrier.number(), ["-d", "3000"]);
+    let (number, hold) = (proxied.carrier.number(), ["-d", "4000"]);
     let mut caller = proxied.house.caller(Party::PbxPlain, "uac", number, &hold);
     let started = Instant::now();
     while proxied.kamailio.routed_from_edge("ACK") == 0 {
@@ -157,7 +157,7 @@ fn sig_3_kamailio_restarts_and_a_call_that_is_up_ends_through_the_new_one() {
     // Its connections go with it.
     proxied.kamailio.stop().unwrap();
     proxied.kamailio = start(&proxied.house, proxied.carrier, Transport::Tls);
-    assert!(started.elapsed() < Duration::from_secs(3), "too slow");
+    assert!(started.elapsed() < Duration::from_secs(4), "too slow");
     proxied.finish(&mut caller, &mut callee, "caller", 0);
     assert_eq!(proxied.kamailio.routed_from_edge("BYE"), 1);
     assert_eq!(proxied.kamailio.routed_from_edge("ACK"), 0);
