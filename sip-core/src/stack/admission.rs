@@ -142,8 +142,9 @@ impl Stack {
             .map_err(|NotAdmitted { trunk, refusal }| Refused::of(refusal, trunk))
     }
 
-    /// Where an INVITE of that trunk's goes.
-    pub(super) fn way_from(&mut self, invite: &NewInvite, caller: TrunkId) -> Result<Way, Refused> {
+    /// What is asked of every INVITE of that trunk's, whatever becomes of it; the Max-Forwards of the
+    /// INVITE that we send for it.
+    pub(super) fn acceptable(&mut self, invite: &NewInvite, caller: TrunkId) -> Result<u8, Refused> {
         let request = &invite.request;
         let refuse = |refusal| Refused::of(refusal, Some(caller));
         if self.shutting_down {
@@ -170,6 +171,14 @@ impl Stack {
                 response,
                 ..refuse(refusal)
             })?;
+        Ok(max_forwards)
+    }
+
+    /// Where an INVITE of that trunk's goes.
+    pub(super) fn way_from(&mut self, invite: &NewInvite, caller: TrunkId) -> Result<Way, Refused> {
+        let max_forwards = self.acceptable(invite, caller)?;
+        let request = &invite.request;
+        let refuse = |refusal| Refused::of(refusal, Some(caller));
         let (callee, account, numbers) = self.route(caller, request).map_err(refuse)?;
         let callee = self.leg_trunk(callee);
         let (Some(caller), Some(callee)) = (self.leg_trunk(caller), callee) else {
@@ -262,7 +271,7 @@ impl Stack {
     }
 
     /// TRK-2: the call goes on, as its trunk does not refuse it for that.
-    fn tell_of_server_name(&mut self, invite: &NewInvite, caller: &LegTrunk) {
+    pub(super) fn tell_of_server_name(&mut self, invite: &NewInvite, caller: &LegTrunk) {
         let origin = &invite.origin;
         let Some(other) = connected_to_other(&self.trunks, caller.id, origin) else {
             return;

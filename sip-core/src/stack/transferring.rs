@@ -193,13 +193,17 @@ impl Stack {
         Some(request)
     }
 
-    /// An INVITE with Replaces from outside.
+    /// An INVITE with Replaces from outside. It takes a place among the calls of its trunk like any
+    /// other; on the far side's trunk no call is added.
     pub(super) fn handle_replacing(&mut self, invite: NewInvite, replaces: &Replaces) {
         let caller = match self.admitted(&invite) {
             Ok(caller) => caller,
             Err(refused) => return self.refuse(&invite, refused),
         };
         self.cx.transactions.set_trunk(invite.server, caller);
+        if let Err(refused) = self.acceptable(&invite, caller) {
+            return self.refuse(&invite, refused);
+        }
         let joint = self.joint(replaces, caller);
         let (joint, trunk) = match (joint, self.leg_trunk(caller)) {
             (Ok(joint), Some(trunk)) => (joint, trunk),
@@ -208,13 +212,19 @@ impl Stack {
                 return self.refuse(&invite, Refused::of(refusal, Some(caller)));
             }
         };
+        self.tell_of_server_name(&invite, &trunk);
         let connection = invite.origin.connection;
         match invite.join(&mut self.cx, &trunk, joint) {
             Ok(call) => {
                 self.call_connections.extend(connection);
                 self.put(call, None);
             }
-            Err((invite, refusal)) => self.refuse(&invite, Refused::of(refusal, Some(caller))),
+            Err((invite, refusal)) => {
+                if refusal.code == Refusal::NO_MEDIA_PORT.code {
+                    self.cx.counters.media_ports_exhausted += 1;
+                }
+                self.refuse(&invite, Refused::of(refusal, Some(caller)));
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod random;
 mod refusals;
 mod registrar;
 mod reinvite;
+mod replacing;
 mod ringing;
 mod routes;
 mod session_timer;

@@ -1,5 +1,4 @@
-//! Transfer (SIG-7): REFER refused, passed on, and done here, blind and attended; INVITE with
-//! Replaces. The caller is on trunk 0, the callee and a second line of its on trunk 1, a third
+//! Transfer (SIG-7): REFER refused, passed on, and done here, blind and attended. The caller is on trunk 0, the callee and a second line of its on trunk 1, a third
 //! party on trunk 2.
 
 use std::time::Duration;
@@ -15,10 +14,10 @@ use crate::sim::{
     config, trunk,
 };
 
-const UDP: [Wire; 4] = [Wire::Udp; 4];
-const THIRDS_NUMBER: &str = "+300";
+pub(crate) const UDP: [Wire; 4] = [Wire::Udp; 4];
+pub(crate) const THIRDS_NUMBER: &str = "+300";
 
-fn transfers(wires: [Wire; 4], mode: ReferMode) -> StackConfig {
+pub(crate) fn transfers(wires: [Wire; 4], mode: ReferMode) -> StackConfig {
     let mut config = config([wires[0], wires[1]]);
     config.trunks[1].acl.push(Network {
         address: agent_address(SECOND, wires[SECOND].transport()).ip(),
@@ -37,7 +36,7 @@ fn transfers(wires: [Wire; 4], mode: ReferMode) -> StackConfig {
     config
 }
 
-fn up(wires: [Wire; 4], mode: ReferMode) -> World {
+pub(crate) fn up(wires: [Wire; 4], mode: ReferMode) -> World {
     let mut world = World::with_targets(&wires, 71, transfers(wires, mode));
     world.callee().manners.invite = Some(200);
     world.tell(CALLER, Agent::invite);
@@ -46,7 +45,7 @@ fn up(wires: [Wire; 4], mode: ReferMode) -> World {
     world
 }
 
-fn refer(world: &mut World, from: usize, to: &str) {
+pub(crate) fn refer(world: &mut World, from: usize, to: &str) {
     let to = to.to_owned();
     world.tell(from, |agent, now| {
         agent.request(now, Method::Refer, |refer| {
@@ -63,7 +62,7 @@ fn blind(world: &mut World, from: usize) {
 }
 
 /// Status lines in the NOTIFYs that came, with the state of the subscription.
-fn news(world: &World, agent: usize) -> Vec<String> {
+pub(crate) fn news(world: &World, agent: usize) -> Vec<String> {
     let notifies = world.agents[agent].requests(&Method::Notify);
     let told = notifies.iter().map(|notify: &&Request| {
         let event = notify.headers.value(HeaderName::Event).expect("Event");
@@ -81,7 +80,7 @@ fn news(world: &World, agent: usize) -> Vec<String> {
 }
 
 /// The addresses that the one session connects.
-fn media(world: &World) -> Vec<u16> {
+pub(crate) fn media(world: &World) -> Vec<u16> {
     assert_eq!(world.sessions.len(), 1);
     let session = world.sessions.values().next().expect("a session");
     let legs = session.streams[0].legs.iter();
@@ -90,7 +89,7 @@ fn media(world: &World) -> Vec<u16> {
 }
 
 /// Each agent hears at a port of its own.
-fn tell_apart(world: &mut World) {
+pub(crate) fn tell_apart(world: &mut World) {
     for (index, agent) in world.agents.iter_mut().enumerate() {
         agent.media.set_port(4000 + 2 * index as u16);
     }
@@ -416,7 +415,7 @@ fn sig_7_a_refer_that_names_nobody_is_400() {
 }
 
 /// What Replaces says of that agent's dialog, for the edge.
-fn replaces(world: &World, agent: usize) -> String {
+pub(crate) fn replaces(world: &World, agent: usize) -> String {
     let dialog = world.agents[agent].dialog.as_ref().expect("a dialog");
     let id = dialog.id();
     format!(
@@ -502,97 +501,6 @@ fn sig_7_an_attended_transfer_to_a_dialog_that_is_not_ours_fails_and_changes_not
     assert_eq!(phases, [Phase::Up; 4]);
     world.tell(CALLER, Agent::hang_up);
     world.tell(SECOND, Agent::hang_up);
-    world.assert_drained(2);
-}
-
-#[test]
-fn sig_7_an_invite_with_replaces_takes_the_place_of_a_dialog_of_its_trunk() {
-    for wires in [UDP, [Wire::Srtp, Wire::Tls, Wire::Tls, Wire::Udp]] {
-        let mut world = up(wires, ReferMode::Off);
-        tell_apart(&mut world);
-        let value = replaces(&world, CALLEE);
-        world.tell(SECOND, |agent, now| {
-            let mut invite = agent.new_invite("+100", true);
-            invite.headers.push(HeaderName::Require, "replaces");
-            invite.headers.push(HeaderName::Replaces, value);
-            agent.send_invite(now, invite);
-        });
-        world.run_ms(500);
-        assert_eq!(world.agents[SECOND].phase, Phase::Up);
-        assert_eq!(world.callee().phase, Phase::Over(200));
-        assert_eq!(world.caller().phase, Phase::Up);
-        let mut ports = media(&world);
-        ports.sort_unstable();
-        assert_eq!(ports, [4000, 4004]);
-        world.tell(SECOND, Agent::hang_up);
-        world.run_ms(300);
-        assert_eq!(world.caller().phase, Phase::Over(200));
-        world.assert_drained(2);
-    }
-}
-
-#[test]
-fn sig_7_replaces_is_481_for_what_is_not_there_or_not_the_trunks_own() {
-    let mut world = up(UDP, ReferMode::Off);
-    let (right, others) = (replaces(&world, CALLEE), replaces(&world, CALLER));
-    for (value, status) in [
-        (others, 481),
-        (format!("{right}x"), 481),
-        ("nothing;to-tag=1;from-tag=2".to_owned(), 481),
-        ("nonsense".to_owned(), 400),
-        (format!("{right};early-only"), 486),
-    ] {
-        world.agents[SECOND].phase = Phase::Idle;
-        world.tell(SECOND, |agent, now| {
-            let mut invite = agent.new_invite("+100", true);
-            invite.headers.push(HeaderName::Replaces, value.clone());
-            agent.send_invite(now, invite);
-        });
-        world.run_ms(200);
-        assert_eq!(world.agents[SECOND].phase, Phase::Over(status), "{value}");
-    }
-    assert_eq!(world.phases()[..2], [Phase::Up, Phase::Up]);
-    world.tell(CALLER, Agent::hang_up);
-    world.assert_drained(6);
-}
-
-#[test]
-fn sig_7_if_the_far_side_does_not_agree_to_replaces_the_call_stays() {
-    let mut world = up(UDP, ReferMode::Off);
-    world.caller().manners.reinvite = Some(488);
-    let value = replaces(&world, CALLEE);
-    world.tell(SECOND, |agent, now| {
-        let mut invite = agent.new_invite("+100", true);
-        invite.headers.push(HeaderName::Replaces, value);
-        agent.send_invite(now, invite);
-    });
-    world.run_ms(500);
-    assert_eq!(world.agents[SECOND].phase, Phase::Over(488));
-    assert_eq!(world.phases()[..2], [Phase::Up, Phase::Up]);
-    world.tell(CALLER, Agent::hang_up);
-    world.assert_drained(2);
-}
-
-#[test]
-fn sig_7_an_invite_with_replaces_that_is_cancelled_leaves_nothing() {
-    let mut world = up(UDP, ReferMode::Off);
-    world.caller().manners.reinvite = None;
-    let value = replaces(&world, CALLEE);
-    world.tell(SECOND, |agent, now| {
-        let mut invite = agent.new_invite("+100", true);
-        invite.headers.push(HeaderName::Replaces, value);
-        agent.send_invite(now, invite);
-    });
-    world.run_ms(200);
-    world.tell(CALLER, |caller, now| caller.respond(now, 180));
-    world.run_ms(100);
-    world.tell(SECOND, Agent::cancel);
-    world.run_ms(500);
-    assert_eq!(world.agents[SECOND].phase, Phase::Over(487));
-    assert_eq!(world.phases()[..2], [Phase::Up, Phase::Up]);
-    world.run_for(Duration::from_secs(40));
-    assert_eq!(world.phases()[..2], [Phase::Up, Phase::Up]);
-    world.tell(CALLER, Agent::hang_up);
     world.assert_drained(2);
 }
 
