@@ -5,7 +5,7 @@ use media_core::session::{CallId, Side};
 
 use super::Call;
 use super::context::{Context, LegKey};
-use super::headers::{ALLOW, session_description};
+use super::headers::{allow, session_description};
 use super::hunting::{Hunt, Waiting};
 use super::identity::{self, Sips};
 use super::leg::{Leg, LegTrunk, NewLeg};
@@ -213,7 +213,8 @@ impl Way {
         request
             .headers
             .set(HeaderName::MaxForwards, self.max_forwards.to_string());
-        request.headers.push(HeaderName::Allow, ALLOW);
+        let allowed = allow(self.callee.settings.refer);
+        request.headers.push(HeaderName::Allow, allowed);
         request
             .headers
             .push(HeaderName::UserAgent, cx.config.user_agent.as_str());

@@ -2,10 +2,19 @@
 
 use crate::message::multipart::{Part, parts};
 use crate::message::{Field, HeaderName, Headers, MediaType};
+use crate::trunk::refer::ReferMode;
 
-/// The methods that we take (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
+/// The methods that we take of the peers of a trunk with that setting (RFC 3261 section 20.5). Where
+/// REFER is refused, NOTIFY is taken all the same: of a REFER that came from the other side.
+pub(crate) fn allow(refer: ReferMode) -> &'static str {
+    match refer {
+        ReferMode::Off => "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY",
+        ReferMode::Pass | ReferMode::Local => {
+            "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
+        }
+    }
+}
+
 /// The extensions that we have (RFC 3261 section 20.37).
 pub(crate) const SUPPORTED: &str = "100rel, timer, replaces";
 /// The bodies that we take.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::context::{Context, LegKey, Owner};
-use super::headers::ALLOW;
+use super::headers::allow;
 use super::identity::Sips;
 use super::parties::Description;
 use super::places::Branch;
@@ -244,6 +244,8 @@ impl Leg {
         let target = dialog.target();
         let mut request = complete(cx, request, self.sips, &target);
         if refreshes {
+            let allowed = allow(self.trunk.settings.refer);
+            request.headers.push(HeaderName::Allow, allowed);
             self.timer.ask(&mut request.headers);
         }
         Some((request, target))
@@ -371,9 +373,6 @@ fn complete(cx: &Context, mut request: Request, sips: Sips, target: &Target) -> 
     if sips == Sips::HopByHop {
         request.uri = hop_by_hop(request.uri, target.transport);
         addresses_hop_by_hop(&mut request.headers);
-    }
-    if matches!(request.method, Method::Invite | Method::Update) {
-        request.headers.push(HeaderName::Allow, ALLOW);
     }
     request
         .headers

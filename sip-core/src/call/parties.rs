@@ -4,7 +4,7 @@ use media_core::session::{CallId, Side};
 
 use super::context::{Context, Owner};
 use super::crossing::Crossing;
-use super::headers::{ALLOW, is_sdp, pass_body_description};
+use super::headers::{allow, is_sdp, pass_body_description};
 use super::leg::Leg;
 use super::media::CallMedia;
 use super::record::Draft;
@@ -113,7 +113,8 @@ impl Parties {
         let leg = self.leg_mut(side);
         let mut response = cx.response(request, StatusCode::OK, &leg.key.tag);
         response.headers.push(HeaderName::Contact, &leg.contact);
-        response.headers.push(HeaderName::Allow, ALLOW);
+        let allowed = allow(leg.trunk.settings.refer);
+        response.headers.push(HeaderName::Allow, allowed);
         leg.timer
             .answer(cx.now, &request.headers, &mut response.headers);
         cx.respond(server, &response);
@@ -181,7 +182,8 @@ impl Parties {
         );
         if refreshes && (far.status.is_provisional() || far.status.is_success()) {
             response.headers.push(HeaderName::Contact, &leg.contact);
-            response.headers.push(HeaderName::Allow, ALLOW);
+            let allowed = allow(leg.trunk.settings.refer);
+            response.headers.push(HeaderName::Allow, allowed);
         }
         if request.method != Method::Refer && refreshes && far.status.is_success() {
             leg.timer

@@ -3,7 +3,7 @@
 use media_core::session::Side;
 
 use super::context::Context;
-use super::headers::{ACCEPT, ALLOW, SUPPORTED, UnsupportedBody, session_description};
+use super::headers::{ACCEPT, SUPPORTED, UnsupportedBody, allow, session_description};
 use super::session_timer::{IntervalTooSmall, judge};
 use super::{Call, Input};
 use crate::message::{
@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::stack::{Event, EventKind};
 use crate::transaction::ServerKey;
 use crate::transport::{ListenerId, Origin};
+use crate::trunk::refer::ReferMode;
 
 impl Call {
     /// A request that names one of the call's dialogs by Call-ID and our tag.
@@ -80,8 +81,9 @@ impl Call {
                 self
             }
             _ => {
-                let tag = self.parties.leg(side).key.tag.clone();
-                let response = general_response(cx, &request, &tag);
+                let leg = self.parties.leg(side);
+                let (tag, refer) = (&leg.key.tag, leg.trunk.settings.refer);
+                let response = general_response(cx, &request, tag, refer);
                 cx.respond(server, &response);
                 self
             }
@@ -258,8 +260,9 @@ pub(crate) fn response_outside(
     request: &Request,
     tag: &str,
     listener: ListenerId,
+    refer: ReferMode,
 ) -> Response {
-    let general = general_response(cx, request, tag);
+    let general = general_response(cx, request, tag, refer);
     if general.status != StatusCode::OK {
         general
     } else if request.uri.scheme() == Scheme::Other {
@@ -273,15 +276,20 @@ pub(crate) fn response_outside(
 
 /// The answer to any request that has no other, within a dialog or outside: 200 with what we can do
 /// for OPTIONS (section 11.2), 405 with Allow for methods that we know of (section 8.2.1), 501 for
-/// others (section 21.5.2, RFC 4475 section 3.1.1.2).
-pub(crate) fn general_response(cx: &Context, request: &Request, tag: &str) -> Response {
+/// others (section 21.5.2, RFC 4475 section 3.1.1.2). `refer` is the setting of whoever asks.
+pub(crate) fn general_response(
+    cx: &Context,
+    request: &Request,
+    tag: &str,
+    refer: ReferMode,
+) -> Response {
     let status = match request.method {
         Method::Options => StatusCode::OK,
         Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::METHOD_NOT_ALLOWED,
     };
     let mut response = cx.response(request, status, tag);
-    response.headers.push(HeaderName::Allow, ALLOW);
+    response.headers.push(HeaderName::Allow, allow(refer));
     if status == StatusCode::OK {
         response.headers.push(HeaderName::Accept, ACCEPT);
         response

@@ -13,6 +13,8 @@ use crate::refusal::Refusal;
 use crate::stack;
 use crate::transaction::{ClientKey, Event, ServerKey, TransactionKey};
 use crate::transport::Origin;
+use crate::trunk::acl::admit;
+use crate::trunk::refer::ReferMode;
 
 impl Stack {
     /// Works off what the transactions have to tell, and then what they want sent.
@@ -143,10 +145,21 @@ impl Stack {
             }
             _ => {
                 let tag = self.cx.token();
-                let response = response_outside(&self.cx, &request, &tag, origin.listener);
+                let refer = self.refer_mode(&origin, &request);
+                let listener = origin.listener;
+                let response = response_outside(&self.cx, &request, &tag, listener, refer);
                 self.cx.respond(key, &response);
             }
         }
+    }
+
+    /// What becomes of a REFER of whoever sent that; a stranger's is refused like the rest of it.
+    fn refer_mode(&self, origin: &Origin, request: &Request) -> ReferMode {
+        let listeners = &self.cx.config.listeners;
+        admit(&self.trunks, listeners, request.uri.host(), origin)
+            .ok()
+            .and_then(|id| self.trunks.get(usize::from(id.0)))
+            .map_or(ReferMode::Off, |trunk| trunk.refer)
     }
 
     fn handle_request_within(

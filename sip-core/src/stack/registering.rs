@@ -42,7 +42,8 @@ impl Stack {
         let trunk = Arc::clone(&self.trunks[usize::from(id.0)]);
         self.cx.transactions.set_trunk(server, id);
         if trunk.accounts.is_empty() {
-            let response = response_outside(&self.cx, request, &tag, origin.listener);
+            let listener = origin.listener;
+            let response = response_outside(&self.cx, request, &tag, listener, trunk.refer);
             return self.cx.respond(server, &response);
         }
         if let Some(response) = self.unsupported_extensions(request, &tag) {

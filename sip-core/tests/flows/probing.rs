@@ -5,6 +5,7 @@ use std::time::Duration;
 use sip_core::message::{HeaderName, Method};
 use sip_core::stack::EventKind;
 use sip_core::transport::{Host, Transport};
+use sip_core::trunk::refer::ReferMode;
 use sip_core::trunk::{Hop, Origination, OriginationUri, Probing, TargetUri};
 
 use crate::sim::{
@@ -186,19 +187,32 @@ fn trk_5_a_round_asks_each_address_of_a_name() {
 
 #[test]
 fn trk_5_options_to_us_are_answered_with_what_we_allow() {
-    let mut world = World::new([Wire::Udp; 2], 8);
-    let mut options = world.caller().new_invite("", false);
-    options.method = Method::Options;
-    options.headers.set(HeaderName::CSeq, "1 OPTIONS");
-    world.tell(CALLER, |agent, now| agent.send_outside(now, options));
-    world.run_ms(100);
-    let response = world.caller().response(&Method::Options, 200);
-    let allow =
-        String::from_utf8_lossy(response.headers.value(HeaderName::Allow).unwrap()).into_owned();
-    for method in ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"] {
-        assert!(
-            allow.split(", ").any(|allowed| allowed == method),
-            "{allow}"
-        );
+    for (mode, is_stranger) in [
+        (ReferMode::Off, false),
+        (ReferMode::Pass, false),
+        (ReferMode::Local, false),
+        // Whose REFER would be refused with the rest of it.
+        (ReferMode::Local, true),
+    ] {
+        let mut config = config([Wire::Udp; 2]);
+        config.trunks[CALLER].refer = mode;
+        if is_stranger {
+            config.trunks[CALLER].acl.clear();
+        }
+        let mut world = World::with_config([Wire::Udp; 2], 8, config);
+        let mut options = world.caller().new_invite("", false);
+        options.method = Method::Options;
+        options.headers.set(HeaderName::CSeq, "1 OPTIONS");
+        world.tell(CALLER, |agent, now| agent.send_outside(now, options));
+        world.run_ms(100);
+        let response = world.caller().response(&Method::Options, 200);
+        let allow = response.headers.value(HeaderName::Allow).unwrap();
+        let allow = String::from_utf8_lossy(allow).into_owned();
+        let allows = |method: &str| allow.split(", ").any(|allowed| allowed == method);
+        for method in ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "NOTIFY"] {
+            assert!(allows(method), "{method} in {allow}");
+        }
+        let takes_refer = mode != ReferMode::Off && !is_stranger;
+        assert_eq!(allows("REFER"), takes_refer, "{mode:?}: {allow}");
     }
 }

@@ -285,7 +285,7 @@ fn options_are_answered_outside_and_inside_a_dialog() {
         let answer = agent.response(&Method::Options, 200);
         assert_eq!(
             answer.headers.value(HeaderName::Allow).unwrap(),
-            b"INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
+            b"INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY"
         );
         assert_eq!(
             answer.headers.value(HeaderName::Accept).unwrap(),

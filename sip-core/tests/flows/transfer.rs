@@ -1,5 +1,5 @@
-//! Transfer (SIG-7): REFER refused, passed on, and done here, blind and attended. The caller is on trunk 0, the callee and a second line of its on trunk 1, a third
-//! party on trunk 2.
+//! Transfer (SIG-7): REFER refused, passed on, and done here, blind and attended. The caller is on
+//! trunk 0, the callee and a second line of its on trunk 1, a third party on trunk 2.
 
 use std::time::Duration;
 
@@ -112,6 +112,42 @@ fn sig_7_refer_is_refused_unless_the_trunk_allows_it() {
         assert!(world.has_event(EventKind::TransferRefused));
         assert!(world.agents[1 - from].requests(&Method::Refer).is_empty());
         assert_eq!(world.phases()[..2], [Phase::Up, Phase::Up]);
+        world.tell(CALLER, Agent::hang_up);
+        world.assert_drained(1);
+    }
+}
+
+/// Whoever reads Allow knows whether REFER is worth a try, on each leg by its own trunk.
+#[test]
+fn sig_7_allow_names_refer_only_where_the_trunk_takes_it() {
+    for modes in [
+        [ReferMode::Off, ReferMode::Pass],
+        [ReferMode::Local, ReferMode::Off],
+    ] {
+        let mut config = transfers(UDP, ReferMode::Off);
+        for (trunk, mode) in config.trunks.iter_mut().zip(modes) {
+            trunk.refer = mode;
+        }
+        let mut world = World::with_targets(&UDP, 74, config);
+        world.callee().manners.invite = Some(200);
+        world.tell(CALLER, Agent::invite);
+        world.run_ms(500);
+        for from in [CALLER, CALLEE] {
+            world.tell(from, |agent, now| agent.reinvite(now, "sendonly"));
+            world.run_ms(300);
+        }
+        for (index, mode) in modes.into_iter().enumerate() {
+            let received = world.agents[index].received.iter();
+            let allows: Vec<String> = received
+                .filter_map(|message| message.headers().value(HeaderName::Allow))
+                .map(|allow| String::from_utf8_lossy(allow).into_owned())
+                .collect();
+            assert!(allows.len() >= 2, "INVITE and 200: {allows:?}");
+            for allow in allows {
+                let names_it = allow.split(", ").any(|method| method == "REFER");
+                assert_eq!(names_it, mode != ReferMode::Off, "{index}: {allow}");
+            }
+        }
         world.tell(CALLER, Agent::hang_up);
         world.assert_drained(1);
     }
