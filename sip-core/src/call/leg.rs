@@ -8,6 +8,7 @@ use super::headers::allow;
 use super::identity::Sips;
 use super::parties::Description;
 use super::places::Branch;
+use super::referring::PassedRefer;
 use super::session_timer::SessionTimer;
 use crate::dialog::{Dialog, DialogError, Path};
 use crate::message::{
@@ -55,6 +56,8 @@ pub(crate) struct Leg {
     pub(super) timer: SessionTimer,
     /// A REFER of the peer was accepted in the dialog.
     pub(super) was_referred: bool,
+    /// Those of the peer that went on to the other side, oldest first.
+    pub(super) passed_refers: Vec<PassedRefer>,
     /// Our INVITE that makes the dialog: the callee's.
     pub(super) invite: Option<SentInvite>,
 }
@@ -177,6 +180,7 @@ impl From<NewLeg> for Leg {
             has_answered: false,
             allows_update: false,
             was_referred: false,
+            passed_refers: Vec::new(),
             invite: None,
         }
     }

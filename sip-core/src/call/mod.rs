@@ -45,6 +45,7 @@ pub(crate) mod outcome;
 mod parties;
 pub(crate) mod places;
 mod record;
+mod referring;
 mod refreshing;
 mod reinviting;
 mod relaying;

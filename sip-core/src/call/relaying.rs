@@ -26,7 +26,8 @@ pub(super) struct Relay {
 
 impl Parties {
     /// Sends a request of `from` on to the other side: as `method`, with `offer` for its body or
-    /// else as it came. One that cannot be sent now is answered 500 with Retry-After.
+    /// else as it came. Its CSeq number there; one that cannot be sent now is answered 500 with
+    /// Retry-After.
     pub(super) fn relay(
         &mut self,
         cx: &mut Context,
@@ -34,7 +35,7 @@ impl Parties {
         (server, request): (ServerKey, Request),
         method: Method,
         offer: Option<Vec<u8>>,
-    ) {
+    ) -> Option<u32> {
         let far = from.other();
         let is_full = self.relays.len() >= MAX_RELAYS;
         let next = self.leg_mut(far).request(cx, method);
@@ -42,7 +43,8 @@ impl Parties {
             if offer.is_some() {
                 self.media.reject(cx);
             }
-            return self.respond_later(cx, from, server, &request);
+            self.respond_later(cx, from, server, &request);
+            return None;
         };
         self.request_from(from)
             .pass(&request.headers, &mut onward.headers);
@@ -59,6 +61,7 @@ impl Parties {
                 onward.body.clone_from(&request.body);
             }
         }
+        let sequence = onward.headers.cseq().ok().map(|cseq| cseq.number);
         let client = cx.request(self.owner(far), onward, target);
         self.relays.push(Relay {
             client,
@@ -67,6 +70,7 @@ impl Parties {
             request,
             is_offer,
         });
+        sequence
     }
 
     /// Whose offer in UPDATE or PRACK has no answer.

@@ -68,12 +68,7 @@ impl Call {
     ) -> Call {
         let refusal = match self.parties.leg(side).trunk.settings.refer {
             ReferMode::Off => Refusal::TRANSFER,
-            ReferMode::Pass => {
-                self.parties.leg_mut(side).was_referred = true;
-                self.parties
-                    .relay(cx, side, (server, refer), Method::Refer, None);
-                return self;
-            }
+            ReferMode::Pass => return self.pass_refer(cx, side, server, refer),
             ReferMode::Local => match self.transfer(cx, side, server, &refer) {
                 Ok(()) => return self,
                 Err(refusal) => refusal,
@@ -84,12 +79,6 @@ impl Call {
             .event(cx, EventKind::TransferRefused, side, code, text);
         self.parties.refuse(cx, side, server, &refer, &refusal);
         self
-    }
-
-    /// A REFER of that side's was passed on: NOTIFYs come back.
-    pub(super) fn has_passed_refer(&self, side: Side) -> bool {
-        let leg = self.parties.leg(side);
-        leg.was_referred && leg.trunk.settings.refer == ReferMode::Pass
     }
 
     /// Accepts a REFER and asks for the new call; or says why not.
@@ -311,6 +300,6 @@ fn one_target(headers: &Headers) -> Option<NameAddr> {
     let is_call = uri
         .param("method")
         .is_none_or(|method| method.eq_ignore_ascii_case("INVITE"));
-    let can_be_called = uri.scheme() != Scheme::Other;
+    let can_be_called = uri.scheme() != Scheme::Other && uri.wanted_headers().is_some();
     (values.next().is_none() && is_call && can_be_called).then_some(address)
 }

@@ -97,7 +97,9 @@ impl Call {
     fn pass_offer(&mut self, cx: &mut Context, side: Side, server: ServerKey, request: Request) {
         let parties = &mut self.parties;
         match parties.media.offer(cx, side, &request.body) {
-            Ok(sdp) => parties.relay(cx, side, (server, request), Method::Update, Some(sdp)),
+            Ok(sdp) => {
+                parties.relay(cx, side, (server, request), Method::Update, Some(sdp));
+            }
             Err(refusal) => {
                 let (code, text) = (Some(refusal.code), refusal.text.to_owned());
                 parties.event(cx, EventKind::ReinviteRefused, side, code, text);

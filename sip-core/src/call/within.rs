@@ -61,18 +61,7 @@ impl Call {
                 self
             }
             Method::Refer => self.handle_refer(cx, side, server, request),
-            Method::Notify if self.has_passed_refer(side.other()) => {
-                // What comes of a REFER that was passed on.
-                self.parties
-                    .relay(cx, side, (server, request), Method::Notify, None);
-                self
-            }
-            // Nobody has subscribed to anything (RFC 6665 section 4.1.3).
-            Method::Notify => {
-                let status = StatusCode::CALL_DOES_NOT_EXIST;
-                self.parties.respond(cx, side, server, &request, status);
-                self
-            }
+            Method::Notify => self.handle_notify(cx, side, server, request),
             Method::Update => self.handle_update(cx, side, server, request),
             Method::Info | Method::Message => {
                 let method = request.method.clone();

@@ -27,6 +27,7 @@ pub mod status;
 pub mod typed;
 pub mod uri;
 mod uri_compare;
+mod uri_headers;
 pub mod via;
 
 use std::fmt;

@@ -39,18 +39,7 @@ impl Replaces {
     /// The Replaces header that a URI, such as that of Refer-To, wants in the request to it
     /// (RFC 3261 section 19.1.1). An error if there is one that cannot be read.
     pub fn of_uri(uri: &Uri) -> Result<Option<Replaces>, UnreadableReplaces> {
-        let headers = uri.headers().unwrap_or_default();
-        let headers = headers.trim_start_matches('?').split('&');
-        let mut values = headers.filter_map(|header| {
-            let (name, value) = header.split_once('=')?;
-            let name = unescaped(name)?;
-            name.eq_ignore_ascii_case("Replaces").then_some(value)
-        });
-        let Some(value) = values.next() else {
-            return Ok(None);
-        };
-        let replaces = unescaped(value).and_then(|value| Replaces::parse(&value));
-        replaces.map(Some).ok_or(UnreadableReplaces)
+        uri.wanted_headers().ok_or(UnreadableReplaces)?.replaces()
     }
 }
 
@@ -73,22 +62,6 @@ impl Headers {
             (Some(_), Some(_)) => Err(UnreadableReplaces),
         }
     }
-}
-
-/// Without `%` escapes; `None` if they are wrong, or do not give UTF-8.
-fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        if *first == b'%' {
-            bytes.push(super::uri::hex_pair(rest, 1)?);
-            rest = rest.get(3..)?;
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

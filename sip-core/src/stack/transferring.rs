@@ -9,7 +9,7 @@ use crate::call::context::{LegKey, Note, OwnInvite};
 use crate::call::transfer::NewCall;
 use crate::call::{Joint, NewInvite};
 use crate::dialog::NewRequest;
-use crate::message::{HeaderName, Method, Replaces, Request, StatusCode, Via};
+use crate::message::{Field, HeaderName, Method, Replaces, Request, StatusCode, Via};
 use crate::refusal::Refusal;
 use crate::trunk::{Passthrough, Trunk, TrunkId};
 
@@ -163,7 +163,8 @@ impl Stack {
         }
     }
 
-    /// The INVITE that the side which remains would have sent.
+    /// The INVITE that the side which remains would have sent, with what Refer-To asks for besides
+    /// (RFC 3515 section 2.1), as far as the trunk of who wrote it may have headers cross.
     fn own_invite(&mut self, new: &NewCall) -> Option<Request> {
         let uri = new.refer_to.uri().as_request_uri();
         let request = NewRequest {
@@ -186,6 +187,10 @@ impl Stack {
         Via::parse(via.as_bytes())?;
         request.headers.push_front(HeaderName::Via, via);
         request.headers.extend(new.referred_by.iter());
+        let wanted = new.refer_to.uri().wanted_headers()?;
+        let policy = &new.transferor.settings.headers;
+        let may_ask = |field: &Field<'_>| policy.passes(field) && !is_identity(field);
+        request.headers.extend(wanted.iter().filter(may_ask));
         request
             .headers
             .push(HeaderName::ContentType, crate::call::headers::ACCEPT);
@@ -244,4 +249,13 @@ impl Stack {
             None => Err(Refusal::NO_DIALOG),
         }
     }
+}
+
+/// Whoever asks for a transfer vouches for nobody (RFC 3261 section 19.1.5: such a header of a URI is
+/// not to be honoured unless it is verified).
+fn is_identity(field: &Field<'_>) -> bool {
+    matches!(
+        field.name,
+        Some(HeaderName::PAssertedIdentity | HeaderName::RemotePartyId)
+    )
 }

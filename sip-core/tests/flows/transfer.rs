@@ -201,6 +201,63 @@ fn sig_7_refer_passes_to_the_far_side_and_its_notifies_come_back() {
     }
 }
 
+/// RFC 3515 section 2.4.6: a subscription is named by the CSeq number of its REFER, which is another
+/// one on each leg.
+#[test]
+fn sig_7_notifies_of_several_refers_passed_name_them_as_their_sender_does() {
+    let mut world = up(UDP, ReferMode::Pass);
+    // From here on the numbers differ.
+    world.tell(CALLER, |agent, now| {
+        for _ in 0..3 {
+            agent.request(now, Method::Options, |_| {});
+        }
+    });
+    world.run_ms(100);
+    world.callee().manners.others = Some(202);
+    for _ in 0..2 {
+        blind(&mut world, CALLER);
+    }
+    let sequence = |request: &Request| request.headers.cseq().expect("CSeq").number;
+    let came = world.callee().requests(&Method::Refer);
+    let came: Vec<u32> = came.into_iter().map(sequence).collect();
+    let dialog = world.caller().dialog.as_ref().expect("a dialog");
+    let last = dialog.local_sequence();
+    assert_ne!(came[1], last);
+    for (event, expected) in [
+        ("refer".to_owned(), Ok("refer".to_owned())),
+        (
+            format!("refer ;x=\"a;id=1\"; id={};y", came[1]),
+            Ok(format!("refer ;x=\"a;id=1\";id={last};y")),
+        ),
+        (
+            format!("REFER;id={}", came[0]),
+            Ok(format!("REFER;id={}", last - 1)),
+        ),
+        (format!("refer;id={}", came[1] + 1), Err(481)),
+        ("refer;id=x".to_owned(), Err(481)),
+        ("presence".to_owned(), Err(481)),
+    ] {
+        let before = world.caller().requests(&Method::Notify).len();
+        world.tell(CALLEE, |agent, now| {
+            agent.request(now, Method::Notify, |notify| {
+                let headers = &mut notify.headers;
+                headers.push(HeaderName::Event, event.clone());
+                headers.push(HeaderName::SubscriptionState, "active;expires=60");
+            });
+        });
+        world.run_ms(200);
+        let status = *world.callee().statuses(&Method::Notify).last().expect("one");
+        let notifies = world.caller().requests(&Method::Notify);
+        let told = notifies.get(before).map(|notify| {
+            let event = notify.headers.value(HeaderName::Event).expect("Event");
+            String::from_utf8_lossy(event).into_owned()
+        });
+        assert_eq!(told.ok_or(status), expected, "{event}");
+    }
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
 #[test]
 fn sig_7_a_notify_that_nobody_asked_for_is_481() {
     let mut world = up(UDP, ReferMode::Pass);
@@ -431,6 +488,7 @@ fn sig_7_a_refer_that_names_nobody_is_400() {
         "",
         "<urn:x:y>",
         "<sip:+300@h;method=BYE>",
+        "<sip:+300@h?X=1%0D%0AVia:%20SIP/2.0/UDP%20h>",
         "<sip:+300@h>\r\nRefer-To: <sip:a@b>",
     ] {
         let count = world.callee().statuses(&Method::Refer).len();
@@ -448,6 +506,38 @@ fn sig_7_a_refer_that_names_nobody_is_400() {
     assert_eq!(world.phases()[..2], [Phase::Up, Phase::Up]);
     world.tell(CALLER, Agent::hang_up);
     world.assert_drained(1);
+}
+
+/// RFC 3515 section 2.1: the new call carries what Refer-To asks for.
+#[test]
+fn sig_7_a_transfer_takes_along_what_refer_to_asks_for() {
+    let mut config = transfers(UDP, ReferMode::Local);
+    for trunk in &mut config.trunks {
+        trunk.headers.trusted = true;
+    }
+    let mut world = World::with_targets(&UDP, 75, config);
+    world.callee().manners.invite = Some(200);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(500);
+    let wanted = "X-Case=a%20b%3Bc&User-to-User=00a1%3Bencoding%3Dhex&Subject=s\
+                  &P-Asserted-Identity=%3Csip:boss@h%3E&Contact=%3Csip:x@h%3E&body=b";
+    let to = format!("<sip:{THIRDS_NUMBER}@203.0.113.1;user=phone;method=INVITE?{wanted}>");
+    refer(&mut world, CALLEE, &to);
+    let invite = world.agents[THIRD].request_received(&Method::Invite);
+    assert_eq!(invite.uri.param("user"), Some("phone"));
+    let text = String::from_utf8_lossy(&invite.to_bytes()).into_owned();
+    for line in ["X-Case: a b;c\r\n", "User-to-User: 00a1;encoding=hex\r\n"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    for hidden in ["Subject", "boss", "sip:x@h", "method="] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+    world.tell(THIRD, |agent, now| agent.respond(now, 200));
+    world.run_ms(400);
+    assert!(world.has_event(EventKind::TransferDone));
+    world.tell(CALLEE, Agent::hang_up);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(2);
 }
 
 /// What Replaces says of that agent's dialog, for the edge.
