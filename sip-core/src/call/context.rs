@@ -227,7 +227,7 @@ impl Context {
             ack.headers.push(*name, value.as_str());
         }
         self.transactions
-            .send_ack(invite, ack, target, &mut *self.rng);
+            .send_ack(self.now, invite, ack, target, &mut *self.rng);
     }
 
     pub(crate) fn cancel(&mut self, invite: ClientKey) {

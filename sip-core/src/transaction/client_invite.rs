@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::effects::Effects;
-use super::event::{ClientKey, Event};
+use super::event::{ClientKey, Event, Transmit};
 use super::hop::Hop;
 use super::timers::Timer;
 use crate::message::Response;
@@ -120,19 +120,31 @@ impl ClientInvite {
         matches!(self, ClientInvite::Calling(state) if !state.cancel)
     }
 
-    /// The user's ACK to the 2xx with `to_tag` was sent: it is repeated from here on.
-    pub(super) fn acknowledge(&mut self, to_tag: Box<[u8]>, target: Target, ack: Vec<u8>) {
+    /// The user's ACK to a 2xx was sent: it is repeated from here on.
+    pub(super) fn acknowledge(&mut self, ack: Ack) {
         let ClientInvite::Accepted(state) = self else {
             return;
         };
-        state.acks.retain(|known| known.to_tag != to_tag);
+        state.acks.retain(|known| known.to_tag != ack.to_tag);
         if state.acks.len() < MAX_ACKS {
-            state.acks.push(Ack {
-                to_tag,
-                target,
-                bytes: ack,
-            });
+            state.acks.push(ack);
         }
+    }
+
+    /// An ACK could not be sent: sends those that have another way by that. The target of it.
+    pub(super) fn fall_back(&mut self, fx: Fx<'_, '_>) -> Option<Target> {
+        let ClientInvite::Accepted(state) = self else {
+            return None;
+        };
+        let mut way = None;
+        for ack in &mut state.acks {
+            if let Some(other) = ack.fallback.take() {
+                ack.way = other;
+                fx.send(&ack.way.0, &ack.way.1);
+                way = Some(ack.way.0.clone());
+            }
+        }
+        way
     }
 
     pub(super) fn handle_timer(self, timer: Timer, fx: Fx<'_, '_>) -> Option<ClientInvite> {
@@ -237,10 +249,35 @@ pub(super) struct Accepted {
     acks: Vec<Ack>,
 }
 
-struct Ack {
+/// The ACK to a 2xx with that To tag.
+pub(super) struct Ack {
     to_tag: Box<[u8]>,
-    target: Target,
-    bytes: Vec<u8>,
+    way: Way,
+    /// How to send it if it cannot be sent so.
+    fallback: Option<Way>,
+}
+
+/// Where a message goes, and as which bytes.
+type Way = (Target, Vec<u8>);
+
+impl Ack {
+    pub(super) fn new(to_tag: Box<[u8]>, way: Way, fallback: Option<Way>) -> Ack {
+        Ack {
+            to_tag,
+            way,
+            fallback,
+        }
+    }
+
+    /// Whether it can be sent matters only where there is another way.
+    pub(super) fn transmit(&self, invite: ClientKey) -> Transmit {
+        let (target, bytes) = self.way.clone();
+        Transmit {
+            target,
+            bytes,
+            transaction: self.fallback.as_ref().map(|_| invite.into()),
+        }
+    }
 }
 
 impl Accepted {
@@ -250,7 +287,7 @@ impl Accepted {
         }
         let tag = super::key::to_tag(&response.headers).unwrap_or_default();
         match self.acks.iter().find(|ack| ack.to_tag == tag) {
-            Some(ack) => fx.resend(&ack.target, &ack.bytes),
+            Some(ack) => fx.resend(&ack.way.0, &ack.way.1),
             None => tell(origin, response, fx),
         }
     }

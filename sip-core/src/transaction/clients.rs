@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::client_invite::{CancelDue, ClientInvite};
+use super::client_invite::{Ack, CancelDue, ClientInvite};
 use super::client_non_invite::ClientNonInvite;
 use super::effects::{Effects, Outputs};
 use super::event::{ClientKey, Event};
@@ -102,8 +102,8 @@ impl Clients {
         key
     }
 
-    /// The request could not be sent: sends it the other way, if there is one and nothing has been
-    /// heard of it. The target of that way.
+    /// The request, or its ACK, could not be sent: sends it the other way, if there is one and nothing
+    /// has been heard of it. The target of that way.
     pub(super) fn fall_back(
         &mut self,
         now: Instant,
@@ -111,6 +111,11 @@ impl Clients {
         out: &mut Outputs,
     ) -> Option<Target> {
         let client = self.table.get_mut(&key)?;
+        if let Machine::Invite(invite) = &mut client.machine
+            && let Some(target) = invite.fall_back(&mut out.of(key, now, false))
+        {
+            return Some(target);
+        }
         let fallback = client.fallback.take()?;
         if !client.machine.is_unheard() {
             return None;
@@ -202,20 +207,14 @@ impl Clients {
         );
     }
 
-    /// The ACK to the 2xx with `to_tag` was sent.
-    pub(super) fn acknowledge(
-        &mut self,
-        key: ClientKey,
-        to_tag: Box<[u8]>,
-        target: Target,
-        ack: Vec<u8>,
-    ) {
+    /// The ACK to a 2xx was sent.
+    pub(super) fn acknowledge(&mut self, key: ClientKey, ack: Ack) {
         if let Some(Client {
             machine: Machine::Invite(machine),
             ..
         }) = self.table.get_mut(&key)
         {
-            machine.acknowledge(to_tag, target, ack);
+            machine.acknowledge(ack);
         }
     }
 

@@ -59,6 +59,7 @@ use std::time::Instant;
 
 use rand_core::RngCore;
 
+use self::client_invite::Ack;
 use self::clients::Clients;
 use self::effects::Outputs;
 use self::gate::Gate;
@@ -186,7 +187,8 @@ impl Transactions {
         self.out.counters.transport_errors += 1;
         match key {
             TransactionKey::Client(key) => {
-                if let Some(target) = self.clients.fall_back(now, key, &mut self.out) {
+                let fell_back = self.clients.fall_back(now, key, &mut self.out);
+                if let Some(target) = fell_back {
                     return self.large.refused(now, &target);
                 }
                 self.clients
@@ -290,21 +292,27 @@ impl Transactions {
     /// transaction lives, each retransmission of that 2xx is answered with the same bytes.
     pub fn send_ack(
         &mut self,
+        now: Instant,
         invite: ClientKey,
         mut ack: Request,
         target: Target,
         rng: &mut dyn RngCore,
     ) {
-        self.stamp(&mut ack, &target, rng);
+        let branch = self.stamp(&mut ack, &target, rng);
         let bytes = ack.to_bytes();
         let to_tag = key::to_tag(&ack.headers).unwrap_or_default();
-        self.clients
-            .acknowledge(invite, to_tag, target.clone(), bytes.clone());
-        self.out.transmits.push_back(Transmit {
-            target,
-            bytes,
-            transaction: None,
-        });
+        let is_large = target.transport == Transport::Udp && bytes.len() > LARGEST_DATAGRAM_BYTES;
+        let by_tcp = is_large.then(|| self.large.by_tcp(now, &target, &self.listeners));
+        let ack = match by_tcp.flatten() {
+            Some(by_tcp) => {
+                let listener = &self.listeners[usize::from(by_tcp.listener.0)];
+                let first = large::with_via_of(&ack, listener, &branch).to_bytes();
+                Ack::new(to_tag, (by_tcp, first), Some((target, bytes)))
+            }
+            None => Ack::new(to_tag, (target, bytes), None),
+        };
+        self.out.transmits.push_back(ack.transmit(invite));
+        self.clients.acknowledge(invite, ack);
     }
 
     /// What the user has to know next.

@@ -199,13 +199,18 @@ impl Bench {
 
     /// Our user's ACK to a 2xx with that To tag.
     pub(super) fn send_ack(&mut self, key: ClientKey, to_tag: &str) {
-        let ack = ours("ACK", 1).replace("To: <sip:bob@b.example>", &to_with(to_tag));
+        self.send_ack_text(key, to_tag, &ours("ACK", 1));
+    }
+
+    pub(super) fn send_ack_text(&mut self, key: ClientKey, to_tag: &str, ack: &str) {
+        let ack = ack.replace("To: <sip:bob@b.example>", &to_with(to_tag));
         let Message::Request(ack) = Message::parse(ack.as_bytes()).unwrap() else {
             panic!("not a request");
         };
         let target = target(self.transport, PEER);
+        let now = self.now();
         self.table
-            .send_ack(key, without_via(ack), target, &mut self.rng);
+            .send_ack(now, key, without_via(ack), target, &mut self.rng);
         self.collect();
     }
 }

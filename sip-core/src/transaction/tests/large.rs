@@ -112,6 +112,40 @@ fn sig_9_cancel_and_ack_go_the_way_that_the_invite_went() {
     }
 }
 
+/// The answer to a late offer may be as long as an offer is.
+#[test]
+fn sig_9_the_ack_to_a_2xx_goes_by_tcp_too_and_by_udp_if_there_is_none() {
+    for fails in [false, true] {
+        let mut bench = Bench::new(Transport::Udp);
+        let key = bench.request(&ours("INVITE", 1));
+        bench.answer("INVITE", 200, "bob");
+        bench.send_ack_text(key, "bob", &large("ACK"));
+        let tcp = (Transport::Tcp, Some(Transport::Tcp));
+        let udp = (Transport::Udp, Some(Transport::Udp));
+        assert_eq!(sent_to(&bench), [udp, tcp]);
+        let first = bench.latest("ACK").headers.top_via().unwrap();
+        if fails {
+            bench.fail(key);
+            assert_eq!(sent_to(&bench).last().unwrap(), &udp);
+            let second = bench.latest("ACK").headers.top_via().unwrap();
+            assert_eq!(first.branch(), second.branch());
+            // A second failure has no further way, and changes nothing.
+            bench.fail(key);
+            assert_eq!(bench.times("ACK").len(), 2);
+        }
+        // The 2xx comes again: so does the ACK, the way that it goes.
+        bench.answer("INVITE", 200, "bob");
+        let expected = if fails { udp } else { tcp };
+        assert_eq!(sent_to(&bench).last().unwrap(), &expected);
+        assert_eq!(
+            bench.told().iter().filter(|(_, what)| what == "response 200").count(),
+            1
+        );
+        bench.request(&large("MESSAGE"));
+        assert_eq!(sent_to(&bench).last().unwrap(), &expected);
+    }
+}
+
 #[test]
 fn sig_9_over_streams_size_does_not_matter() {
     for transport in [Transport::Tcp, Transport::Tls] {

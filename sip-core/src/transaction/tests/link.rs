@@ -228,9 +228,10 @@ impl Link {
             && response.status.is_success()
             && response.headers.cseq().unwrap().method == Method::Invite
         {
+            let now = self.now();
             let End { table, rng, .. } = &mut self.ends[0];
             let ack = caller_request("ACK", 1, ";tag=bob");
-            table.send_ack(*key, ack, target(Transport::Udp, US), rng);
+            table.send_ack(now, *key, ack, target(Transport::Udp, US), rng);
             self.to_do.push((self.now + 1000, Action::Bye));
         }
     }

@@ -114,8 +114,9 @@ impl Run {
             Step::Acknowledge(nth) => {
                 if let Some((key, transport)) = pick(&self.clients, nth) {
                     let ack = request("ACK", ";tag=0");
+                    let target = target(*transport, PEER);
                     self.table
-                        .send_ack(*key, ack, target(*transport, PEER), &mut self.rng);
+                        .send_ack(self.now, *key, ack, target, &mut self.rng);
                 }
             }
             Step::Answer {

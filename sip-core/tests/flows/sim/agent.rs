@@ -335,11 +335,12 @@ impl Agent {
     }
 
     /// The ACK that bad manners held back.
-    pub(crate) fn acknowledge_late(&mut self, _: Instant) {
+    pub(crate) fn acknowledge_late(&mut self, now: Instant) {
         let (client, sequence) = self.unacknowledged.take().expect("a 2xx without ACK");
         let dialog = self.dialog.as_ref().expect("a dialog");
+        let (ack, target) = (dialog.ack(sequence), dialog.target());
         self.transactions
-            .send_ack(client, dialog.ack(sequence), dialog.target(), &mut self.rng);
+            .send_ack(now, client, ack, target, &mut self.rng);
     }
 
     /// Its 200 as another branch of a fork would have sent it.
@@ -735,7 +736,8 @@ impl Agent {
                 let direction = answering_direction(&response.body);
                 self.attach_sdp(&mut ack, direction);
             }
-            self.transactions.send_ack(key, ack, target, &mut self.rng);
+            self.transactions
+                .send_ack(now, key, ack, target, &mut self.rng);
         }
         if std::mem::take(&mut self.cancelling) {
             self.end(now);
