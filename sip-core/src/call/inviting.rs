@@ -151,7 +151,7 @@ impl Inviting {
         if let Ok(Some(sdp)) = session_description(&response.headers, &response.body)
             && !self.late_offer
             && passage == Passage::Whole
-            && !parties.provisionals.has_answered()
+            && !parties.has_answered_caller()
             && let Ok(sdp) = parties.media.answer(cx, Side::Callee, sdp)
         {
             self.early_answer = Some(sdp.clone());
@@ -208,15 +208,21 @@ impl Inviting {
             .ok()
             .flatten();
         let is_known = self.hunt.forks.has_media_of(&response);
-        let is_settled = parties.provisionals.has_answered();
+        let is_settled = parties.has_answered_caller();
         let described = match (sdp, self.late_offer) {
             _ if is_settled && is_known => {
                 return self.pass_answer(cx, parties, &response, None);
             }
-            // The caller has its answer for good, but another fork or target sends the media.
+            // The caller has its answer for good, but another fork or target sends the media: if that is
+            // not what the caller was told, it is offered as soon as the call is up.
             (Some(answer), false) if is_settled => {
+                let told = parties.media.described(Side::Caller);
                 return match parties.media.answer(cx, Side::Callee, answer) {
-                    Ok(_) => self.pass_answer(cx, parties, &response, None),
+                    Ok(sdp) => {
+                        let state = self.pass_answer(cx, parties, &response, None);
+                        parties.media.leave_unsaid(cx.now, told, sdp);
+                        state
+                    }
                     Err(refusal) => self.refuse_answer(cx, parties, &response, &refusal),
                 };
             }

@@ -1,8 +1,11 @@
 //! A call's media: what the legs agree, what the media plane has of it, and the ports that are ours
 //! until the flows are gone.
 
+use std::time::Instant;
+
 use media_core::report::MediaReport;
 use media_core::session::{CallId, Session, Side};
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use crate::refusal::Refusal;
@@ -16,6 +19,15 @@ pub(super) struct CallMedia {
     /// What the callee's other places were offered, by their INVITEs.
     beside: Vec<(ClientKey, Alternative)>,
     flows: Flows,
+    unsaid: Option<Unsaid>,
+}
+
+/// An answer that the caller could not be given: it had one for good already (RFC 3262 section 5), of
+/// a target or fork that did not take the call in the end.
+struct Unsaid {
+    sdp: Zeroizing<Vec<u8>>,
+    /// When the caller is to be offered that instead.
+    due: Instant,
 }
 
 /// What the media plane has of the call.
@@ -35,6 +47,7 @@ impl CallMedia {
             negotiation,
             beside: Vec::new(),
             flows: Flows::None,
+            unsaid: None,
         }
     }
 
@@ -102,8 +115,9 @@ impl CallMedia {
         Ok(answer)
     }
 
-    /// Offer and answer are settled.
+    /// Offer and answer are settled, on both legs.
     pub(super) fn confirm(&mut self, cx: &mut Context) {
+        self.unsaid = None;
         self.negotiation.confirm();
         self.apply(cx);
     }
@@ -140,6 +154,44 @@ impl CallMedia {
         sdp: &[u8],
     ) -> Result<(), Refusal> {
         self.negotiation.refreshed(side, sdp)?;
+        self.apply(cx);
+        Ok(())
+    }
+
+    /// The caller was last told `told` and should know `sdp`, which stands in no message.
+    pub(super) fn leave_unsaid(&mut self, now: Instant, told: Option<Vec<u8>>, sdp: Vec<u8>) {
+        let is_the_same = told.is_some_and(|told| media_part(&told) == media_part(&sdp));
+        self.unsaid = (!is_the_same).then(|| Unsaid {
+            sdp: Zeroizing::new(sdp),
+            due: now,
+        });
+    }
+
+    /// When the caller is to be offered what it was not answered.
+    pub(super) fn correction_due(&self) -> Option<Instant> {
+        self.unsaid.as_ref().map(|unsaid| unsaid.due)
+    }
+
+    pub(super) fn correction(&self) -> Option<Vec<u8>> {
+        self.unsaid.as_ref().map(|unsaid| unsaid.sdp.to_vec())
+    }
+
+    /// It cannot be offered before then.
+    pub(super) fn put_off_correction(&mut self, until: Instant) {
+        if let Some(unsaid) = &mut self.unsaid {
+            unsaid.due = until;
+        }
+    }
+
+    /// Nobody is there to whom it could be offered.
+    pub(super) fn forget_correction(&mut self) {
+        self.unsaid = None;
+    }
+
+    /// The caller answered it.
+    pub(super) fn corrected(&mut self, cx: &mut Context, sdp: &[u8]) -> Result<(), Refusal> {
+        self.unsaid = None;
+        self.negotiation.corrected(Side::Caller, sdp)?;
         self.apply(cx);
         Ok(())
     }
@@ -196,4 +248,10 @@ impl CallMedia {
         }
         self.flows = Flows::Gone;
     }
+}
+
+/// Without what stands before the first m-line.
+fn media_part(sdp: &[u8]) -> &[u8] {
+    let start = sdp.windows(3).position(|text| text == b"\nm=");
+    start.map_or(sdp, |start| &sdp[start..])
 }

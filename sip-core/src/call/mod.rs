@@ -16,7 +16,8 @@
 //!        └── refused, cancelled, BYE, timeout, ... ──► Ending ──► over
 //! ```
 //!
-//! `Refreshing` is `Up` with a re-INVITE of our own out to one side, for its session timer. What is
+//! `Refreshing` is `Up` with a re-INVITE of our own out to one side: for its session timer, or because
+//! what it was answered is not what the far side took up. What is
 //! independent of all that stands beside the state: reliable provisional responses (`reliable`),
 //! requests that are passed on (`relaying`, `updating`), session timers (`session_timer`).
 //!
@@ -350,6 +351,7 @@ impl Call {
         match &self.state {
             State::Locating(state) => Some(state.deadline()),
             State::Inviting(state) => Some(state.deadline()),
+            State::Up(_) => self.parties.media.correction_due(),
             State::Reinviting(state) => state.deadline(),
             State::Refreshing(state) => state.deadline(),
             State::Lending(state) => state.deadline(),
@@ -432,7 +434,7 @@ impl Call {
             State::Departing(state) => state.handle(cx, parties, input),
             State::Ending(state) => state.handle(cx, parties, input),
         };
-        self.go_on_with_transfer(cx)
+        self.go_on_with_transfer(cx).correct_caller(cx)
     }
 }
 

@@ -1,6 +1,10 @@
 //! We refresh a leg's session (RFC 4028 section 10): by UPDATE without an offer if the peer takes
 //! that, whatever the call does meanwhile; else by a re-INVITE with the description that the peer
 //! has already, for which the call must be up.
+//!
+//! A re-INVITE also tells a caller what another target than the one whose answer it has
+//! acknowledged (RFC 3262) took up of its offer. If it does not agree, the call ends: nobody would
+//! hear anything.
 
 use std::time::{Duration, Instant};
 
@@ -83,11 +87,31 @@ impl Call {
             Failure::TransportFailed(_) => self,
         }
     }
+
+    /// Offers the caller what it was not answered, as soon as that may be.
+    pub(super) fn correct_caller(mut self, cx: &mut Context) -> Call {
+        let parties = &mut self.parties;
+        let due = parties.media.correction_due();
+        if !matches!(self.state, State::Up(_)) || due.is_none_or(|due| due > cx.now) {
+            return self;
+        }
+        if parties.offers().is_some() {
+            parties.media.put_off_correction(cx.now + SHORT_DELAY);
+            return self;
+        }
+        match Refreshing::correct(cx, parties) {
+            Some(state) => self.state = state,
+            None => parties.media.forget_correction(),
+        }
+        self
+    }
 }
 
 /// A re-INVITE of our own is out to one side.
 pub(super) struct Refreshing {
     side: Side,
+    /// The side had another description before.
+    corrects: bool,
     client: ClientKey,
     /// When we stop waiting; `None` once it is cancelled.
     deadline: Option<Instant>,
@@ -99,6 +123,21 @@ impl Refreshing {
     /// Sends it. `None` if there is nothing to send.
     pub(super) fn start(cx: &mut Context, parties: &mut Parties, side: Side) -> Option<State> {
         let offer = parties.media.described(side)?;
+        Refreshing::offer(cx, parties, side, offer, false)
+    }
+
+    fn correct(cx: &mut Context, parties: &mut Parties) -> Option<State> {
+        let offer = parties.media.correction()?;
+        Refreshing::offer(cx, parties, Side::Caller, offer, true)
+    }
+
+    fn offer(
+        cx: &mut Context,
+        parties: &mut Parties,
+        side: Side,
+        offer: Vec<u8>,
+        corrects: bool,
+    ) -> Option<State> {
         let owner = parties.owner(side);
         let (mut invite, target) = parties.leg_mut(side).request(cx, Method::Invite)?;
         invite.headers.push(HeaderName::ContentType, ACCEPT);
@@ -106,6 +145,7 @@ impl Refreshing {
         let client = cx.request(owner, invite, target);
         Some(State::Refreshing(Refreshing {
             side,
+            corrects,
             client,
             deadline: Some(cx.now + cx.config.timers.timeout()),
             deferred: None,
@@ -129,6 +169,9 @@ impl Refreshing {
                 client, failure, ..
             } if client == self.client => match failure {
                 Failure::TimedOut => self.end_answered(cx, parties, &Refusal::DIALOG_LOST),
+                Failure::TransportFailed(_) if self.corrects => {
+                    self.end_answered(cx, parties, &failure.refusal())
+                }
                 Failure::TransportFailed(_) => self.resume(cx, parties),
             },
             Input::Response {
@@ -199,10 +242,7 @@ impl Refreshing {
                     let _ = dialog.refresh(&response.headers);
                 }
                 parties.acknowledge(cx, self.side, self.client, sequence(response), None);
-                let answer = session_description(&response.headers, &response.body);
-                if let Ok(Some(answer)) = answer
-                    && let Err(refusal) = parties.media.refreshed(cx, self.side, answer)
-                {
+                if let Err(refusal) = self.take_answer(cx, parties, response) {
                     return self.end_answered(cx, parties, &refusal);
                 }
             }
@@ -215,10 +255,28 @@ impl Refreshing {
             StatusCode::REQUEST_PENDING => {
                 let delay = retry_delay(cx, self.side);
                 parties.leg_mut(self.side).timer.put_off(cx.now, delay);
+                parties.media.put_off_correction(cx.now + delay);
+            }
+            _ if self.corrects => {
+                return self.end_answered(cx, parties, &Refusal::NO_COMMON_CODEC);
             }
             _ => {}
         }
         self.resume(cx, parties)
+    }
+
+    fn take_answer(
+        &self,
+        cx: &mut Context,
+        parties: &mut Parties,
+        response: &Response,
+    ) -> Result<(), Refusal> {
+        match session_description(&response.headers, &response.body) {
+            Ok(Some(answer)) if self.corrects => parties.media.corrected(cx, answer),
+            Ok(Some(answer)) => parties.media.refreshed(cx, self.side, answer),
+            _ if self.corrects => Err(Refusal::NO_SDP),
+            _ => Ok(()),
+        }
     }
 
     /// The call goes on, with the re-INVITE that had to wait.
@@ -262,3 +320,5 @@ fn retry_delay(cx: &mut Context, side: Side) -> Duration {
 
 /// Until the next try if a refresh was neither taken nor fatally refused.
 const BUSY_DELAY: Duration = Duration::from_secs(20);
+/// Until an offer that is in the way is answered.
+const SHORT_DELAY: Duration = Duration::from_millis(200);

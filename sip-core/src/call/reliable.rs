@@ -34,8 +34,9 @@ pub(super) struct Provisionals {
     awaiting: Option<Unacknowledged>,
     /// Until the one before is acknowledged, no other leaves (section 3).
     queue: VecDeque<Draft>,
-    /// The answer to the caller's offer left in a reliable response: it is final.
-    answered: bool,
+    /// Our To tags of the dialogs in which the answer to the caller's offer left in a reliable response:
+    /// it is final.
+    answered: Vec<String>,
 }
 
 /// A response that is due.
@@ -76,14 +77,10 @@ impl Provisionals {
             next: (first & MAX_FIRST_SEQUENCE).max(1),
             awaiting: None,
             queue: VecDeque::new(),
-            answered: false,
+            answered: Vec::new(),
         }
     }
 
-    /// The caller has its answer for good: the 2xx brings none.
-    pub(super) fn has_answered(&self) -> bool {
-        self.answered
-    }
 
     /// An answer is out that the caller has not acknowledged: a 2xx must wait (section 3).
     pub(super) fn holds_answer(&self) -> bool {
@@ -111,7 +108,11 @@ impl Provisionals {
         if !is_reliable {
             return cx.respond(draft.server, &draft.response);
         }
-        self.answered |= !draft.response.body.is_empty();
+        if !draft.response.body.is_empty() {
+            let to = draft.response.headers.to().ok();
+            self.answered
+                .extend(to.and_then(|to| to.tag().map(str::to_owned)));
+        }
         if self.awaiting.is_none() {
             self.send_reliably(cx, draft);
         } else if self.queue.len() < MAX_QUEUE {
@@ -195,6 +196,12 @@ pub(super) enum Heard {
 }
 
 impl Parties {
+    /// The caller has its answer for good, in the dialog that we speak in: the 2xx brings none.
+    pub(super) fn has_answered_caller(&self) -> bool {
+        let tag = &self.leg(Side::Caller).key.tag;
+        self.provisionals.answered.contains(tag)
+    }
+
     /// A provisional response of the far side to our first INVITE: its early dialog is noted, and
     /// PRACK sent if it wants one.
     pub(super) fn hear_provisional(

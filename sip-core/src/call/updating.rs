@@ -142,7 +142,7 @@ impl Call {
     /// Before the 2xx both offers, the caller's and ours, must be answered reliably.
     fn way_before_answer(&self, side: Side) -> Way {
         let is_answered = self.parties.leg(Side::Callee).has_answered;
-        if is_answered && self.parties.provisionals.has_answered() {
+        if is_answered && self.parties.has_answered_caller() {
             Way::Free
         } else if side == Side::Callee && !is_answered {
             Way::OurOffer

@@ -43,6 +43,25 @@ impl Negotiation {
     /// # Errors
     /// The reason why the stream cannot be used any more.
     pub fn refreshed(&mut self, side: Side, sdp: &[u8]) -> Result<(), Refusal> {
+        // What is refused now was agreed before, and nobody else has been told.
+        self.take_answer(side, sdp, Ok(()))
+    }
+
+    /// `side` answered a description that it did not have before, of what was agreed without it.
+    ///
+    /// # Errors
+    /// The reason why the stream cannot be used; [`Refusal::NO_COMMON_CODEC`] if it was refused.
+    pub fn corrected(&mut self, side: Side, sdp: &[u8]) -> Result<(), Refusal> {
+        self.take_answer(side, sdp, Err(Refusal::NO_COMMON_CODEC))
+    }
+
+    /// `if_refused`: what a stream is that the answer refuses.
+    fn take_answer(
+        &mut self,
+        side: Side,
+        sdp: &[u8],
+        if_refused: Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         let document = Document::parse(sdp)?;
         self.confirm();
         let Some((mut agreed, [own, far])) = self.take_agreed(side) else {
@@ -51,6 +70,7 @@ impl Negotiation {
         let mut changed = Ok(());
         for stream in &mut agreed.streams {
             let Some(block) = document.media.get(stream.slot) else {
+                changed = changed.and(if_refused);
                 continue;
             };
             let leg = &mut stream.stream.legs[side.index()];
@@ -62,8 +82,10 @@ impl Negotiation {
             });
             let peer = match read {
                 Ok(Some(peer)) => peer,
-                // What is refused now was agreed before, and nobody else has been told.
-                Ok(None) => continue,
+                Ok(None) => {
+                    changed = changed.and(if_refused);
+                    continue;
+                }
                 Err(refusal) => {
                     changed = Err(refusal);
                     break;

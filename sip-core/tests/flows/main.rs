@@ -5,6 +5,7 @@ mod authentication;
 mod basic;
 mod challenged;
 mod codes;
+mod correcting;
 mod early;
 mod failover;
 mod faults;
