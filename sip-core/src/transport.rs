@@ -145,6 +145,9 @@ pub struct Target {
     /// Where the host was found to be (RFC 3263 section 4); `None`: whoever sends finds out.
     pub address: Option<IpAddr>,
     pub port: u16,
+    /// Nobody named the port: SRV records of the host, if it has any, say which of its machines and
+    /// ports it is (RFC 3263 section 4.2), and `port` is for a host without.
+    pub by_service: bool,
     /// Whose CA bundle, client certificate and verification mode a new TLS connection uses.
     pub trunk: Option<TrunkId>,
 }

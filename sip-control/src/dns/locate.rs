@@ -1,5 +1,7 @@
 //! From a SIP URI to addresses: RFC 3263 section 4.
 
+use std::net::SocketAddr;
+
 use rand_core::{OsRng, RngCore, TryRngCore};
 use sip_core::transport::{Host, Transport};
 use sip_core::trunk::origination::by_weight;
@@ -44,6 +46,37 @@ impl Resolver {
             }
         }
         self.at(name, preferred, target.port_for(preferred)).await
+    }
+
+    /// Where a message to a host goes by that transport and one address family, at least one place;
+    /// without a port, SRV records may say so.
+    pub(crate) async fn places(
+        &self,
+        host: &Host,
+        port: Option<u16>,
+        transport: Transport,
+        ipv6: bool,
+    ) -> Result<Vec<SocketAddr>, LookupError> {
+        if let Some(port) = port {
+            let addresses = self.addresses(host, ipv6).await?;
+            let places = addresses.into_iter().map(|address| (address, port).into());
+            return Ok(places.collect());
+        }
+        let target = TargetUri {
+            host: host.clone(),
+            port: None,
+            transport: Some(transport),
+        };
+        let hops = self.locate(&target, &[transport]).await?;
+        let places = hops.into_iter().map(|hop| hop.address);
+        let places: Vec<SocketAddr> = places.filter(|place| place.is_ipv6() == ipv6).collect();
+        match places.is_empty() {
+            true => Err(LookupError::NoAddress {
+                name: host.to_string(),
+                ipv6,
+            }),
+            false => Ok(places),
+        }
     }
 
     /// The names of SRV records to ask for, in order, each with its transport (section 4.1).

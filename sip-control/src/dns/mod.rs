@@ -1,5 +1,5 @@
-//! Names to addresses: A and AAAA for hosts that peers name, NAPTR and SRV before that for targets
-//! (RFC 3263).
+//! Names to addresses: A and AAAA for hosts that peers name with a port, SRV before that for those
+//! without, and NAPTR before that for targets (RFC 3263).
 
 mod locate;
 mod memory;

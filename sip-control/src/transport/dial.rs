@@ -93,17 +93,20 @@ impl Dial {
 
     /// Each address in turn, until one takes the connection and proves to be the peer.
     async fn dial(&self, shared: &Shared) -> Result<Dialled, String> {
-        let addresses = match self.peer.address {
-            Some(address) => vec![address],
-            None => shared
-                .resolver
-                .addresses(&self.peer.host, self.from.is_ipv6())
-                .await
-                .map_err(|error| error.to_string())?,
+        let peer = &self.peer;
+        let places = match peer.address {
+            Some(address) => vec![SocketAddr::new(address, peer.port)],
+            None => {
+                let port = (!peer.by_service).then_some(peer.port);
+                let ipv6 = self.from.is_ipv6();
+                let places = shared
+                    .resolver
+                    .places(&peer.host, port, self.transport, ipv6);
+                places.await.map_err(|error| error.to_string())?
+            }
         };
         let mut reason = String::new();
-        for address in addresses {
-            let to = SocketAddr::new(address, self.peer.port);
+        for to in places {
             match self.dial_address(to, shared).await {
                 Ok(dialled) => return Ok(dialled),
                 Err(error) => reason = format!("{to}: {error}"),

@@ -367,6 +367,7 @@ impl Shared {
                 Host::Name(_) => None,
             }),
             port: target.port,
+            by_service: target.by_service,
             trunk: target.trunk,
         };
         let named = target.connection;

@@ -24,6 +24,8 @@ pub(super) struct PeerKey {
     /// Which of the host's addresses, where that was chosen.
     pub(super) address: Option<IpAddr>,
     pub(super) port: u16,
+    /// [`sip_core::transport::Target::by_service`].
+    pub(super) by_service: bool,
     pub(super) trunk: Option<TrunkId>,
 }
 

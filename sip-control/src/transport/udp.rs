@@ -66,6 +66,9 @@ pub(super) fn send(
     let ipv6 = socket.local_addr().is_ok_and(|local| local.is_ipv6());
     let chosen = transmit.target.address;
     let known = || {
+        if transmit.target.by_service {
+            return None;
+        }
         let addresses = shared.resolver.known(&transmit.target.host, ipv6)?;
         addresses.first().copied()
     };
@@ -84,10 +87,15 @@ pub(super) fn send(
 }
 
 async fn send_to_name(transmit: Transmit, ipv6: bool, socket: Arc<UdpSocket>, shared: Arc<Shared>) {
-    let sent = match shared.resolver.addresses(&transmit.target.host, ipv6).await {
+    let target = &transmit.target;
+    let port = (!target.by_service).then_some(target.port);
+    let places = shared
+        .resolver
+        .places(&target.host, port, Transport::Udp, ipv6);
+    let sent = match places.await {
         Err(error) => Err(error.to_string()),
-        Ok(addresses) => {
-            let to = SocketAddr::new(addresses[0], transmit.target.port);
+        Ok(places) => {
+            let to = places[0];
             send_to(&socket, &transmit.bytes, to, &shared).map_err(|error| format!("{to}: {error}"))
         }
     };

@@ -106,6 +106,42 @@ fn trk_4_a_call_follows_srv_records_to_the_second_host_when_the_first_is_dead() 
     drop(daemon);
 }
 
+/// A peer that names no port in its Contact is found as targets are; one that names what we called
+/// stays where the call is, whatever else DNS has for that name.
+#[test]
+fn trk_4_requests_within_a_call_follow_srv_records_too() {
+    let [caller, called, other] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"].map(udp_peer);
+    let server = name_server(vec![
+        ("_sip._udp.pbx.example.", srv(10, &called, "a.pbx.example.")),
+        ("_sip._udp.pbx.example.", srv(20, &other, "b.pbx.example.")),
+        ("_sip._udp.gw.example.", srv(10, &other, "b.pbx.example.")),
+        ("a.pbx.example.", a(&called)),
+        ("b.pbx.example.", a(&other)),
+    ]);
+    let edge = Edge::new();
+    let _daemon = start(
+        &edge,
+        &format!(
+            "{CALLER}[dns]\nservers = [\"{server}\"]\n[[trunks]]\nname = \"callee\"\n\
+             destination = \"sip:pbx.example;transport=udp\"\n"
+        ),
+    );
+    for (id, contact, reached) in [
+        ("elsewhere", "<sip:x@gw.example>", &other),
+        ("here", "<sip:x@pbx.example>", &called),
+    ] {
+        call(&edge, &caller, id);
+        let (invite, from) = receive(&called, "INVITE ");
+        let answer = ok(&called, &invite);
+        let own = format!("<sip:{}>", called.local_addr().unwrap());
+        let answer = answer.replace(&own, contact);
+        called.send_to(answer.as_bytes(), from).unwrap();
+        let (ack, _) = receive(reached, "ACK ");
+        assert!(ack.starts_with(&format!("ACK {} ", &contact[1..contact.len() - 1])));
+        assert_eq!(header(&ack, "Call-ID"), header(&invite, "Call-ID"));
+    }
+}
+
 #[test]
 fn trk_5_probes_show_in_status_and_keep_calls_from_a_dead_target() {
     let [caller, dead, alive] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"].map(udp_peer);

@@ -225,6 +225,7 @@ impl Way {
             host: destination.host,
             address: Some(hop.address.ip()),
             port: hop.address.port(),
+            by_service: false,
             trunk: Some(self.callee.id),
         };
         let leg = Leg::from(NewLeg {

@@ -22,6 +22,8 @@ pub struct Path {
     others: Vec<(Transport, ListenerId)>,
     /// Where that message came from or went to; for URIs that name no host, such as `tel:`.
     peer: (Host, u16),
+    /// Which address the peer's host was found to have.
+    found: Option<IpAddr>,
     connection: Option<Connection>,
     /// Where the peer's datagrams come from, if it is known to be behind NAT.
     behind_nat: Option<Source>,
@@ -65,6 +67,7 @@ impl Path {
             transport: origin.transport,
             others: Vec::new(),
             peer: (Host::Address(origin.remote.ip()), origin.remote.port()),
+            found: None,
             connection: Connection::of_request(request, origin, via.host().clone())?,
             behind_nat: None,
         })
@@ -102,6 +105,7 @@ impl Path {
             transport: target.transport,
             others: Vec::new(),
             peer: (target.host.clone(), target.port),
+            found: target.address,
             connection,
             behind_nat: None,
         }
@@ -161,11 +165,11 @@ impl Path {
             return self.to_peer();
         };
         let (host, port) = match next_hop.host() {
-            Some(host) => (
+            Some(host) if !self.is_peer(host, next_hop.port(), transport) => (
                 host.clone(),
                 next_hop.port().unwrap_or(transport.default_port()),
             ),
-            None => self.peer.clone(),
+            _ => self.peer.clone(),
         };
         let (host, port) = match &self.behind_nat {
             Some(source) if transport == Transport::Udp && is_direct && source.hides(&host) => {
@@ -173,6 +177,9 @@ impl Path {
             }
             _ => (host, port),
         };
+        let address = self.found.filter(|_| (&host, port) == (&self.peer.0, self.peer.1));
+        let names_no_port = next_hop.host().is_some() && next_hop.port().is_none();
+        let by_service = names_no_port && address.is_none() && matches!(host, Host::Name(_));
         let connection = self.connection.as_ref().filter(|connection| {
             connection.transport == transport
                 && (connection.is_next_hop
@@ -184,10 +191,20 @@ impl Path {
             listener,
             connection: connection.map(|connection| connection.id),
             host,
-            address: None,
+            address,
             port,
+            by_service,
             trunk: self.trunk,
         }
+    }
+
+    /// Whether that is the name that we called: which of its machines we were led to then holds for
+    /// the life of the dialog, which no other one knows.
+    fn is_peer(&self, host: &Host, port: Option<u16>, transport: Transport) -> bool {
+        self.found.is_some()
+            && transport == self.transport
+            && *host == self.peer.0
+            && port.is_none_or(|port| port == self.peer.1)
     }
 
     fn to_peer(&self) -> Target {
@@ -197,8 +214,9 @@ impl Path {
             listener: self.listener,
             connection: self.connection.as_ref().map(|connection| connection.id),
             host,
-            address: None,
+            address: self.found,
             port,
+            by_service: false,
             trunk: self.trunk,
         }
     }

@@ -88,6 +88,7 @@ impl Stack {
             host: Host::Address(origin.remote.ip()),
             address: None,
             port: port.unwrap_or(via.port_or_default()),
+            by_service: false,
             trunk: None,
         };
         self.cx.counters.messages_sent += 1;

@@ -163,6 +163,7 @@ impl Stack {
             host: host.unwrap_or(Host::Address(hop.address.ip())),
             address: Some(hop.address.ip()),
             port: hop.address.port(),
+            by_service: false,
             trunk: Some(ours.id),
         };
         let (sequence, expires) = ours.state.next();

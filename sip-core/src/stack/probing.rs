@@ -310,6 +310,7 @@ impl Stack {
                 host: uri.host.clone(),
                 address: Some(hop.address.ip()),
                 port: hop.address.port(),
+                by_service: false,
                 trunk: Some(id),
             };
             let client =

@@ -227,6 +227,7 @@ impl Stack {
                 host: Host::Address(flow.remote.ip()),
                 address: Some(flow.remote.ip()),
                 port: flow.remote.port(),
+                by_service: false,
                 trunk: Some(trunk.id),
             },
             None => {
@@ -249,6 +250,7 @@ impl Stack {
                     host: Host::Address(*address),
                     address: Some(*address),
                     port,
+                    by_service: false,
                     trunk: Some(trunk.id),
                 }
             }

@@ -48,6 +48,7 @@ pub(super) fn response_target(via: &Via, origin: &Origin) -> Target {
         host: Host::Address(origin.remote.ip()),
         address: None,
         port,
+        by_service: false,
         trunk: None,
     }
 }

@@ -62,6 +62,7 @@ fn sent_to(transport: Transport, host: &str, port: u16) -> Target {
         host: Host::Name(host.into()),
         address: None,
         port,
+        by_service: false,
         trunk: Some(TrunkId(1)),
     }
 }

@@ -97,6 +97,49 @@ fn target_without_other_listeners(contact: &str, transport: Transport) -> Target
     dialog.target()
 }
 
+/// RFC 3263 section 4.2: SRV records are asked for where no port is named.
+#[test]
+fn trk_4_a_name_without_a_port_is_found_by_srv_records() {
+    for (contact, port, by_service) in [
+        ("sip:a@h.example", 5060, true),
+        ("sip:a@h.example:5060", 5060, false),
+        ("sips:a@h.example", 5061, true),
+        ("sip:a@198.51.100.9", 5060, false),
+        ("tel:+49", 40000, false),
+    ] {
+        let lines = format!("Contact: <{contact}>\r\n");
+        let target = answering(&lines, Transport::Udp, None).target();
+        assert_eq!((target.port, target.by_service), (port, by_service), "{contact}");
+    }
+    let lines = "Contact: <sip:a@10.0.0.9>\r\nRecord-Route: <sip:p.example;lr>\r\n";
+    let target = answering(lines, Transport::Udp, None).target();
+    assert_eq!((target.host, target.by_service), (named("p.example"), true));
+}
+
+/// Of the machines of a name, the dialog lives at the one that the INVITE was led to.
+#[test]
+fn trk_4_the_name_that_we_called_stays_the_machine_that_we_found() {
+    let found = Target {
+        address: Some("198.51.100.7".parse().unwrap()),
+        ..sent_to(Transport::Udp, "pbx.example", 5070)
+    };
+    let path = Path::to_target(&found, &origin(Transport::Udp, 1), None);
+    let path = path.with_listeners(&listeners());
+    for (hop, expected) in [
+        ("sip:a@pbx.example", Some(("198.51.100.7", 5070))),
+        ("sip:a@pbx.example:5070", Some(("198.51.100.7", 5070))),
+        ("tel:+49", Some(("198.51.100.7", 5070))),
+        ("sip:a@pbx.example:5060", None),
+        ("sip:a@pbx.example;transport=tcp", None),
+        ("sip:a@other.example", None),
+    ] {
+        let target = path.target(&uri(hop), true);
+        let address = target.address.map(|address| (address.to_string(), target.port));
+        let expected = expected.map(|(address, port)| (address.to_owned(), port));
+        assert_eq!(address, expected, "{hop}");
+    }
+}
+
 #[test]
 fn a_contact_by_a_transport_that_we_do_not_speak_leaves_the_peer_and_its_transport() {
     use Transport::{Tcp, Tls, Udp};

@@ -71,6 +71,7 @@ fn target(transport: Transport, remote: &str) -> Target {
         host: Host::Address(remote.ip()),
         address: None,
         port: remote.port(),
+        by_service: false,
         trunk: None,
     }
 }

@@ -850,6 +850,7 @@ impl Agent {
             host: Host::Address(self.edge.ip()),
             address: None,
             port: self.edge.port(),
+            by_service: false,
             trunk: None,
         }
     }
