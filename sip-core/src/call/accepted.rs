@@ -5,11 +5,12 @@
 
 use media_core::session::Side;
 
+use super::bodies::Description;
 use super::context::Context;
 use super::ending::Ending;
 use super::headers::session_description;
 use super::outcome::Outcome;
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::up::Up;
 use super::{Input, State};
 use crate::message::{Request, StatusCode};
@@ -127,6 +128,7 @@ impl Accepted {
                     let body = Some(Description {
                         sdp,
                         described_by: &ack.headers,
+                        came: &ack.body,
                     });
                     parties.acknowledge(cx, far, late.client, late.sequence, body);
                     parties.media.confirm(cx);

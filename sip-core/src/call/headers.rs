@@ -53,17 +53,17 @@ pub(super) fn pass_body_description(from: &Headers, to: &mut Headers) {
     to.extend(from.iter().filter(describes_body));
 }
 
+/// What describes a body.
+pub(super) const DESCRIBING: &[HeaderName] = &[
+    HeaderName::ContentType,
+    HeaderName::ContentDisposition,
+    HeaderName::ContentEncoding,
+    HeaderName::ContentLanguage,
+    HeaderName::MimeVersion,
+];
+
 fn describes_body(field: &Field<'_>) -> bool {
-    matches!(
-        field.name,
-        Some(
-            HeaderName::ContentType
-                | HeaderName::ContentDisposition
-                | HeaderName::ContentEncoding
-                | HeaderName::ContentLanguage
-                | HeaderName::MimeVersion
-        )
-    )
+    field.name.is_some_and(|name| DESCRIBING.contains(&name))
 }
 
 /// Why a body cannot be used (415).
@@ -126,7 +126,7 @@ pub(super) fn is_sdp(headers: &Headers) -> bool {
             .is_some_and(|media_type| media_type.is("application", "sdp"))
 }
 
-fn multipart_boundary(headers: &Headers) -> Option<String> {
+pub(super) fn multipart_boundary(headers: &Headers) -> Option<String> {
     let media_type = headers.content_type()?;
     let is_multipart = media_type.kind.eq_ignore_ascii_case("multipart");
     media_type.boundary().filter(|_| is_multipart)
@@ -135,10 +135,9 @@ fn multipart_boundary(headers: &Headers) -> Option<String> {
 /// The SDP among the parts of a body (RFC 5621 section 3.1); of `multipart/alternative` the last
 /// one, which its author likes best (RFC 2046 section 5.1.4).
 ///
-/// The other parts are not passed on: they may name what we hide, and what is said of the session
-/// in them is not what we make of it. A part that says that it must be understood makes the body
-/// unsupported; one that says nothing does not, although RFC 3261 section 20.11 would have it so:
-/// whoever adds a part to an offer wants the call rather than the part.
+/// A part that says that it must be understood makes the body unsupported, although it would be passed
+/// on: who understands it is not known. One that says nothing does not, although RFC 3261 section
+/// 20.11 would have it so: whoever adds a part to an offer wants the call rather than the part.
 fn sdp_part<'a>(
     headers: &Headers,
     body: &'a [u8],
@@ -148,8 +147,7 @@ fn sdp_part<'a>(
     let is_alternative = headers
         .content_type()
         .is_some_and(|media_type| media_type.is("multipart", "alternative"));
-    let of_sdp =
-        |part: &&Part<'_>| part.headers.contains(HeaderName::ContentType) && is_sdp(&part.headers);
+    let of_sdp = |part: &&Part<'_>| part.is_sdp();
     let sdp = match is_alternative {
         true => parts.iter().rfind(of_sdp),
         false => parts.iter().find(of_sdp),

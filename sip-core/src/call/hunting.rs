@@ -10,6 +10,7 @@ use std::time::Instant;
 use media_core::session::Side;
 
 use super::begin::Way;
+use super::bodies::{Description, pass_other_body};
 use super::context::{Asker, Context};
 use super::crossing::Crossing;
 use super::failing::{end_refused, is_ours};
@@ -19,7 +20,7 @@ use super::inviting::Inviting;
 use super::leg::SentInvite;
 use super::locating::Locating;
 use super::outcome::Failure;
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::places::Place;
 use super::{Call, State};
 use crate::message::{HeaderName, RELIABLE, Request, Response, Uri};
@@ -280,8 +281,12 @@ impl Hunt {
             Description {
                 sdp,
                 described_by: &received.headers,
+                came: &received.body,
             }
             .attach(&mut invite.headers, &mut invite.body);
+        } else {
+            let came = (&received.headers, &*received.body);
+            pass_other_body(came, &mut invite.headers, &mut invite.body);
         }
         outgoing.leg.timer.ask(&mut invite.headers);
         let owner = parties.owner(Side::Callee);
@@ -345,8 +350,13 @@ fn beside(
         let sdp = session_description(&received.headers, &received.body);
         let offered = match sdp.ok().flatten() {
             Some(sdp) => {
-                let (body, offered) = parties.media.offer_beside(cx, sdp)?;
-                request.body = body;
+                let (sdp, offered) = parties.media.offer_beside(cx, sdp)?;
+                let description = Description {
+                    sdp,
+                    described_by: &received.headers,
+                    came: &received.body,
+                };
+                description.replace(&mut request.headers, &mut request.body);
                 Some(offered)
             }
             None => None,

@@ -6,13 +6,14 @@ use std::time::Instant;
 use media_core::session::Side;
 
 use super::accepted::Accepted;
+use super::bodies::Description;
 use super::context::Context;
 use super::ending::Ending;
 use super::forks::Passage;
 use super::headers::session_description;
 use super::hunting::{Hunt, Waiting};
 use super::outcome::{Failure, Outcome};
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::reliable::Heard;
 use super::{Input, State};
 use crate::message::{Headers, Request, Response, StatusCode};
@@ -159,6 +160,7 @@ impl Inviting {
             body = Some(Description {
                 sdp,
                 described_by: &response.headers,
+                came: &response.body,
             });
             parties.leg_mut(Side::Callee).has_answered |= heard == Heard::Reliable;
         }
@@ -254,7 +256,11 @@ impl Inviting {
         } else {
             &response.headers
         };
-        let body = sdp.map(|sdp| Description { sdp, described_by });
+        let body = sdp.map(|sdp| Description {
+            sdp,
+            described_by,
+            came: &response.body,
+        });
         if let Some(dialog) = &mut parties.leg_mut(Side::Caller).dialog {
             dialog.confirm();
         }
@@ -305,6 +311,7 @@ impl Inviting {
         let body = body.map(|sdp| Description {
             sdp,
             described_by: &self.invite.headers,
+            came: &self.invite.body,
         });
         let mut crossing = Headers::new();
         parties

@@ -5,13 +5,14 @@ use media_core::session::{CallId, Side};
 
 use super::accepted::Accepted;
 use super::begin::NewInvite;
+use super::bodies::Description;
 use super::context::{Context, Note};
 use super::ending::Ending;
 use super::headers::session_description;
 use super::leg::{Leg, LegTrunk};
 use super::media::CallMedia;
 use super::outcome::Outcome;
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::record::Draft;
 use super::reliable::Provisionals;
 use super::{Call, Input, State};
@@ -154,6 +155,7 @@ impl Joining {
         let body = Some(Description {
             sdp,
             described_by: &response.headers,
+            came: &response.body,
         });
         if let Some(dialog) = &mut parties.leg_mut(Side::Caller).dialog {
             dialog.confirm();

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::bodies::Description;
 use super::context::{Context, LegKey, Owner};
 use super::headers::allow;
 use super::identity::Sips;
-use super::parties::Description;
 use super::places::Branch;
 use super::referring::PassedRefer;
 use super::session_timer::SessionTimer;

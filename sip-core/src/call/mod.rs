@@ -27,6 +27,7 @@
 
 mod accepted;
 mod begin;
+mod bodies;
 pub(crate) mod challenges;
 pub(crate) mod context;
 mod crossing;

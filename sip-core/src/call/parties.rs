@@ -2,16 +2,17 @@
 
 use media_core::session::{CallId, Side};
 
+use super::bodies::{Description, pass_other_body};
 use super::context::{Context, Owner};
 use super::crossing::Crossing;
-use super::headers::{allow, is_sdp, pass_body_description};
+use super::headers::{allow, pass_body_description};
 use super::leg::Leg;
 use super::media::CallMedia;
 use super::record::Draft;
 use super::relaying::Relay;
 use super::reliable::Provisionals;
 use super::transfer::Transfer;
-use crate::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Origin;
@@ -28,12 +29,6 @@ pub(super) struct Parties {
     pub(super) relays: Vec<Relay>,
     /// A REFER that we accepted.
     pub(super) transfer: Option<Transfer>,
-}
-
-/// A body to send on: the SDP that negotiation made of it, and the headers that described it.
-pub(super) struct Description<'a> {
-    pub(super) sdp: Vec<u8>,
-    pub(super) described_by: &'a Headers,
 }
 
 impl Parties {
@@ -198,8 +193,13 @@ impl Parties {
         {
             response.headers.push(HeaderName::RetryAfter, delay);
         }
-        if let Some(body) = body {
-            body.attach(&mut response.headers, &mut response.body);
+        match body {
+            Some(body) => body.attach(&mut response.headers, &mut response.body),
+            None => pass_other_body(
+                (&far.headers, &far.body),
+                &mut response.headers,
+                &mut response.body,
+            ),
         }
         response
     }
@@ -274,17 +274,5 @@ impl Parties {
         if let Some(sent) = &leg.invite {
             sent.decline(cx, origin, response);
         }
-    }
-}
-
-impl Description<'_> {
-    pub(super) fn attach(self, headers: &mut Headers, body: &mut Vec<u8>) {
-        // Of a multipart body only its SDP goes on.
-        if self.described_by.contains(HeaderName::ContentType) && is_sdp(self.described_by) {
-            pass_body_description(self.described_by, headers);
-        } else {
-            headers.push(HeaderName::ContentType, super::headers::ACCEPT);
-        }
-        *body = self.sdp;
     }
 }

@@ -6,12 +6,13 @@ use std::time::Instant;
 use media_core::session::Side;
 
 use super::accepted::Accepted;
+use super::bodies::Description;
 use super::context::Context;
 use super::ending::Ending;
 use super::headers::session_description;
 use super::inviting::sequence;
 use super::outcome::{Failure, Outcome, hop_refusal};
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::up::{self, Up};
 use super::{Input, State};
 use crate::message::{HeaderName, Method, RELIABLE, Request, Response, StatusCode};
@@ -123,6 +124,7 @@ impl Reinviting {
         let body = Some(Description {
             sdp,
             described_by: &response.headers,
+            came: &response.body,
         });
         parties.pass_response(
             cx,

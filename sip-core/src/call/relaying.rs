@@ -4,10 +4,11 @@
 
 use media_core::session::Side;
 
+use super::bodies::Description;
 use super::context::Context;
 use super::headers::{pass_body_description, pass_of_method, session_description};
 use super::outcome::{Failure, hop_refusal};
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::{Call, Input};
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
@@ -54,6 +55,7 @@ impl Parties {
             Some(sdp) => Description {
                 sdp,
                 described_by: &request.headers,
+                came: &request.body,
             }
             .attach(&mut onward.headers, &mut onward.body),
             None => {
@@ -101,17 +103,16 @@ impl Parties {
     }
 
     fn pass_back(&mut self, cx: &mut Context, relay: &Relay, response: &Response) {
-        let request = (relay.server, &relay.request);
         if let Some(refusal) = hop_refusal(response.status) {
             return self.refuse(cx, relay.from, relay.server, &relay.request, &refusal);
         }
-        let body = Some(&response.body)
-            .filter(|body| !body.is_empty())
-            .map(|body| Description {
-                sdp: body.clone(),
-                described_by: &response.headers,
-            });
-        self.pass_response(cx, relay.from, request, response, body);
+        let mut passed = self.passed_response(cx, relay.from, &relay.request, response, None);
+        // What was not made of SDP of ours is answered with none.
+        if !relay.is_offer && passed.body.is_empty() {
+            pass_body_description(&response.headers, &mut passed.headers);
+            passed.body.clone_from(&response.body);
+        }
+        cx.respond(relay.server, &passed);
     }
 
     /// The 2xx to an offer: its answer goes back, and the media follows.
@@ -129,6 +130,7 @@ impl Parties {
         let body = Some(Description {
             sdp,
             described_by: &response.headers,
+            came: &response.body,
         });
         let request = (relay.server, &relay.request);
         self.pass_response(cx, relay.from, request, response, body);

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use media_core::session::Side;
 
+use super::bodies::Description;
 use super::context::Context;
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use crate::message::{HeaderName, Headers, Method, RAck, RELIABLE, Request, Response};
 use crate::transaction::{ServerKey, Timers};
 use crate::transport::Origin;
@@ -43,6 +44,8 @@ pub(super) struct Provisionals {
 struct Draft {
     server: ServerKey,
     response: Response,
+    /// It has the answer to the caller's offer.
+    answers: bool,
 }
 
 /// A response that is repeated until its PRACK comes.
@@ -81,12 +84,11 @@ impl Provisionals {
         }
     }
 
-
     /// An answer is out that the caller has not acknowledged: a 2xx must wait (section 3).
     pub(super) fn holds_answer(&self) -> bool {
         self.awaiting
             .as_ref()
-            .is_some_and(|waiting| !waiting.draft.response.body.is_empty())
+            .is_some_and(|waiting| waiting.draft.answers)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -108,7 +110,7 @@ impl Provisionals {
         if !is_reliable {
             return cx.respond(draft.server, &draft.response);
         }
-        if !draft.response.body.is_empty() {
+        if draft.answers {
             let to = draft.response.headers.to().ok();
             self.answered
                 .extend(to.and_then(|to| to.tag().map(str::to_owned)));
@@ -248,9 +250,14 @@ impl Parties {
         is_offer_due: bool,
     ) {
         let (far, heard) = far;
-        let matters = body.is_some() || heard == Heard::Reliable;
+        let answers = body.is_some();
+        let matters = answers || heard == Heard::Reliable;
         let response = self.passed_response(cx, Side::Caller, invite, far, body);
-        let draft = Draft { server, response };
+        let draft = Draft {
+            server,
+            response,
+            answers,
+        };
         self.provisionals.send(cx, draft, matters, is_offer_due);
     }
 

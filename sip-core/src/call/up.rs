@@ -2,11 +2,12 @@
 
 use media_core::session::Side;
 
+use super::bodies::{Description, pass_other_body};
 use super::context::Context;
 use super::ending::Ending;
 use super::headers::session_description;
 use super::outcome::Outcome;
-use super::parties::{Description, Parties};
+use super::parties::Parties;
 use super::refreshing::Refreshing;
 use super::reinviting::Reinviting;
 use super::{Input, State};
@@ -67,6 +68,7 @@ impl Up {
             Ok(sdp) => sdp.map(|sdp| Description {
                 sdp,
                 described_by: &request.headers,
+                came: &request.body,
             }),
             Err(refusal) => {
                 parties.event(
@@ -95,8 +97,13 @@ impl Up {
         parties
             .request_from(side)
             .pass(&request.headers, &mut invite.headers);
-        if let Some(body) = body {
-            body.attach(&mut invite.headers, &mut invite.body);
+        match body {
+            Some(body) => body.attach(&mut invite.headers, &mut invite.body),
+            None => pass_other_body(
+                (&request.headers, &request.body),
+                &mut invite.headers,
+                &mut invite.body,
+            ),
         }
         let client = cx.request(parties.owner(far), invite, target);
         let patience = match request.method {

@@ -177,7 +177,9 @@ impl Path {
             }
             _ => (host, port),
         };
-        let address = self.found.filter(|_| (&host, port) == (&self.peer.0, self.peer.1));
+        let address = self
+            .found
+            .filter(|_| (&host, port) == (&self.peer.0, self.peer.1));
         let names_no_port = next_hop.host().is_some() && next_hop.port().is_none();
         let by_service = names_no_port && address.is_none() && matches!(host, Host::Name(_));
         let connection = self.connection.as_ref().filter(|connection| {

@@ -8,6 +8,8 @@ use super::lexer::trim;
 pub struct Part<'a> {
     pub headers: Headers,
     pub content: &'a [u8],
+    /// Headers and content as they came.
+    pub raw: &'a [u8],
 }
 
 /// More than any telephone sends.
@@ -62,7 +64,11 @@ fn part(bytes: &[u8]) -> Option<Part<'_>> {
         at += line.len();
         if without_line_end(line).is_empty() {
             let content = &bytes[at..];
-            return Some(Part { headers, content });
+            return Some(Part {
+                headers,
+                content,
+                raw: bytes,
+            });
         }
     }
     None

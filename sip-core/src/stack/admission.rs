@@ -144,7 +144,11 @@ impl Stack {
 
     /// What is asked of every INVITE of that trunk's, whatever becomes of it; the Max-Forwards of the
     /// INVITE that we send for it.
-    pub(super) fn acceptable(&mut self, invite: &NewInvite, caller: TrunkId) -> Result<u8, Refused> {
+    pub(super) fn acceptable(
+        &mut self,
+        invite: &NewInvite,
+        caller: TrunkId,
+    ) -> Result<u8, Refused> {
         let request = &invite.request;
         let refuse = |refusal| Refused::of(refusal, Some(caller));
         if self.shutting_down {

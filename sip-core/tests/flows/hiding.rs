@@ -208,13 +208,15 @@ fn sig_6_an_identity_that_nobody_vouches_for_does_not_cross() {
 
 /// RFC 5621: a location or an ISUP message beside the SDP is no reason to refuse a call.
 #[test]
-fn sig_8_the_sdp_of_a_multipart_body_makes_the_call_and_goes_on_alone() {
+fn sig_8_the_sdp_of_a_multipart_body_makes_the_call_and_the_other_parts_pass() {
     let mut world = World::new(UDP, 1);
+    let isup = "--next\r\nContent-Type: application/isup;version=x\r\n\
+                content-disposition:  signal;handling=optional\r\n\r\n\u{1}\u{0}\u{7f}\r\n";
     let multipart = |sdp: &[u8]| {
-        let start =
-            b"--next\r\nContent-Type: application/pidf+xml\r\n\r\n<at>inside.example</at>\r\n\
-            --next\r\nContent-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n";
-        [&start[..], sdp, b"\r\n--next--\r\n"].concat()
+        let start = "--next\r\nContent-Type: application/sdp\r\n\r\n";
+        let hidden = "--next\r\nContent-Type: application/sdp\r\n\r\nc=IN IP4 inside.example\r\n";
+        let end = format!("\r\n{hidden}--next--\r\n");
+        [isup.as_bytes(), start.as_bytes(), sdp, end.as_bytes()].concat()
     };
     let kind = "multipart/mixed;boundary=next";
     let mut invite = world.caller().new_invite("+200", true);
@@ -224,27 +226,66 @@ fn sig_8_the_sdp_of_a_multipart_body_makes_the_call_and_goes_on_alone() {
     world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
     world.run_ms(100);
     let offer = world.callee().request_received(&Method::Invite).clone();
-    assert_eq!(
-        offer.headers.value(HeaderName::ContentType),
-        Some(&b"application/sdp"[..])
-    );
-    assert!(!offer.headers.contains(HeaderName::MimeVersion));
-    assert!(offer.body.starts_with(b"v=0\r\n") && !offer.body.ends_with(b"--\r\n"));
     world.tell(CALLEE, |agent, now| {
         agent.respond_edited(now, 200, |answer| {
             answer.headers.set(HeaderName::ContentType, kind);
+            answer.headers.push(HeaderName::MimeVersion, "1.0");
             answer.body = multipart(&answer.body);
         });
     });
     world.run_ms(200);
     assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
     let answer = world.caller().response(&Method::Invite, 200).clone();
-    assert_eq!(
-        answer.headers.value(HeaderName::ContentType),
-        Some(&b"application/sdp"[..])
-    );
+    for (headers, body) in [
+        (&offer.headers, &offer.body),
+        (&answer.headers, &answer.body),
+    ] {
+        let value = |name| String::from_utf8_lossy(headers.value(name).unwrap()).into_owned();
+        assert_eq!(value(HeaderName::ContentType), kind);
+        assert_eq!(value(HeaderName::MimeVersion), "1.0");
+        let text = String::from_utf8_lossy(body).into_owned();
+        assert!(text.starts_with(isup), "{text}");
+        assert!(text.contains(&MEDIA_ADDRESS.to_string()), "{text}");
+        assert_eq!(text.matches("--next").count(), 3, "{text}");
+    }
     assert_hidden(&world);
     world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
+/// Nothing of it is SDP: it goes on as it came, with a late offer and with responses, too.
+#[test]
+fn sig_8_a_body_of_another_type_passes_and_sdp_in_a_refusal_does_not() {
+    let mut world = World::new(UDP, 2);
+    let mut invite = world.caller().new_invite("+200", false);
+    let headers = &mut invite.headers;
+    headers.push(HeaderName::ContentType, "application/isup");
+    headers.push(HeaderName::ContentDisposition, "signal;handling=optional");
+    invite.body = b"\x01\0".to_vec();
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(100);
+    let passed = world.callee().request_received(&Method::Invite).clone();
+    assert_eq!(passed.body, b"\x01\0");
+    assert_eq!(
+        passed.headers.value(HeaderName::ContentDisposition),
+        Some(&b"signal;handling=optional"[..])
+    );
+    for (status, kind, body) in [
+        (180, "application/isup", "ringing"),
+        (486, "application/sdp", "c=IN IP4 inside.example"),
+    ] {
+        world.tell(CALLEE, |agent, now| {
+            agent.respond_edited(now, status, |response| {
+                response.headers.set(HeaderName::ContentType, kind);
+                response.body = body.into();
+            });
+        });
+        world.run_ms(100);
+    }
+    let response = |status| world.agents[CALLER].response(&Method::Invite, status);
+    assert_eq!(response(180).body, b"ringing");
+    assert!(response(486).body.is_empty());
+    assert_hidden(&world);
     world.assert_drained(1);
 }
 

@@ -309,3 +309,27 @@ fn sig_2_both_legs_are_reliable_over_a_link_that_loses() {
         world.assert_drained(1);
     }
 }
+
+/// It says something of the call and nothing of its media: the answer is still to come.
+#[test]
+fn sig_2_a_reliable_response_with_another_body_than_sdp_is_no_answer() {
+    let mut world = invited(UDP, Some((HeaderName::Require, "100rel")));
+    world.tell(CALLEE, |callee, now| {
+        callee.respond_edited(now, 180, |response| {
+            let kind = "application/isup;version=x";
+            response.headers.push(HeaderName::ContentType, kind);
+            response.body = b"\x01\0".to_vec();
+        });
+    });
+    world.run_ms(100);
+    let ringing = world.caller().response(&Method::Invite, 180);
+    assert_eq!(ringing.body, b"\x01\0");
+    assert_eq!(world.caller().statuses(&Method::Prack), [200]);
+    world.tell(CALLEE, |callee, now| callee.respond(now, 200));
+    world.run_ms(200);
+    let answer = world.caller().response(&Method::Invite, 200);
+    assert!(answer.body.starts_with(b"v=0"));
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}

@@ -246,7 +246,11 @@ fn sig_7_notifies_of_several_refers_passed_name_them_as_their_sender_does() {
             });
         });
         world.run_ms(200);
-        let status = *world.callee().statuses(&Method::Notify).last().expect("one");
+        let status = *world
+            .callee()
+            .statuses(&Method::Notify)
+            .last()
+            .expect("one");
         let notifies = world.caller().requests(&Method::Notify);
         let told = notifies.get(before).map(|notify| {
             let event = notify.headers.value(HeaderName::Event).expect("Event");

@@ -109,7 +109,11 @@ fn trk_4_a_name_without_a_port_is_found_by_srv_records() {
     ] {
         let lines = format!("Contact: <{contact}>\r\n");
         let target = answering(&lines, Transport::Udp, None).target();
-        assert_eq!((target.port, target.by_service), (port, by_service), "{contact}");
+        assert_eq!(
+            (target.port, target.by_service),
+            (port, by_service),
+            "{contact}"
+        );
     }
     let lines = "Contact: <sip:a@10.0.0.9>\r\nRecord-Route: <sip:p.example;lr>\r\n";
     let target = answering(lines, Transport::Udp, None).target();
@@ -134,7 +138,9 @@ fn trk_4_the_name_that_we_called_stays_the_machine_that_we_found() {
         ("sip:a@other.example", None),
     ] {
         let target = path.target(&uri(hop), true);
-        let address = target.address.map(|address| (address.to_string(), target.port));
+        let address = target
+            .address
+            .map(|address| (address.to_string(), target.port));
         let expected = expected.map(|(address, port)| (address.to_owned(), port));
         assert_eq!(address, expected, "{hop}");
     }

@@ -138,7 +138,11 @@ fn sig_9_the_ack_to_a_2xx_goes_by_tcp_too_and_by_udp_if_there_is_none() {
         let expected = if fails { udp } else { tcp };
         assert_eq!(sent_to(&bench).last().unwrap(), &expected);
         assert_eq!(
-            bench.told().iter().filter(|(_, what)| what == "response 200").count(),
+            bench
+                .told()
+                .iter()
+                .filter(|(_, what)| what == "response 200")
+                .count(),
             1
         );
         bench.request(&large("MESSAGE"));
