@@ -221,7 +221,14 @@ const SOURCES: &[(Refusal, Source)] = &[
     ),
     (
         Refusal::REDIRECT,
-        Elsewhere("redirects are not followed yet: 32011"),
+        Call(|| {
+            let mut world = World::new(UDP, 1);
+            let manners = &mut world.callee().manners;
+            manners.invite = Some(302);
+            let private = "<sip:+200@10.0.0.1>".to_owned();
+            manners.extra.push(("Contact", private));
+            invited(world, |_| {})
+        }),
     ),
     (
         Refusal::AUTH_THROTTLED,

@@ -14,7 +14,7 @@ fn text(value: Option<&[u8]>) -> String {
 }
 
 #[test]
-fn ack_to_200_follows_contact_and_no_call_drops_at_32_s() {
+fn section_7_ack_to_200_follows_contact_and_no_call_drops_at_32_s() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 1);
     world.callee().manners.invite = Some(200);
     // The callee is reached at 5060, and wants what follows at 5070.
@@ -83,7 +83,7 @@ fn via_transport(world: &World, index: usize) -> Transport {
 }
 
 #[test]
-fn a_contact_may_name_another_transport_of_the_realm() {
+fn section_7_a_contact_may_name_another_transport_of_the_realm() {
     for (index, wire, contact) in OTHER_TRANSPORTS {
         let mut wires = [Wire::Udp, Wire::Udp];
         wires[index] = wire;
@@ -93,7 +93,7 @@ fn a_contact_may_name_another_transport_of_the_realm() {
 }
 
 #[test]
-fn a_contact_by_a_transport_that_we_do_not_speak_keeps_the_call_on_its_own() {
+fn section_7_a_contact_by_a_transport_that_we_do_not_speak_keeps_the_call_on_its_own() {
     for (index, wire, contact) in OTHER_TRANSPORTS {
         let mut wires = [Wire::Udp, Wire::Udp];
         wires[index] = wire;
@@ -111,7 +111,7 @@ fn a_contact_by_a_transport_that_we_do_not_speak_keeps_the_call_on_its_own() {
 }
 
 #[test]
-fn ack_and_bye_follow_record_route_in_reverse_order() {
+fn section_7_ack_and_bye_follow_record_route_in_reverse_order() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 2);
     world.tell(CALLER, Agent::invite);
     world.run_ms(100);
@@ -149,7 +149,7 @@ fn ack_and_bye_follow_record_route_in_reverse_order() {
 }
 
 #[test]
-fn record_route_of_the_caller_is_echoed_and_followed() {
+fn section_7_record_route_of_the_caller_is_echoed_and_followed() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 3);
     world.callee().manners.invite = Some(200);
     let mut invite = world.caller().new_invite("+200", true);
@@ -178,7 +178,7 @@ fn record_route_of_the_caller_is_echoed_and_followed() {
 }
 
 #[test]
-fn no_private_address_stands_in_our_contact_or_sdp() {
+fn section_7_no_private_address_stands_in_our_contact_or_sdp() {
     let wires = [Wire::Tls, Wire::Udp];
     let mut config = config(wires);
     for listener in &mut config.listeners {
@@ -204,7 +204,7 @@ fn no_private_address_stands_in_our_contact_or_sdp() {
 }
 
 #[test]
-fn neither_side_sees_the_others_addresses_or_identifiers() {
+fn section_7_neither_side_sees_the_others_addresses_or_identifiers() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 5);
     world.establish();
     world.tell(CALLER, Agent::hang_up);
@@ -227,7 +227,7 @@ fn neither_side_sees_the_others_addresses_or_identifiers() {
 }
 
 #[test]
-fn requests_within_the_dialog_use_the_accepted_connection() {
+fn section_7_requests_within_the_dialog_use_the_accepted_connection() {
     let mut world = World::new([Wire::Srtp, Wire::Tls], 6);
     world.establish();
     assert_eq!(world.dials, 2, "the caller's to us, ours to the callee");
@@ -243,7 +243,7 @@ fn requests_within_the_dialog_use_the_accepted_connection() {
 }
 
 #[test]
-fn a_leg_is_found_by_its_dialog_not_by_its_socket() {
+fn section_7_a_leg_is_found_by_its_dialog_not_by_its_socket() {
     let mut world = World::new([Wire::Srtp, Wire::Tls], 7);
     world.establish();
     // The caller comes back by another connection.
@@ -256,7 +256,7 @@ fn a_leg_is_found_by_its_dialog_not_by_its_socket() {
 }
 
 #[test]
-fn an_answer_finds_a_caller_whose_connection_is_gone() {
+fn section_7_an_answer_finds_a_caller_whose_connection_is_gone() {
     let mut world = World::new([Wire::Srtp, Wire::Udp], 32);
     world.tell(CALLER, Agent::invite);
     world.run_ms(100);
@@ -277,7 +277,7 @@ fn an_answer_finds_a_caller_whose_connection_is_gone() {
 }
 
 #[test]
-fn a_refusal_finds_a_caller_whose_connection_is_gone() {
+fn section_7_a_refusal_finds_a_caller_whose_connection_is_gone() {
     let mut world = World::new([Wire::Tls, Wire::Udp], 33);
     world.tell(CALLER, Agent::invite);
     world.run_ms(100);
@@ -289,7 +289,7 @@ fn a_refusal_finds_a_caller_whose_connection_is_gone() {
 }
 
 #[test]
-fn hold_is_not_answered_sendrecv() {
+fn section_7_hold_is_not_answered_sendrecv() {
     for (offered, answered) in [
         ("sendonly", "recvonly"),
         ("inactive", "inactive"),
@@ -306,7 +306,7 @@ fn hold_is_not_answered_sendrecv() {
 }
 
 #[test]
-fn a_late_offer_reinvite_invents_no_key() {
+fn section_7_a_late_offer_reinvite_invents_no_key() {
     let mut world = World::new([Wire::Srtp, Wire::Udp], 9);
     world.establish();
     let before = line(&world.caller().remote_sdp, "a=crypto:")
@@ -329,7 +329,7 @@ fn a_late_offer_reinvite_invents_no_key() {
 }
 
 #[test]
-fn the_same_key_in_a_reinvite_changes_nothing_but_the_sdp_version() {
+fn section_7_the_same_key_in_a_reinvite_changes_nothing_but_the_sdp_version() {
     let mut world = World::new([Wire::Srtp, Wire::Srtp], 10);
     world.establish();
     let before = world.applied.last().unwrap().clone();
@@ -349,7 +349,7 @@ fn the_same_key_in_a_reinvite_changes_nothing_but_the_sdp_version() {
 }
 
 #[test]
-fn bye_is_never_answered_491() {
+fn section_7_bye_is_never_answered_491() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 11);
     world.establish();
     world.callee().manners.reinvite = None;
@@ -362,7 +362,7 @@ fn bye_is_never_answered_491() {
 }
 
 #[test]
-fn sdp_of_183_and_200_may_differ_and_the_200_counts() {
+fn section_7_sdp_of_183_and_200_may_differ_and_the_200_counts() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 12);
     world.tell(CALLER, Agent::invite);
     world.run_ms(100);
@@ -383,7 +383,7 @@ fn sdp_of_183_and_200_may_differ_and_the_200_counts() {
 }
 
 #[test]
-fn compact_headers_and_lower_case_tokens_make_a_call() {
+fn section_7_compact_headers_and_lower_case_tokens_make_a_call() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 13);
     let invite = world.caller().new_invite("+200", true);
     let body = String::from_utf8(invite.body.clone()).unwrap();
@@ -414,7 +414,7 @@ fn compact_headers_and_lower_case_tokens_make_a_call() {
 }
 
 #[test]
-fn without_rport_responses_go_to_the_port_in_via() {
+fn section_7_without_rport_responses_go_to_the_port_in_via() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 14);
     let mut origin = world.origin_of(CALLER);
     origin.remote.set_port(61_000);
@@ -429,7 +429,7 @@ fn without_rport_responses_go_to_the_port_in_via() {
 }
 
 #[test]
-fn transport_udp_in_a_contact_does_not_lead_a_secure_call_off_tls() {
+fn section_7_transport_udp_in_a_contact_does_not_lead_a_secure_call_off_tls() {
     let mut world = World::new([Wire::Srtp, Wire::Tls], 15);
     world.callee().manners.invite = Some(200);
     let mut invite = world.caller().new_invite("+200", true);
@@ -454,7 +454,7 @@ fn transport_udp_in_a_contact_does_not_lead_a_secure_call_off_tls() {
 }
 
 #[test]
-fn sips_goes_on_as_sip_with_tls_unless_the_trunk_passes_it() {
+fn section_7_sips_goes_on_as_sip_with_tls_unless_the_trunk_passes_it() {
     for pass in [false, true] {
         let wires = [Wire::Tls, Wire::Srtp];
         let mut config = config(wires);
@@ -649,7 +649,7 @@ fn sig_6_the_listed_headers_cross_byte_for_byte_both_ways() {
 }
 
 #[test]
-fn late_200_after_our_timeout_is_acknowledged_and_ended() {
+fn section_7_late_200_after_our_timeout_is_acknowledged_and_ended() {
     let mut world = World::new([Wire::Udp, Wire::Udp], 18);
     // The callee's responses are lost until we have given up.
     world.drop = Some(Box::new(|bytes| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sip_core::message::{HeaderName, Message, Method, Request, StatusCode, response_to};
 use sip_core::stack::{EventKind, StackConfig};
 use sip_core::transport::{Origin, TlsPeer, Transport};
-use sip_core::trunk::{Origination, Route, TargetUri, TrunkId};
+use sip_core::trunk::{Origination, Route, SecureMode, TargetUri, TrunkId};
 
 use crate::sim::{Agent, CALLEE, CALLER, Phase, Wire, World, config, trunk};
 
@@ -476,6 +476,68 @@ fn a_changed_configuration_is_followed_by_the_next_call_only() {
     assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&403));
     world.tell(CALLER, Agent::hang_up);
     world.assert_drained(2);
+}
+
+/// One switch, either way, and no call that is up notices.
+#[test]
+fn sec_1_a_mode_that_is_switched_is_for_the_next_call_and_not_for_those_that_are_up() {
+    let mut world = World::new(UDP, 10);
+    world.establish();
+    let next_call = |world: &mut World, mode: SecureMode| {
+        let mut trunks = config(UDP).trunks;
+        trunks[CALLER].mode = mode;
+        world.stack.reconfigure(trunks, config(UDP).routes);
+        world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+        world.run_ms(200);
+        let answer = world.caller().response(&Method::Invite, 200);
+        assert!(!answer.body.is_empty(), "the call that is up goes on");
+        let another = world.caller().new_invite("+201", true);
+        let call_id = another.headers.call_id().expect("Call-ID").to_owned();
+        world.tell(CALLER, |agent, now| agent.send_outside(now, another));
+        world.run_ms(200);
+        let responses = world.caller().responses(&Method::Invite);
+        let own = responses.iter();
+        let mut own = own.filter(|response| response.headers.call_id() == Ok(&call_id));
+        own.next_back().expect("a response").status.code()
+    };
+    assert_eq!(next_call(&mut world, SecureMode::Tls), 403);
+    assert_eq!(next_call(&mut world, SecureMode::Srtp), 403);
+    let told = |record: &&sip_core::stack::CallRecord| record.code == Some(32209);
+    assert_eq!(world.records.iter().filter(told).count(), 2);
+    // The callee is busy with the first call.
+    assert_eq!(next_call(&mut world, SecureMode::Disabled), 481);
+    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(4);
+}
+
+#[test]
+fn sig_1_max_forwards_is_70_where_a_request_begins_and_one_less_where_it_goes_on() {
+    let mut world = World::new(UDP, 11);
+    world.callee().manners.invite = Some(200);
+    let mut invite = world.caller().new_invite("+200", true);
+    invite.headers.remove(HeaderName::MaxForwards);
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(300);
+    world.tell(CALLER, |agent, now| {
+        agent.request(now, Method::Info, |info| {
+            info.headers.set(HeaderName::MaxForwards, "9");
+        });
+    });
+    world.run_ms(100);
+    world.tell(CALLEE, Agent::hang_up);
+    world.run_ms(100);
+    for (index, method, hops) in [
+        (CALLEE, Method::Invite, 69),
+        // Within a dialog of its own.
+        (CALLEE, Method::Ack, 70),
+        (CALLEE, Method::Info, 70),
+        (CALLER, Method::Bye, 70),
+    ] {
+        let request = world.agents[index].request_received(&method);
+        assert_eq!(request.headers.max_forwards(), Ok(Some(hops)), "{method}");
+    }
+    world.assert_drained(1);
 }
 
 /// The caller's TLS session asked for that name and proved these trunks.
