@@ -52,6 +52,9 @@ pub(crate) struct Way {
     pub(crate) places: Vec<Place>,
     /// Of the INVITE that we send.
     pub(crate) max_forwards: u8,
+    /// The parameters of the URI that is called say more of who it is than its user does: it was a
+    /// peer that named it in Refer-To.
+    pub(crate) keeps_parameters: bool,
 }
 
 impl NewInvite {
@@ -202,7 +205,10 @@ impl Way {
         let contact = identity::contact(identity::user(from.uri()).as_deref(), ours, sips);
         let request = NewRequest {
             method: Method::Invite,
-            uri: identity::request_uri(called, &destination, sips),
+            uri: match self.keeps_parameters {
+                true => identity::full_request_uri(called, &destination, sips),
+                false => identity::request_uri(called, &destination, sips),
+            },
             from: identity::from(&from, ours, sips).with_tag(&key.tag),
             to: identity::to(&to, &destination, sips),
             call_id: key.call_id.clone(),

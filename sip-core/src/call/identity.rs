@@ -52,6 +52,22 @@ pub(super) fn request_uri(called: &Uri, destination: &Destination, sips: Sips) -
     sips.with_transport(uri, destination.transport)
 }
 
+/// The same with the parameters of who is called that do not speak of the way there
+/// (RFC 3261 section 19.1.1).
+pub(super) fn full_request_uri(called: &Uri, destination: &Destination, sips: Sips) -> Uri {
+    let of_the_way = ["transport", "maddr", "ttl", "lr", "method", "user"];
+    let params = called.params();
+    let others = params.iter().filter(|(name, _)| {
+        !of_the_way
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+    });
+    others.fold(
+        request_uri(called, destination, sips),
+        |uri, (name, value)| uri.with_param(name, value),
+    )
+}
+
 /// From of the far leg, without its tag.
 pub(super) fn from(caller: &NameAddr, ours: &Listener, sips: Sips) -> NameAddr {
     let user = user(caller.uri());
@@ -200,6 +216,17 @@ mod tests {
                 expected
             );
         }
+    }
+
+    #[test]
+    fn parameters_of_who_is_called_go_along_and_those_of_the_way_do_not() {
+        let called =
+            "sip:pbx.example.net:5061;X-m=a%40b;transport=udp;maddr=h;lr;x-t=1;x-flag;ttl=1";
+        let tls = destination(Transport::Tls, 5061);
+        assert_eq!(
+            full_request_uri(&uri(called), &tls, Sips::HopByHop).as_str(),
+            "sip:pbx.example.net;transport=tls;X-m=a%40b;x-t=1;x-flag"
+        );
     }
 
     #[test]

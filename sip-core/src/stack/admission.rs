@@ -206,6 +206,7 @@ impl Stack {
             numbers,
             places,
             max_forwards,
+            keeps_parameters: false,
         })
     }
 

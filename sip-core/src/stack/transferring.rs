@@ -117,6 +117,7 @@ impl Stack {
             }
         };
         way.caller = new.caller.clone();
+        way.keeps_parameters = true;
         // Keys that another peer knows are not passed on.
         way.caller.settings = std::sync::Arc::new(Trunk {
             passthrough: Passthrough::Never,

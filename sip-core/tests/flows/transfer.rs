@@ -513,6 +513,36 @@ fn sig_7_a_refer_that_names_nobody_is_400() {
 }
 
 /// RFC 3515 section 2.1: the new call carries what Refer-To asks for.
+/// Whom a URI without a user means, its parameters say; a route for calls without a number takes it
+/// where it is understood.
+#[test]
+fn sig_7_a_transfer_may_be_to_somebody_without_a_number() {
+    let mut config = transfers(UDP, ReferMode::Local);
+    let mut route = Route::new(Some(TrunkId(1)), "", TrunkId(2));
+    route.called.pattern = Some(regex::Regex::new("^$").expect("a pattern"));
+    config.routes.insert(0, route);
+    let mut world = World::with_targets(&UDP, 76, config);
+    world.callee().manners.invite = Some(200);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(500);
+    refer(
+        &mut world,
+        CALLEE,
+        "<sip:203.0.113.1;x-m=8%3Aorgid%3A1;x-t=2>",
+    );
+    let invite = world.agents[THIRD].request_received(&Method::Invite);
+    assert_eq!(
+        invite.uri.as_str(),
+        "sip:198.51.100.40;x-m=8%3Aorgid%3A1;x-t=2"
+    );
+    world.tell(THIRD, |agent, now| agent.respond(now, 200));
+    world.run_ms(400);
+    assert!(world.has_event(EventKind::TransferDone));
+    world.tell(CALLEE, Agent::hang_up);
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(2);
+}
+
 #[test]
 fn sig_7_a_transfer_takes_along_what_refer_to_asks_for() {
     let mut config = transfers(UDP, ReferMode::Local);
@@ -525,10 +555,14 @@ fn sig_7_a_transfer_takes_along_what_refer_to_asks_for() {
     world.run_ms(500);
     let wanted = "X-Case=a%20b%3Bc&User-to-User=00a1%3Bencoding%3Dhex&Subject=s\
                   &P-Asserted-Identity=%3Csip:boss@h%3E&Contact=%3Csip:x@h%3E&body=b";
-    let to = format!("<sip:{THIRDS_NUMBER}@203.0.113.1;user=phone;method=INVITE?{wanted}>");
+    let params = "user=phone;x-m=a%40b;transport=tcp;method=INVITE";
+    let to = format!("<sip:{THIRDS_NUMBER}@203.0.113.1;{params}?{wanted}>");
     refer(&mut world, CALLEE, &to);
     let invite = world.agents[THIRD].request_received(&Method::Invite);
-    assert_eq!(invite.uri.param("user"), Some("phone"));
+    assert_eq!(
+        invite.uri.as_str(),
+        "sip:+300@198.51.100.40;user=phone;x-m=a%40b"
+    );
     let text = String::from_utf8_lossy(&invite.to_bytes()).into_owned();
     for line in ["X-Case: a b;c\r\n", "User-to-User: 00a1;encoding=hex\r\n"] {
         assert!(text.contains(line), "{line} in {text}");
