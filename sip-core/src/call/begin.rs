@@ -15,7 +15,7 @@ use super::places::Place;
 use super::record::Draft;
 use super::reliable::Provisionals;
 use crate::dialog::{Dialog, NewRequest, Path};
-use crate::message::{HeaderName, Method, Request, StatusCode, Uri, response_to};
+use crate::message::{HeaderName, NameAddr, Request, StatusCode, Uri, response_to};
 use crate::refusal::Refusal;
 use crate::sdp::{LegPolicy, Negotiation};
 use crate::transaction::ServerKey;
@@ -164,6 +164,15 @@ impl NewInvite {
     }
 }
 
+/// A request outside any dialog as it goes to a target.
+pub(super) struct Addressed {
+    pub(super) request: Request,
+    pub(super) target: Target,
+    key: LegKey,
+    contact: NameAddr,
+    sips: Sips,
+}
+
 impl Way {
     /// The far leg and its INVITE, without what is passed on from the caller's. `redirected` is who
     /// a redirect said is called.
@@ -175,6 +184,42 @@ impl Way {
         target: &TargetUri,
         hop: Hop,
     ) -> Result<Outgoing, Refusal> {
+        let Addressed {
+            mut request,
+            target,
+            key,
+            contact,
+            sips,
+        } = self.addressed(cx, received, redirected, target, hop)?;
+        request.headers.push(HeaderName::Contact, &contact);
+        let allowed = allow(self.callee.settings.refer);
+        request.headers.push(HeaderName::Allow, allowed);
+        let leg = Leg::from(NewLeg {
+            trunk: self.callee.clone(),
+            listener: target.listener,
+            key,
+            contact,
+            sips,
+            transport: target.transport,
+            remote: None,
+            dialog: None,
+        });
+        Ok(Outgoing {
+            leg,
+            request,
+            target,
+        })
+    }
+
+    /// A request like `received` to a target, without Contact and what is passed on.
+    pub(super) fn addressed(
+        &self,
+        cx: &mut Context,
+        received: &Request,
+        redirected: Option<&Uri>,
+        target: &TargetUri,
+        hop: Hop,
+    ) -> Result<Addressed, Refusal> {
         let listener = self
             .callee
             .settings
@@ -204,7 +249,7 @@ impl Way {
         let from = from.with_uri(identity::renumbered(from.uri(), &numbers.caller));
         let contact = identity::contact(identity::user(from.uri()).as_deref(), ours, sips);
         let request = NewRequest {
-            method: Method::Invite,
+            method: received.method.clone(),
             uri: match self.keeps_parameters {
                 true => identity::full_request_uri(called, &destination, sips),
                 false => identity::request_uri(called, &destination, sips),
@@ -213,17 +258,12 @@ impl Way {
             to: identity::to(&to, &destination, sips),
             call_id: key.call_id.clone(),
             sequence: FIRST_SEQUENCE,
-            contact: Some(contact.clone()),
+            contact: None,
         };
         let mut request = request.build();
-        request
-            .headers
-            .set(HeaderName::MaxForwards, self.max_forwards.to_string());
-        let allowed = allow(self.callee.settings.refer);
-        request.headers.push(HeaderName::Allow, allowed);
-        request
-            .headers
-            .push(HeaderName::UserAgent, cx.config.user_agent.as_str());
+        let headers = &mut request.headers;
+        headers.set(HeaderName::MaxForwards, self.max_forwards.to_string());
+        headers.push(HeaderName::UserAgent, cx.config.user_agent.as_str());
         let target = Target {
             transport,
             listener,
@@ -234,20 +274,12 @@ impl Way {
             by_service: false,
             trunk: Some(self.callee.id),
         };
-        let leg = Leg::from(NewLeg {
-            trunk: self.callee.clone(),
-            listener,
+        Ok(Addressed {
+            request,
+            target,
             key,
             contact,
             sips,
-            transport,
-            remote: None,
-            dialog: None,
-        });
-        Ok(Outgoing {
-            leg,
-            request,
-            target,
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand_core::RngCore;
 
 use crate::auth::client::{Answers, Password};
-use crate::message::{HeaderName, Request, Response};
+use crate::message::{HeaderName, Method, Request, Response};
 use crate::transaction::ClientKey;
 use crate::transport::Target;
 use crate::trunk::{Trunk, TrunkId};
@@ -144,6 +144,13 @@ impl Challenges {
         let answered: &[Line] = if sent.attempts > 1 { &sent.lines } else { &[] };
         let peer = sent.target.trunk.and_then(|id| self.peers.get_mut(&id));
         peer.is_some_and(|peer| peer.answers.learn(response, answered))
+    }
+
+    /// The CSeq number of that request, if it is a REFER.
+    pub(crate) fn refer(&self, current: ClientKey) -> Option<u32> {
+        let request = &self.sent.get(&current)?.request;
+        let cseq = request.headers.cseq().ok()?;
+        (cseq.method == Method::Refer).then_some(cseq.number)
     }
 
     /// Whom that request is for, if it is within a dialog.

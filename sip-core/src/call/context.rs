@@ -78,7 +78,13 @@ pub(crate) enum Asker {
     Probe(usize),
     /// A registration of ours.
     Registration,
+    /// A MESSAGE outside any call.
+    Message(MessageId),
 }
+
+/// Names a MESSAGE outside any call; never re-used in the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct MessageId(pub(crate) u64);
 
 impl Lookups {
     /// Who asked; each question is answered once.

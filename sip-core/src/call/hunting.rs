@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use media_core::session::Side;
+use rand_core::RngCore;
 
 use super::begin::Way;
 use super::bodies::{Description, pass_other_body};
@@ -30,6 +31,7 @@ use crate::stack::{EventKind, ResolveId, TriedTarget};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::{Host, Target};
 use crate::trunk::failover::{self, Plan, RedirectError, Step};
+use crate::trunk::health::Health;
 use crate::trunk::{Hop, TargetUri};
 
 /// The way of a call through its trunk's targets.
@@ -75,19 +77,10 @@ enum Located {
 
 impl Hunt {
     pub(super) fn new(cx: &mut Context, way: Way, offer: FirstOffer) -> Box<Hunt> {
-        let origination = &way.callee.settings.origination;
-        let (health, now, trunk) = (&cx.health, cx.now, way.callee.id);
-        let standing = |target: &TargetUri| health.standing(now, &(trunk, target.clone()));
-        let targets = origination.order(standing, &mut *cx.rng);
-        let secured = |target: &TargetUri| way.callee.settings.secured(target);
-        let targets = targets.iter().map(secured).collect();
-        let plan = match way.places.first() {
-            Some(place) => Plan::new(vec![place.target_uri()], None),
-            None => Plan::new(targets, origination.fallback.as_ref().map(secured)),
-        };
+        let plan = way.plan(&cx.health, cx.now, &mut *cx.rng);
         Box::new(Hunt {
             plan,
-            forks: Forks::new(origination.early_dialogs),
+            forks: Forks::new(way.callee.settings.origination.early_dialogs),
             way: Box::new(way),
             first: Some(offer),
             redirected_to: None,
@@ -321,6 +314,22 @@ impl Hunt {
         self.current = Some((target, hop));
         self.forks.begin();
         Ok(client)
+    }
+}
+
+impl Way {
+    /// The targets of the trunk, in the order in which they are asked now.
+    pub(crate) fn plan(&self, health: &Health, now: Instant, rng: &mut dyn RngCore) -> Plan {
+        let settings = &self.callee.settings;
+        let origination = &settings.origination;
+        let standing = |target: &TargetUri| health.standing(now, &(self.callee.id, target.clone()));
+        let targets = origination.order(standing, rng);
+        let secured = |target: &TargetUri| settings.secured(target);
+        let fallback = origination.fallback.as_ref().map(secured);
+        match self.places.first() {
+            Some(place) => Plan::new(vec![place.target_uri()], None),
+            None => Plan::new(targets.iter().map(secured).collect(), fallback),
+        }
     }
 }
 

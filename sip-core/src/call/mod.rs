@@ -43,6 +43,7 @@ pub(crate) mod leg;
 mod lending;
 mod locating;
 mod media;
+mod messaging;
 pub(crate) mod outcome;
 mod parties;
 pub(crate) mod places;

@@ -48,6 +48,14 @@ impl Call {
         self
     }
 
+    /// A REFER that was passed on for that side was challenged, and has another number now.
+    pub(crate) fn refer_renumbered(&mut self, side: Side, old: u32, new: u32) {
+        let refers = &mut self.parties.leg_mut(side).passed_refers;
+        if let Some(refer) = refers.iter_mut().find(|refer| refer.ours == old) {
+            refer.ours = new;
+        }
+    }
+
     /// What comes of a REFER that was passed on; 481 if none was (RFC 6665 section 4.1.3).
     pub(super) fn handle_notify(
         mut self,

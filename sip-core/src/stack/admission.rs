@@ -1,4 +1,5 @@
-//! A new INVITE: whose is it, may it, and where does it go; and what becomes of one that is refused.
+//! A new INVITE, or a MESSAGE outside any dialog: whose is it, may it, and where does it go; and what
+//! becomes of one that is refused.
 
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,13 @@ pub(super) struct Refused {
 }
 
 impl Refused {
+    pub(super) fn because(self, detail: String) -> Refused {
+        Refused {
+            detail: Some(detail),
+            ..self
+        }
+    }
+
     pub(super) fn of(refusal: Refusal, trunk: Option<TrunkId>) -> Refused {
         Refused {
             refusal,
@@ -56,8 +64,9 @@ impl Stack {
             Ok(None) => return,
             Err(refused) => Err(refused),
         };
+        let is_message = invite.request.method == Method::Message;
         match invite.request.headers.replaces() {
-            _ if caller.is_err() => {}
+            _ if caller.is_err() || is_message => {}
             Ok(None) => {}
             Ok(Some(replaces)) => return self.handle_replacing(invite, &replaces),
             Err(_) => return self.refuse(&invite, Refused::of(Refusal::MALFORMED, None)),
@@ -75,6 +84,9 @@ impl Stack {
             Err(refused) => return self.refuse(&invite, refused),
         };
         self.tell_of_server_name(&invite, &way.caller);
+        if is_message {
+            return self.begin_message(invite, way);
+        }
         let connection = invite.origin.connection;
         match invite.begin(&mut self.cx, &way) {
             Ok(call) => {
@@ -154,10 +166,11 @@ impl Stack {
         if self.shutting_down {
             return Err(refuse(Refusal::SHUTTING_DOWN));
         }
-        if self.calls.len() >= self.cx.config.max_calls {
+        let method = &request.method;
+        if *method == Method::Invite && self.calls.len() >= self.cx.config.max_calls {
             return Err(refuse(Refusal::LIMIT));
         }
-        self.admit_to(caller).map_err(|detail| Refused {
+        self.admit_to(caller, method).map_err(|detail| Refused {
             detail: Some(detail),
             ..refuse(Refusal::LIMIT)
         })?;
@@ -196,10 +209,11 @@ impl Stack {
         if places.is_empty() && !callee.settings.origination.has_targets() {
             return Err(refuse(Refusal::NO_ROUTE));
         }
-        self.admit_to(callee.id).map_err(|detail| Refused {
-            detail: Some(detail),
-            ..refuse(Refusal::LIMIT)
-        })?;
+        self.admit_to(callee.id, &request.method)
+            .map_err(|detail| Refused {
+                detail: Some(detail),
+                ..refuse(Refusal::LIMIT)
+            })?;
         Ok(Way {
             caller,
             callee,
@@ -238,9 +252,11 @@ impl Stack {
     }
 
     /// TRK-6. The error says which limit is reached.
-    fn admit_to(&mut self, id: TrunkId) -> Result<(), String> {
+    fn admit_to(&mut self, id: TrunkId, method: &Method) -> Result<(), String> {
+        let (now, loads) = (self.cx.now, &mut self.cx.loads);
         match self.trunks.get(usize::from(id.0)) {
-            Some(trunk) => self.cx.loads.admit(self.cx.now, id, trunk),
+            Some(trunk) if *method == Method::Message => loads.admit_message(now, id, trunk),
+            Some(trunk) => loads.admit(now, id, trunk),
             None => Ok(()),
         }
     }
@@ -258,6 +274,9 @@ impl Stack {
         }
         if let Err(response) = check_extensions(&self.cx, request, tag, session.timers) {
             return Err((Refusal::BAD_EXTENSION, Some(Box::new(response))));
+        }
+        if request.method == Method::Message {
+            return Ok(());
         }
         if let Err(short) = judge(session, &request.headers) {
             let response = interval_too_small(&self.cx, request, tag, short);
@@ -361,9 +380,16 @@ impl Stack {
         if let Some(detail) = detail {
             outcome.reason = format!("{}: {detail}", outcome.reason);
         }
+        let kind = match request.method {
+            Method::Message => {
+                outcome.reason = format!("MESSAGE: {}", outcome.reason);
+                EventKind::MessageRefused
+            }
+            _ => EventKind::CallRefused,
+        };
         let reason = &outcome.reason;
         self.cx.event(Event {
-            kind: EventKind::CallRefused,
+            kind,
             call: Some(call),
             trunk: trunk.clone(),
             peer: Some((origin.transport, origin.remote)),

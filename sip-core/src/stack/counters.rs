@@ -60,6 +60,8 @@ counters! {
     bindings_expired,
     /// Attempts to register with a provider that failed.
     registrations_failed,
+    /// MESSAGEs outside calls that were passed on, and answered.
+    texts_passed,
     /// INVITEs refused for a limit of a trunk, or because too many calls are up.
     calls_over_limit,
     /// INVITEs refused at once in overload.

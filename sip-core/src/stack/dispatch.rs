@@ -131,7 +131,7 @@ impl Stack {
             return self.handle_request_within(key, &origin, request, tag);
         }
         match request.method {
-            Method::Invite => self.handle_invite(key, origin, request),
+            Method::Invite | Method::Message => self.handle_invite(key, origin, request),
             Method::Register => self.handle_register(key, &origin, &request),
             // Only ever within a dialog.
             Method::Bye => self.respond(key, &request, StatusCode::CALL_DOES_NOT_EXIST),
@@ -198,6 +198,7 @@ impl Stack {
                 self.handle_sorted(owner, sorted);
             }
             None if self.prober.is_waiting_for(key) => self.probe_answered(key, &response),
+            None if self.messages.is_waiting_for(first) => self.message_answered(first, &response),
             None => self.handle_stray_answer(Some(first), &origin, &response),
         }
     }
@@ -212,6 +213,12 @@ impl Stack {
             let entry = self.calls.get_mut(&id)?;
             entry.call.next_sequence(side, tag.as_deref())
         });
+        if let (Some((id, side)), Some(old), Some(new)) =
+            (self.owner(key), self.cx.challenges.refer(key), sequence)
+            && let Some(entry) = self.calls.get_mut(&id)
+        {
+            entry.call.refer_renumbered(side.other(), old, new);
+        }
         self.cx.send_again(key, sequence);
         true
     }
@@ -260,6 +267,8 @@ impl Stack {
             self.handle_sorted(owner, sorted);
         } else if self.prober.is_waiting_for(key) {
             self.probe_failed(key, &failure);
+        } else if self.messages.is_waiting_for(first) {
+            self.message_failed(first, &failure);
         }
     }
 

@@ -30,6 +30,8 @@ pub enum EventKind {
     CallEnded,
     /// A call was refused: by us, with the code.
     CallRefused,
+    /// A MESSAGE outside any call was not passed on, with the code.
+    MessageRefused,
     /// A re-INVITE was refused; the call goes on.
     ReinviteRefused,
     /// A request within a call was refused for its transport; the call goes on.
@@ -87,6 +89,7 @@ impl EventKind {
             EventKind::CallAnswered => "call_answered",
             EventKind::CallEnded => "call_ended",
             EventKind::CallRefused => "call_refused",
+            EventKind::MessageRefused => "message_refused",
             EventKind::ReinviteRefused => "reinvite_refused",
             EventKind::RequestRefused => "request_refused",
             EventKind::TransferStarted => "transfer_started",

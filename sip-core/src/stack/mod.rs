@@ -12,6 +12,7 @@ mod counters;
 mod dispatch;
 mod event;
 mod malformed;
+mod messaging;
 mod our_registrations;
 mod probing;
 mod record;
@@ -40,6 +41,7 @@ use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
 
 use self::authentication::Authentication;
+use self::messaging::Messages;
 use self::our_registrations::OurRegistration;
 use self::probing::Prober;
 use self::refusals::Told;
@@ -72,6 +74,7 @@ pub struct Stack {
     authentication: Authentication,
     registrar: Registrar,
     registrations: Vec<OurRegistration>,
+    messages: Messages,
     /// Connections that a message of a call came by.
     call_connections: HashSet<ConnectionId>,
     next_call: u64,
@@ -135,6 +138,7 @@ impl Stack {
             authentication,
             registrar: Registrar::default(),
             registrations: Vec::new(),
+            messages: Messages::default(),
             call_connections: HashSet::new(),
             next_call: 0,
             shutting_down: false,
@@ -215,6 +219,7 @@ impl Stack {
             }
             Some(Asker::Probe(place)) => self.probe_located(place, found),
             Some(Asker::Registration) => self.registrar_located(id, found),
+            Some(Asker::Message(message)) => self.message_located(message, id, found),
             None => {}
         }
         self.drive();
@@ -256,6 +261,7 @@ impl Stack {
         self.expire_bindings();
         self.send_registrations();
         self.probe();
+        self.ask_further();
         self.drive();
         self.cx.remains.expire(now);
     }
@@ -271,6 +277,7 @@ impl Stack {
             self.authentication.next_answer(),
             self.registrar.next_expiry(),
             self.next_registration(),
+            self.messages.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -300,6 +307,7 @@ impl Stack {
         self.shutting_down = true;
         self.end_probes();
         self.leave_registrations();
+        self.end_messages();
         let mut ids: Vec<CallId> = self.calls.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -371,6 +379,7 @@ impl Stack {
             + cx.lookups.len()
             + cx.transactions.len()
             + cx.commands.len()
+            + self.messages.len()
             + self.call_connections.len()
     }
 

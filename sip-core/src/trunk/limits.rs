@@ -48,6 +48,22 @@ impl TrunkLoads {
         Ok(())
     }
 
+    /// The same for what takes no place among the calls: a MESSAGE.
+    pub(crate) fn admit_message(
+        &mut self,
+        now: Instant,
+        id: TrunkId,
+        trunk: &Trunk,
+    ) -> Result<(), String> {
+        let load = self.load(id);
+        match trunk.limits.per_second {
+            Some(rate) if !load.rate.take(now, rate) => {
+                Err(format!("{rate} calls per second of {}", trunk.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A call begins.
     pub(crate) fn begin(&mut self, id: TrunkId) {
         self.load(id).calls += 1;

@@ -275,3 +275,26 @@ fn trk_1_a_flood_of_guesses_leaves_few_records() {
     assert_eq!(counters.calls_refused, 100);
     assert_eq!(counters.refusals_untold, 100 - told as u64);
 }
+
+#[test]
+fn trk_1_a_message_is_challenged_like_a_call() {
+    let wires = [Wire::Udp, Wire::Udp];
+    for (password, status) in [("secret", 200), ("guess", 403)] {
+        let mut world = World::with_config(wires, 9, guarded(wires));
+        let mut message = world.caller().new_invite("+200", false);
+        message.method = Method::Message;
+        message.headers.set(HeaderName::CSeq, "1 MESSAGE");
+        let first = message.clone();
+        world.tell(CALLER, |agent, now| agent.send_outside(now, first));
+        world.run_ms(200);
+        let message = again(&world, &message, "alice", password);
+        world.tell(CALLER, |agent, now| agent.send_outside(now, message));
+        world.run_ms(1000);
+        assert_eq!(world.caller().statuses(&Method::Message), [401, status]);
+        let came = world.callee().requests(&Method::Message);
+        assert_eq!(came.len(), usize::from(status == 200));
+        let is_known = |message: &&Request| message.headers.contains(HeaderName::Authorization);
+        assert!(!came.iter().any(is_known), "credentials are for us alone");
+        world.assert_drained(usize::from(status == 403));
+    }
+}

@@ -3,6 +3,7 @@
 use sip_core::auth::client::Password;
 use sip_core::message::{HeaderName, Method, Request};
 use sip_core::stack::StackConfig;
+use sip_core::trunk::refer::ReferMode;
 
 use crate::sim::{Agent, CALLEE, CALLER, Guard, Phase, Wire, World, config};
 
@@ -175,4 +176,69 @@ fn sig_5_without_a_password_the_call_is_refused_with_32202() {
     assert_eq!(requests(&world, &Method::Invite).len(), 1);
     assert_eq!(world.agents[CALLER].phase, Phase::Over(403));
     assert_eq!(world.record().code, Some(32202));
+}
+
+/// RFC 3515 section 2.4.6: the number that names a subscription is that of the REFER which was taken.
+#[test]
+fn sig_7_a_passed_refer_that_was_challenged_is_named_by_its_new_number() {
+    let mut config = with_password(WIRES);
+    config.trunks[CALLER].refer = ReferMode::Pass;
+    let mut world = World::with_config(WIRES, 1, config);
+    world.establish();
+    world.callee().manners.guard = guard(401, "second", "");
+    world.callee().manners.others = Some(202);
+    for _ in 0..2 {
+        world.tell(CALLER, |agent, now| {
+            agent.request(now, Method::Refer, |refer| {
+                let headers = &mut refer.headers;
+                headers.push(HeaderName::ReferTo, "<sip:+300@203.0.113.1>");
+            });
+        });
+        world.run_ms(200);
+    }
+    assert_eq!(world.caller().statuses(&Method::Refer), [202, 202]);
+    let sent = world.agents[CALLER].sent.iter();
+    let theirs: Vec<u32> = sent
+        .filter_map(|message| message.headers().cseq().ok())
+        .filter(|cseq| cseq.method == Method::Refer)
+        .map(|cseq| cseq.number)
+        .collect();
+    let ours: Vec<u32> = requests(&world, &Method::Refer)
+        .into_iter()
+        .filter(|refer| refer.headers.contains(HeaderName::Authorization))
+        .map(sequence)
+        .collect();
+    assert_eq!(ours.len(), 2);
+    for (ours, theirs) in ours.into_iter().zip(theirs) {
+        world.tell(CALLEE, |agent, now| {
+            agent.request(now, Method::Notify, |notify| {
+                let event = format!("refer;id={ours}");
+                notify.headers.push(HeaderName::Event, event);
+            });
+        });
+        world.run_ms(100);
+        let notify = world.caller().request_received(&Method::Notify);
+        assert_eq!(
+            text(notify, HeaderName::Event),
+            format!("refer;id={theirs}")
+        );
+    }
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+}
+
+#[test]
+fn sig_5_a_challenged_message_is_sent_again() {
+    let mut world = guarded(WIRES, 407);
+    let mut message = world.caller().new_invite("+200", false);
+    message.method = Method::Message;
+    message.headers.set(HeaderName::CSeq, "1 MESSAGE");
+    message.body = b"text".to_vec();
+    world.tell(CALLER, |agent, now| agent.send_outside(now, message));
+    world.run_ms(300);
+    let messages = requests(&world, &Method::Message);
+    assert_eq!(messages.len(), 2);
+    assert_eq!([0, 1].map(|at| sequence(messages[at])), [1, 2]);
+    assert_eq!(world.caller().statuses(&Method::Message), [200]);
+    world.assert_drained(0);
 }

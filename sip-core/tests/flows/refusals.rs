@@ -307,7 +307,6 @@ fn sig_1_methods_that_we_do_not_take_are_405_with_allow() {
         (Method::Register, 405),
         (Method::Subscribe, 405),
         (Method::Publish, 405),
-        (Method::Message, 405),
         // RFC 3261 section 21.5.2: we do not even know it.
         (Method::Other("FROBNICATE".into()), 501),
     ];

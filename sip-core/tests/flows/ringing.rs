@@ -385,3 +385,26 @@ fn trk_7_a_route_names_a_registered_address_of_record() {
     world.run_ms(200);
     assert_eq!(world.agents[CALLER].phase, Phase::Up);
 }
+
+/// Whoever takes it first has it: a text that came at each telephone would be read at each.
+#[test]
+fn sig_4_a_message_to_an_account_is_offered_to_one_place_after_the_other() {
+    let mut world = registered(&[Wire::Udp; 4]);
+    let mut message = world.caller().new_invite("alice", false);
+    message.method = Method::Message;
+    message.headers.set(HeaderName::CSeq, "1 MESSAGE");
+    for phone in CALLEE..4 {
+        world.agents[phone].manners.others = Some(480);
+    }
+    world.agents[2].manners.others = Some(200);
+    world.tell(CALLER, |agent, now| agent.send_outside(now, message));
+    world.run_ms(500);
+    assert_eq!(world.caller().statuses(&Method::Message), [200]);
+    for phone in CALLEE..4 {
+        let messages = world.agents[phone].requests(&Method::Message);
+        assert!(messages.len() <= 1);
+        let uri = format!("sip:line@10.0.0.{phone}:5060");
+        assert!(messages.iter().all(|message| message.uri.as_str() == uri));
+    }
+    assert_eq!(world.agents[2].requests(&Method::Message).len(), 1);
+}

@@ -21,7 +21,7 @@ use crate::{messages, rfc4475, wire, with_lines};
 /// What the sender sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// Our INVITE goes to the far side.
+    /// Our INVITE or MESSAGE goes to the far side.
     Call,
     /// The final response.
     Answer(u16),
@@ -271,7 +271,7 @@ struct Edge {
     responses: Vec<Response>,
     /// Answers with headers as malformed as those that came.
     unreadable: Vec<Vec<u8>>,
-    /// INVITEs to the PBX.
+    /// INVITEs and MESSAGEs to the PBX.
     invites: usize,
     events: Vec<Event>,
     records: Vec<CallRecord>,
@@ -312,7 +312,8 @@ impl Edge {
                 Command::Send(transmit) => match Message::parse(&transmit.bytes) {
                     Ok(Message::Response(response)) => self.responses.push(response),
                     Ok(Message::Request(request)) => {
-                        assert_eq!(request.method, Method::Invite);
+                        let goes_on = [Method::Invite, Method::Message];
+                        assert!(goes_on.contains(&request.method), "{}", request.method);
                         self.invites += 1;
                     }
                     // What could not be read is copied into the answer.

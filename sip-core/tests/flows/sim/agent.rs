@@ -614,6 +614,15 @@ impl Agent {
                 }
             }
             Method::Register => self.answer_register(now, key, &request),
+            Method::Message if to.tag().is_none() => {
+                if let Some(status) = self.manners.others.and_then(StatusCode::new) {
+                    let mut response = response_to(&request, status, Some(&self.tag));
+                    for (name, value) in &self.manners.others_extra {
+                        response.headers.push_named(name, value.as_str());
+                    }
+                    self.transactions.respond(now, key, &response);
+                }
+            }
             Method::Options => self.answer(now, key, &request, StatusCode::OK),
             Method::Bye | Method::Invite => {
                 self.answer(now, key, &request, StatusCode::CALL_DOES_NOT_EXIST);
