@@ -5,6 +5,7 @@ pub mod failover;
 mod headers;
 pub mod health;
 mod limits;
+mod network;
 mod number;
 pub mod origination;
 mod reach;
@@ -18,6 +19,7 @@ pub use self::headers::{
 };
 pub use self::limits::CallLimits;
 pub(crate) use self::limits::TrunkLoads;
+pub use self::network::{BadNetwork, Network};
 pub use self::number::{DialPlan, Digits};
 pub use self::origination::{EarlyDialogs, Origination, OriginationUri, Probing, TargetUri};
 pub use self::routing::{NumberMatch, Numbers, Route, RouteTo};
@@ -64,13 +66,6 @@ pub enum Passthrough {
     Prefer,
     #[default]
     Never,
-}
-
-/// An IP network: address and prefix length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    pub address: IpAddr,
-    pub prefix: u8,
 }
 
 /// A place that a call goes to, when all is settled.
