@@ -133,6 +133,12 @@ impl CallMedia {
         self.negotiation.described(side).map(<[u8]>::to_vec)
     }
 
+    /// What a side last agreed to, to refresh its session with: not what it has refused since
+    /// (RFC 4028 section 7.4).
+    pub(super) fn settled(&self, side: Side) -> Option<Vec<u8>> {
+        self.negotiation.settled(side).map(<[u8]>::to_vec)
+    }
+
     /// What a side last said of its media, for another call.
     pub(super) fn resumed(&self, side: Side) -> Option<Vec<u8>> {
         self.negotiation.resumed(side).map(|sdp| sdp.to_vec())

@@ -122,7 +122,7 @@ pub(super) struct Refreshing {
 impl Refreshing {
     /// Sends it. `None` if there is nothing to send.
     pub(super) fn start(cx: &mut Context, parties: &mut Parties, side: Side) -> Option<State> {
-        let offer = parties.media.described(side)?;
+        let offer = parties.media.settled(side)?;
         Refreshing::offer(cx, parties, side, offer, false)
     }
 

@@ -25,8 +25,19 @@ pub(super) struct Leg {
     /// Our keys, by place of the m-line; one per suite.
     keys: Vec<(usize, MasterKey)>,
     sent: Option<Sent>,
+    /// What was sent when offer and answer were last settled: a later offer may have been refused.
+    settled: Option<Said>,
     /// The last description that we had from the peer.
     heard: Option<Heard>,
+}
+
+/// A description of ours; it holds keys.
+pub(super) struct Said(Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said(redacted)")
+    }
 }
 
 /// It holds keys.
@@ -74,6 +85,7 @@ impl Leg {
             slots: Vec::new(),
             keys: Vec::new(),
             sent: None,
+            settled: None,
             heard: None,
         }
     }
@@ -122,6 +134,7 @@ impl Leg {
     pub(super) fn renew(&mut self, keeps_ports: bool) -> Vec<LocalMedia> {
         self.keys.clear();
         self.sent = None;
+        self.settled = None;
         if keeps_ports {
             return Vec::new();
         }
@@ -210,6 +223,23 @@ impl Leg {
     pub(super) fn continue_from(&mut self, origin: Origin) {
         let body = Zeroizing::new(Vec::new());
         self.sent = Some(Sent { origin, body });
+    }
+
+    /// The last description that the peer had from us, to be kept.
+    pub(super) fn said(&self) -> Option<Said> {
+        let sent = self.sent.as_ref()?;
+        Some(Said(sent.body.clone()))
+    }
+
+    /// That was agreed to.
+    pub(super) fn settle(&mut self, said: Option<Said>) {
+        self.settled = said;
+    }
+
+    /// The description that the peer last agreed to, or else had last.
+    pub(super) fn settled(&self) -> Option<&[u8]> {
+        let settled = self.settled.as_ref().map(|said| said.0.as_slice());
+        settled.or(self.described())
     }
 
     /// The last description that the peer had from us.

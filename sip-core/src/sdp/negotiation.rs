@@ -9,7 +9,7 @@ use super::answering::Answering;
 use super::document::Document;
 use super::exchange::{Agreed, Exchange};
 use super::fields::Profile;
-use super::leg::Leg;
+use super::leg::{Leg, Said};
 use super::offering::Offering;
 use super::policy::LegPolicy;
 use super::rewrite::{MediaEdit, rewrite};
@@ -94,9 +94,10 @@ impl Negotiation {
         let to = from.other();
         let policy = &self.legs[to.index()].policy;
         let edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(to, policy)).collect();
+        let told = self.legs.each_ref().map(Leg::said);
         let body = self.send(from.other(), &mut document, &edits, ports)?;
         self.legs[from.index()].hear(sdp);
-        self.confirm();
+        self.settle(told);
         self.exchange = Some(Exchange {
             offerer: from,
             lines,
@@ -142,6 +143,12 @@ impl Negotiation {
 
     /// The answer was final (it came in a 2xx or an ACK): it can no longer be rejected.
     pub fn confirm(&mut self) {
+        let told = self.legs.each_ref().map(Leg::said);
+        self.settle(told);
+    }
+
+    /// `told`: what both sides had from us when they agreed.
+    fn settle(&mut self, told: [Option<Said>; 2]) {
         if let Some(outcome) = self
             .exchange
             .as_mut()
@@ -149,6 +156,9 @@ impl Negotiation {
         {
             self.agreed = Some(outcome);
             self.exchange = None;
+            for (leg, told) in self.legs.iter_mut().zip(told) {
+                leg.settle(told);
+            }
         }
     }
 

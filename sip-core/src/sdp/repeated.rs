@@ -37,6 +37,11 @@ impl Negotiation {
         self.leg_of(side).described()
     }
 
+    /// The description of ours that a side last agreed to; before that, what it had last.
+    pub fn settled(&self, side: Side) -> Option<&[u8]> {
+        self.leg_of(side).settled()
+    }
+
     /// `side` answered the description that it had already. Most answer as before; an address or a
     /// key that changed is taken up, and the other side need not know.
     ///
@@ -52,7 +57,11 @@ impl Negotiation {
     /// # Errors
     /// The reason why the stream cannot be used; [`Refusal::NO_COMMON_CODEC`] if it was refused.
     pub fn corrected(&mut self, side: Side, sdp: &[u8]) -> Result<(), Refusal> {
-        self.take_answer(side, sdp, Err(Refusal::NO_COMMON_CODEC))
+        self.take_answer(side, sdp, Err(Refusal::NO_COMMON_CODEC))?;
+        let leg = self.leg_of_mut(side);
+        let said = leg.said();
+        leg.settle(said);
+        Ok(())
     }
 
     /// `if_refused`: what a stream is that the answer refuses.

@@ -158,6 +158,37 @@ fn sig_2_we_refresh_the_callee_by_update_or_else_by_the_same_invite() {
     }
 }
 
+/// RFC 4028 section 7.4: a refresh offers what is agreed, and not what was refused in between.
+#[test]
+fn sig_2_a_refresh_does_not_repeat_an_offer_that_was_refused() {
+    for wires in [UDP, [Wire::Udp, Wire::Srtp]] {
+        let mut world = up_over(wires, "200;refresher=uac", false);
+        let invite = world.callee().request_received(&Method::Invite);
+        let offered = invite.body.clone();
+        world.callee().manners.reinvite = Some(488);
+        world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
+        world.run_ms(300);
+        assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&488));
+        world.callee().manners.reinvite = Some(200);
+        world.run_for(Duration::from_secs(110));
+        let invites = world.callee().requests(&Method::Invite);
+        assert_eq!(invites.len(), 3);
+        assert_eq!(invites[2].body, offered);
+        // What is offered next is another description than the one that was refused.
+        world.tell(CALLER, |agent, now| agent.reinvite(now, "inactive"));
+        world.run_ms(300);
+        let invites = world.callee().requests(&Method::Invite);
+        let version = |body: &[u8]| -> u64 {
+            let words = line(body, "o=").expect("o=").split(' ').nth(2);
+            words.expect("a version").parse().expect("a number")
+        };
+        assert!(version(&invites[3].body) > version(&invites[1].body));
+        assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
+        world.tell(CALLEE, Agent::hang_up);
+        world.assert_drained(1);
+    }
+}
+
 #[test]
 fn sig_2_a_caller_that_asks_us_to_refresh_is_refreshed() {
     for wire in [Wire::Udp, Wire::Srtp] {
