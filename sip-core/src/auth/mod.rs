@@ -1,6 +1,6 @@
 //! Digest authentication: RFC 3261 section 22, RFC 7616, and RFC 8760 for the algorithms in SIP.
 //!
-//! Both roles are here. As a server ([`Authenticator`]) we challenge with SHA-256 and MD5, and
+//! Both roles are here. As a server (`Authenticator`) we challenge with SHA-256 and MD5, and
 //! judge what comes back; [`crate::stack`] delays and tells of what fails. As a client
 //! ([`client`]) we answer the challenges of a trunk's peer.
 //!
