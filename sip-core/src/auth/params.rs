@@ -7,6 +7,10 @@ use std::borrow::Cow;
 use crate::message::lexer::{find_separator, is_lws, is_token, quoted_string, trim, trim_str};
 use crate::message::params::unquote;
 
+/// RFC 7616 knows fifteen. More are looked at by nobody, and anybody may send them: each is compared
+/// with all before it.
+const MAX_PARAMS: usize = 32;
+
 /// The parameters of a Digest challenge or of Digest credentials.
 #[derive(Debug)]
 pub(super) struct DigestParams<'a> {
@@ -14,8 +18,8 @@ pub(super) struct DigestParams<'a> {
 }
 
 impl<'a> DigestParams<'a> {
-    /// `None` for another scheme, for what is malformed, and where a name stands twice: two
-    /// readers must not see two things. Unknown parameters are passed over.
+    /// `None` for another scheme, for what is malformed, for more than [`MAX_PARAMS`], and where a
+    /// name stands twice: two readers must not see two things. Unknown parameters are passed over.
     pub(super) fn parse(value: &'a [u8]) -> Option<DigestParams<'a>> {
         let value = trim(value);
         let scheme_end = value.iter().position(|&byte| is_lws(byte))?;
@@ -32,10 +36,8 @@ impl<'a> DigestParams<'a> {
                 continue;
             }
             let (name, value) = pair(element)?;
-            if pairs
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(name))
-            {
+            let is_known = |(known, _): &(&str, _)| known.eq_ignore_ascii_case(name);
+            if pairs.len() == MAX_PARAMS || pairs.iter().any(is_known) {
                 return None;
             }
             pairs.push((name, value));
@@ -124,6 +126,19 @@ mod tests {
             assert!(DigestParams::parse(value.as_bytes()).is_none(), "{value}");
         }
         assert!(DigestParams::parse(b"Digest username=\"J\xfcrgen\"").is_none());
+    }
+
+    #[test]
+    fn no_more_parameters_are_read_than_anybody_has_use_for() {
+        let with = |count: usize| {
+            let pairs: Vec<String> = (0..count).map(|n| format!("x{n}=1")).collect();
+            format!("Digest {}", pairs.join(","))
+        };
+        let read = |value: &str| DigestParams::parse(value.as_bytes()).is_some();
+        assert!(read(&with(MAX_PARAMS)));
+        assert!(!read(&with(MAX_PARAMS + 1)));
+        // A whole header of them costs no more than the first few: what follows is not even read.
+        assert!(!read(&(with(MAX_PARAMS + 1) + ",realm=\"r\",nonce=\"n\"")));
     }
 
     #[test]
