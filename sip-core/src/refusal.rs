@@ -99,7 +99,8 @@ refusals! {
     SERVER_NAME = 403, 32224, "connected to the name of another trunk";
     /// A REGISTER for less than we take; Min-Expires says what (RFC 3261 section 10.3).
     REGISTRATION_TOO_BRIEF = 423, 32225, "registration too brief";
-    /// An account would be registered in more than ten places.
+    /// An account would be registered in more than ten places, or a REGISTER has more than twenty
+    /// contacts.
     TOO_MANY_BINDINGS = 403, 32226, "too many bindings";
     /// A REGISTER that is older than what made the binding (RFC 3261 section 10.3).
     REGISTER_OUT_OF_ORDER = 500, 32227, "an older registration";
@@ -107,7 +108,7 @@ refusals! {
     NOT_REGISTERED = 480, 32228, "not registered";
     /// No media for the set time while the call was not on hold.
     MEDIA_TIMEOUT = 408, 32230, "no media";
-    /// A message or a description that cannot be read.
+    /// A message or a description that cannot be read; a contact of a REGISTER that is longer than 1 KiB.
     MALFORMED = 400, 32240, "malformed message";
     /// No SDP where offer or answer is due.
     NO_SDP = 488, 32241, "no session description";

@@ -62,10 +62,19 @@ impl Headers {
     }
 
     pub fn contacts(&self) -> Result<Contacts, HeaderError> {
+        self.contacts_up_to(usize::MAX)
+    }
+
+    /// The first `most` of them; the others are not looked at.
+    pub(crate) fn contacts_up_to(&self, most: usize) -> Result<Contacts, HeaderError> {
         if self.list(HeaderName::Contact).eq([b"*"]) {
             return Ok(Contacts::Any);
         }
-        self.addresses(HeaderName::Contact).map(Contacts::List)
+        let first = self.list(HeaderName::Contact).take(most);
+        first
+            .map(|element| address(HeaderName::Contact, element))
+            .collect::<Result<_, _>>()
+            .map(Contacts::List)
     }
 
     /// Record-Route in message order: reverse it for the route set of a UAC

@@ -57,6 +57,10 @@ impl Binding {
         }
     }
 
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        self.flow.and_then(|flow| flow.connection)
+    }
+
     pub(super) fn forget_connection(&mut self, closed: ConnectionId) {
         self.flow.take_if(|flow| flow.connection == Some(closed));
     }

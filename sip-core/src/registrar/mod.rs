@@ -8,6 +8,7 @@
 mod binding;
 mod request;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,6 +88,8 @@ pub(crate) struct Registrar {
     aors: HashMap<Aor, Vec<Binding>>,
     /// When each address-of-record loses its next binding.
     expiry: BTreeSet<(Instant, Aor)>,
+    /// Whose bindings came by a connection: most that are closed are nobody's.
+    connections: HashMap<ConnectionId, BTreeSet<Aor>>,
 }
 
 impl Registrar {
@@ -161,8 +164,8 @@ impl Registrar {
 
     /// A connection is closed: what came by it is reached by its Contact, if at all.
     pub(crate) fn connection_closed(&mut self, closed: ConnectionId) {
-        for bindings in self.aors.values_mut() {
-            for binding in bindings {
+        for aor in self.connections.remove(&closed).unwrap_or_default() {
+            for binding in self.aors.get_mut(&aor).into_iter().flatten() {
                 binding.forget_connection(closed);
             }
         }
@@ -192,10 +195,21 @@ impl Registrar {
 
     fn put(&mut self, aor: &Aor, bindings: Vec<Binding>) {
         let next = |bindings: &[Binding]| bindings.iter().map(|binding| binding.expires).min();
-        if let Some(old) = self.aors.remove(aor)
-            && let Some(at) = next(&old)
-        {
+        let old = self.aors.remove(aor).unwrap_or_default();
+        if let Some(at) = next(&old) {
             self.expiry.remove(&(at, aor.clone()));
+        }
+        for connection in old.iter().filter_map(Binding::connection) {
+            if let Entry::Occupied(mut aors) = self.connections.entry(connection) {
+                aors.get_mut().remove(aor);
+                if aors.get().is_empty() {
+                    aors.remove();
+                }
+            }
+        }
+        for connection in bindings.iter().filter_map(Binding::connection) {
+            let aors = self.connections.entry(connection).or_default();
+            aors.insert(aor.clone());
         }
         if let Some(at) = next(&bindings) {
             self.expiry.insert((at, aor.clone()));

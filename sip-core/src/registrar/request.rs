@@ -8,6 +8,16 @@ use crate::message::params::unquote;
 use crate::message::{Contacts, HeaderError, HeaderName, NameAddr, Request};
 use crate::transport::{Origin, Transport};
 
+/// Contacts of one REGISTER: enough to put [`super::MAX_BINDINGS`] in the place of as many others. Each
+/// is compared with all of them.
+const MAX_CONTACTS: usize = 20;
+/// Bytes of one of them.
+const MAX_CONTACT_BYTES: usize = 1024;
+/// Parameters of its URI; and as many headers.
+const MAX_CONTACT_PARAMS: usize = 32;
+/// Bytes of the whole Path, which every binding keeps.
+const MAX_PATH_BYTES: usize = 2048;
+
 /// A REGISTER, read.
 pub(crate) struct Registration {
     asked: Asked,
@@ -25,7 +35,7 @@ enum Asked {
     Query,
     /// `Contact: *` with `Expires: 0`.
     RemoveAll,
-    /// Each with its time; zero: remove it.
+    /// Each with its time; zero: remove it. Of too many only so many that it shows.
     Contacts(Vec<(NameAddr, Duration)>),
 }
 
@@ -39,20 +49,16 @@ impl Registration {
             Ok(seconds) => seconds,
             Err(_) => Some(3600),
         };
-        let asked = match headers.contacts()? {
+        let asked = match headers.contacts_up_to(MAX_CONTACTS + 1)? {
             Contacts::Any if default == Some(0) => Asked::RemoveAll,
             Contacts::Any => return Err(HeaderError::Malformed(HeaderName::Expires)),
             Contacts::List(list) if list.is_empty() => Asked::Query,
-            Contacts::List(list) => Asked::Contacts(
-                list.into_iter()
-                    .map(|contact| {
-                        let seconds = contact.expires().or(default);
-                        let time = seconds.map_or(LONGEST, |s| Duration::from_secs(s.into()));
-                        (contact, time.min(LONGEST))
-                    })
-                    .collect(),
-            ),
+            Contacts::List(list) => Asked::Contacts(timed(list, default)?),
         };
+        let path_bytes: usize = headers.values(HeaderName::Path).map(<[u8]>::len).sum();
+        if path_bytes > MAX_PATH_BYTES {
+            return Err(HeaderError::Malformed(HeaderName::Path));
+        }
         let path = headers.addresses(HeaderName::Path)?;
         Ok(Registration {
             asked,
@@ -92,6 +98,9 @@ impl Registration {
                     return Err(RegisterError::OutOfOrder);
                 }
                 bindings.clear();
+            }
+            Asked::Contacts(contacts) if contacts.len() > MAX_CONTACTS => {
+                return Err(RegisterError::TooMany);
             }
             Asked::Contacts(contacts) => {
                 for (contact, time) in contacts {
@@ -148,6 +157,26 @@ impl Registration {
     fn is_newer_than(&self, binding: &Binding) -> bool {
         binding.call_id != self.call_id || binding.sequence < self.sequence
     }
+}
+
+/// Every contact and its time; an error for one that is longer than any telephone's.
+fn timed(
+    contacts: Vec<NameAddr>,
+    default: Option<u32>,
+) -> Result<Vec<(NameAddr, Duration)>, HeaderError> {
+    let timed = contacts.into_iter().map(|contact| {
+        let uri = contact.uri();
+        let headers = uri.headers().unwrap_or_default().split('&').count();
+        let params = uri.params().iter().count();
+        if contact.as_bytes().len() > MAX_CONTACT_BYTES || params.max(headers) > MAX_CONTACT_PARAMS
+        {
+            return Err(HeaderError::Malformed(HeaderName::Contact));
+        }
+        let seconds = contact.expires().or(default);
+        let time = seconds.map_or(LONGEST, |s| Duration::from_secs(s.into()));
+        Ok((contact, time.min(LONGEST)))
+    });
+    timed.collect()
 }
 
 /// The flow is the sender's own if it sent to us directly: then there is one Via, its own. Without

@@ -154,6 +154,45 @@ fn sig_4_ten_bindings_and_not_one_more() {
 }
 
 #[test]
+fn sig_4_a_register_of_very_many_or_very_long_contacts_is_not_worked_on() {
+    let contacts = |count: usize, more: &str| -> String {
+        (0..count)
+            .map(|n| format!("Contact: <sip:a@10.0.{n}.1{more}>;expires=0\r\n"))
+            .collect()
+    };
+    let mut bench = Bench::new();
+    let put_instead = contacts(10, "")
+        + &(0..10)
+            .map(|n| format!("Contact: <sip:b@10.0.{n}.1>\r\n"))
+            .collect::<String>();
+    assert_eq!(bench.register("1", 1, &put_instead).unwrap().added, 10);
+    let one_more = contacts(21, "");
+    assert_eq!(
+        bench.register("1", 2, &one_more),
+        Err(RegisterError::TooMany)
+    );
+    let many: String = (0..6_000).map(|n| format!(",a:{n}")).collect();
+    let many = format!("Contact: <sip:a@h>{}\r\n", &many[..8_000]);
+    assert_eq!(bench.register("1", 3, &many), Err(RegisterError::TooMany));
+    assert_eq!(bench.contacts().len(), 10);
+    for lines in [
+        contacts(1, &format!(";x={}", "y".repeat(1024))),
+        contacts(1, &";a;b".repeat(20)),
+        contacts(1, &format!("?{}", "a=b&".repeat(40))),
+        "Path: <sip:p;lr>\r\n".repeat(230) + &contacts(1, ""),
+    ] {
+        let request = request("1", 4, &lines);
+        assert!(
+            Registration::of(&request, &origin(None)).is_err(),
+            "{lines}"
+        );
+    }
+    let long =
+        contacts(1, &format!(";x={}", "y".repeat(900))) + "Path: <sip:p1;lr>, <sip:p2;lr>\r\n";
+    bench.register("1", 5, &long).unwrap();
+}
+
+#[test]
 fn sig_4_a_star_removes_all_only_with_expires_0() {
     for lines in [
         "Contact: *\r\n",
@@ -239,6 +278,41 @@ fn sig_4_behind_nat_the_source_is_kept_and_behind_a_proxy_the_path() {
     let registration = Registration::of(&proxied, &origin(Some(9))).unwrap();
     let bindings = registration.apply(Instant::now(), &[]).unwrap();
     assert_eq!((bindings[0].flow, bindings[0].path.len()), (None, 2));
+}
+
+#[test]
+fn a_connection_that_closes_is_forgotten_by_what_came_by_it_alone() {
+    let mut registrar = Registrar::default();
+    let now = Instant::now();
+    let (alice, bob) = (Aor::new("alice", "h"), Aor::new("bob", "h"));
+    let put = |registrar: &mut Registrar, aor: &Aor, call_id: &str, host: &str, by| {
+        let lines = format!("Contact: <sip:a@{host}>\r\n");
+        let registration = Registration::of(&request(call_id, 1, &lines), &origin(Some(by)));
+        registrar
+            .register(now, aor, &registration.unwrap())
+            .unwrap();
+    };
+    put(&mut registrar, &alice, "1", "h1", 1);
+    put(&mut registrar, &alice, "2", "h2", 2);
+    put(&mut registrar, &bob, "3", "h3", 1);
+    // Registers again by another connection, and closes the old one.
+    put(&mut registrar, &bob, "4", "h3", 3);
+    let flows = |registrar: &Registrar, aor: &Aor| -> Vec<Option<ConnectionId>> {
+        let bindings = registrar.bindings(now, aor);
+        let by = bindings.iter().map(|binding| binding.connection());
+        by.collect()
+    };
+    registrar.connection_closed(ConnectionId(9));
+    registrar.connection_closed(ConnectionId(1));
+    assert_eq!(flows(&registrar, &alice), [None, Some(ConnectionId(2))]);
+    assert_eq!(flows(&registrar, &bob), [Some(ConnectionId(3))]);
+    // Those that nobody closes any more are no memory of ours, either.
+    let star = "Contact: *\r\nExpires: 0\r\n";
+    for aor in [&alice, &bob] {
+        let registration = Registration::of(&request("5", 1, star), &origin(None)).unwrap();
+        registrar.register(now, aor, &registration).unwrap();
+    }
+    assert!(registrar.connections.is_empty());
 }
 
 #[test]
