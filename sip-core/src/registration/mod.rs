@@ -53,6 +53,8 @@ pub(crate) struct Registration {
     pub(crate) settings: RegistrationSettings,
     /// Raised where the provider wants more (423).
     expires: Duration,
+    /// It was in this attempt: who wants more and more is not asked at once forever.
+    raised: bool,
     /// All REGISTERs of one boot have one Call-ID (section 10.2).
     pub(crate) call_id: String,
     pub(crate) tag: String,
@@ -80,6 +82,7 @@ impl Registration {
     ) -> Registration {
         Registration {
             expires: settings.expires,
+            raised: false,
             settings,
             call_id,
             tag,
@@ -156,8 +159,11 @@ impl Registration {
         rng: &mut (impl RngCore + ?Sized),
     ) -> Outcome {
         self.pending = None;
-        // Answers to challenges count on.
-        if let Ok(cseq) = response.headers.cseq() {
+        // Answers to challenges count on. A number that we cannot have sent is not ours to go on from:
+        // beyond 2^31 there is none (RFC 3261 section 8.1.1.5).
+        if let Ok(cseq) = response.headers.cseq()
+            && cseq.number.saturating_sub(self.sequence) <= MOST_ANSWERS
+        {
             self.sequence = self.sequence.max(cseq.number);
         }
         if self.leaving {
@@ -175,11 +181,12 @@ impl Registration {
                 let was_there = self.until.is_some_and(|until| until > now) && self.failures == 0;
                 self.until = Some(now + granted);
                 self.due = Some(now + share(granted, 70, 80, rng).max(SHORTEST_REFRESH));
-                (self.failures, self.problem) = (0, None);
+                (self.failures, self.problem, self.raised) = (0, None, false);
                 self.connection = connection;
                 Outcome::Registered(!was_there)
             }
-            StatusCode::INTERVAL_TOO_BRIEF if self.accept_minimum(response) => {
+            StatusCode::INTERVAL_TOO_BRIEF if !self.raised && self.accept_minimum(response) => {
+                self.raised = true;
                 self.due = Some(now);
                 Outcome::Again
             }
@@ -202,7 +209,7 @@ impl Registration {
     ) -> Outcome {
         self.pending = None;
         // The numbers of answers to challenges, of which we did not hear.
-        self.sequence = self.sequence.saturating_add(3);
+        self.sequence = self.sequence.saturating_add(MOST_ANSWERS);
         if self.leaving {
             (self.until, self.due) = (None, None);
             return Outcome::Removed;
@@ -276,7 +283,7 @@ impl Registration {
         let doublings = self.failures.min(8);
         let ceiling = (FIRST_RETRY * (1 << doublings)).min(LONGEST_RETRY);
         self.failures = self.failures.saturating_add(1);
-        self.problem = Some(problem);
+        (self.problem, self.raised) = (Some(problem), false);
         self.due = Some(now + share(ceiling, 50, 100, rng).max(at_least));
     }
 }
@@ -284,6 +291,8 @@ impl Registration {
 /// RFC 5626 section 4.5: base time and its ceiling, of which 50 to 100 percent are waited.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(1800);
+/// How often a REGISTER is sent again with credentials, each time with the next number.
+const MOST_ANSWERS: u32 = 3;
 /// What a provider may want of us in a 423.
 const LONGEST_MINIMUM: Duration = Duration::from_secs(24 * 3600);
 /// Whatever is granted, we do not ask more often.
@@ -309,3 +318,6 @@ fn retry_after(response: &Response) -> Duration {
     let seconds = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
     Duration::from_secs(seconds).min(LONGEST_WAIT)
 }
+
+#[cfg(test)]
+mod tests;
