@@ -89,7 +89,7 @@ refusals! {
     /// Replaces names no dialog that the peer may take the place of (RFC 3891 section 3).
     NO_DIALOG = 481, 32034, "no such dialog to replace";
     /// A target named another one that the call must not go to (3xx): a private address, less
-    /// security, or a second time.
+    /// security, or a second time; or a registered telephone did.
     REDIRECT = 503, 32219, "redirect not followed";
     /// A TLS handshake with a version that the listener does not take; told by an event alone.
     TLS_VERSION = 0, 32222, "TLS version not allowed";

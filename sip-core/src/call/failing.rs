@@ -85,7 +85,7 @@ impl Hunt {
         self.advance(cx, parties, waiting)
     }
 
-    /// Follows a 302, once, and nowhere that is less secure or private.
+    /// Follows a 302, once, and nowhere that is less secure or private; not a telephone's.
     fn redirect(
         mut self: Box<Self>,
         cx: &mut Context,
@@ -96,7 +96,12 @@ impl Hunt {
     ) -> State {
         self.heard(cx);
         let secure = self.way.callee.settings.requires_tls();
-        let followed = failover::redirect(&response.headers, secure).and_then(|redirect| {
+        // What a telephone names is called past all routes and limits, and in our name.
+        let followed = match self.way.places.is_empty() {
+            true => failover::redirect(&response.headers, secure),
+            false => Err(RedirectError::Account),
+        };
+        let followed = followed.and_then(|redirect| {
             self.plan.redirect(redirect.target.clone())?;
             Ok(redirect)
         });
@@ -243,7 +248,7 @@ fn described(response: &Response) -> String {
 }
 
 /// Whether that is where we listen: a call sent there would come back.
-pub(super) fn is_ours(cx: &Context, hop: &Hop) -> bool {
+pub(crate) fn is_ours(cx: &Context, hop: &Hop) -> bool {
     cx.config.listeners.iter().any(|listener| {
         let advertised = Host::Address(hop.address.ip()) == listener.advertised_host
             && hop.address.port() == listener.advertised_port;

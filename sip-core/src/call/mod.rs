@@ -32,7 +32,7 @@ pub(crate) mod challenges;
 pub(crate) mod context;
 mod crossing;
 mod ending;
-mod failing;
+pub(crate) mod failing;
 mod forks;
 pub(crate) mod headers;
 mod hunting;

@@ -19,8 +19,11 @@ pub struct Binding {
     pub expires: Instant,
     /// RFC 5626 section 4.2: `+sip.instance` and `reg-id`, if it has both.
     pub instance: Option<(String, u32)>,
-    /// `None` if proxies stand between, or its connection is closed.
+    /// `None` if its connection is closed, or a proxy of the trunk's sent it on.
     pub flow: Option<Flow>,
+    /// Where the REGISTER came from, and by which listener; `None` if a proxy of the trunk's sent it
+    /// on, and Path or Contact lead to the trunk.
+    pub source: Option<(ListenerId, SocketAddr)>,
 }
 
 /// The way that a REGISTER came by from its sender itself.
@@ -42,7 +45,8 @@ pub struct BindingRecord {
     pub sequence: u32,
     pub expires: Instant,
     pub instance: Option<(String, u32)>,
-    /// Only of UDP: a connection does not survive us.
+    /// Where its REGISTER came from: over UDP its flow, else who alone may be called at its Contact,
+    /// for a connection does not survive us.
     pub source: Option<(ListenerId, SocketAddr)>,
 }
 
@@ -66,10 +70,6 @@ impl Binding {
     }
 
     pub(super) fn record(&self) -> BindingRecord {
-        let source = self
-            .flow
-            .filter(|flow| flow.transport == Transport::Udp)
-            .map(|flow| (flow.listener, flow.remote));
         BindingRecord {
             contact: self.contact.as_bytes().to_vec(),
             path: self
@@ -81,12 +81,16 @@ impl Binding {
             sequence: self.sequence,
             expires: self.expires,
             instance: self.instance.clone(),
-            source,
+            source: self.source,
         }
     }
 
-    /// `None` if the record is damaged.
-    pub(super) fn restore(record: &BindingRecord) -> Option<Binding> {
+    /// `None` if the record is damaged. `is_udp` tells of a listener whether it is one of UDP.
+    pub(super) fn restore(
+        record: &BindingRecord,
+        is_udp: impl Fn(ListenerId) -> bool,
+    ) -> Option<Binding> {
+        let by_udp = record.source.filter(|(listener, _)| is_udp(*listener));
         let path = record.path.iter().map(|hop| NameAddr::parse(hop));
         Some(Binding {
             contact: NameAddr::parse(&record.contact)?,
@@ -95,12 +99,13 @@ impl Binding {
             sequence: record.sequence,
             expires: record.expires,
             instance: record.instance.clone(),
-            flow: record.source.map(|(listener, remote)| Flow {
+            flow: by_udp.map(|(listener, remote)| Flow {
                 transport: Transport::Udp,
                 listener,
                 remote,
                 connection: None,
             }),
+            source: record.source,
         })
     }
 }

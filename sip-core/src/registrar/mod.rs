@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub use self::binding::{Binding, BindingRecord, Flow};
 pub(crate) use self::request::Registration;
-use crate::transport::ConnectionId;
+use crate::transport::{ConnectionId, ListenerId};
 
 /// Whoever wants to be registered for less is told so (423 with Min-Expires).
 pub const SHORTEST: Duration = Duration::from_secs(60);
@@ -136,11 +136,18 @@ impl Registrar {
         }
     }
 
-    /// Takes what the store had; what has expired since is left out.
-    pub(crate) fn restore(&mut self, now: Instant, aor: &Aor, records: &[BindingRecord]) -> usize {
+    /// Takes what the store had; what has expired since is left out. `is_udp` tells of a listener
+    /// whether it is one of UDP.
+    pub(crate) fn restore(
+        &mut self,
+        now: Instant,
+        aor: &Aor,
+        records: &[BindingRecord],
+        is_udp: impl Fn(ListenerId) -> bool,
+    ) -> usize {
         let bindings: Vec<Binding> = records
             .iter()
-            .filter_map(Binding::restore)
+            .filter_map(|record| Binding::restore(record, &is_udp))
             .filter(|binding| binding.expires > now)
             .take(MAX_BINDINGS)
             .collect();
@@ -162,7 +169,8 @@ impl Registrar {
         })
     }
 
-    /// A connection is closed: what came by it is reached by its Contact, if at all.
+    /// A connection is closed: what came by it is reached by its Contact, if that is
+    /// where it came from.
     pub(crate) fn connection_closed(&mut self, closed: ConnectionId) {
         for aor in self.connections.remove(&closed).unwrap_or_default() {
             for binding in self.aors.get_mut(&aor).into_iter().flatten() {

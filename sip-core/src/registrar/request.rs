@@ -6,7 +6,9 @@ use super::binding::{Binding, Flow};
 use super::{LONGEST, RegisterError, SHORTEST};
 use crate::message::params::unquote;
 use crate::message::{Contacts, HeaderError, HeaderName, NameAddr, Request};
-use crate::transport::{Origin, Transport};
+use crate::transport::{Host, Origin, Transport};
+use crate::trunk::Network;
+use crate::trunk::network::names;
 
 /// Contacts of one REGISTER: enough to put [`super::MAX_BINDINGS`] in the place of as many others. Each
 /// is compared with all of them.
@@ -24,7 +26,10 @@ pub(crate) struct Registration {
     call_id: String,
     sequence: u32,
     path: Vec<NameAddr>,
-    flow: Option<Flow>,
+    /// The way that it came by.
+    flow: Flow,
+    /// The ACL of the trunk, if one of its proxies sent this on.
+    forwarded_by: Option<Vec<Network>>,
     /// The phone knows RFC 5626.
     outbound: bool,
 }
@@ -40,8 +45,12 @@ enum Asked {
 }
 
 impl Registration {
-    /// An error is for 400.
-    pub(crate) fn of(request: &Request, origin: &Origin) -> Result<Registration, HeaderError> {
+    /// An error is for 400. `acl`: of the trunk.
+    pub(crate) fn of(
+        request: &Request,
+        origin: &Origin,
+        acl: &[Network],
+    ) -> Result<Registration, HeaderError> {
         let headers = &request.headers;
         let cseq = headers.cseq()?;
         // Section 20.19: one that is malformed counts as 3600.
@@ -60,11 +69,15 @@ impl Registration {
             return Err(HeaderError::Malformed(HeaderName::Path));
         }
         let path = headers.addresses(HeaderName::Path)?;
+        // One that came from its sender itself has one Via, the sender's own.
+        let is_direct = headers.vias()?.len() == 1 && path.is_empty();
+        let by_proxy = !is_direct && names(acl, origin.remote.ip());
         Ok(Registration {
             asked,
             call_id: headers.call_id()?.to_owned(),
             sequence: cseq.number,
-            flow: flow(headers.vias()?.len(), path.is_empty(), origin),
+            flow: flow(origin),
+            forwarded_by: by_proxy.then(|| acl.to_vec()),
             path,
             outbound: headers.has_option_tag(HeaderName::Supported, "outbound"),
         })
@@ -122,6 +135,7 @@ impl Registration {
         if !time.is_zero() && time < SHORTEST {
             return Err(RegisterError::TooBrief);
         }
+        let flow = Some(self.flow).filter(|_| !self.leads_to_the_trunk(contact));
         let new = Binding {
             contact: contact.clone(),
             path: self.path.clone(),
@@ -129,7 +143,8 @@ impl Registration {
             sequence: self.sequence,
             expires: now + time,
             instance: instance(contact).filter(|_| self.outbound),
-            flow: self.flow,
+            flow,
+            source: flow.map(|flow| (flow.listener, flow.remote)),
         };
         let is_same = |binding: &&Binding| binding.is_same_place(&new);
         if old
@@ -151,6 +166,18 @@ impl Registration {
             (None, false) => bindings.push(new),
         }
         Ok(())
+    }
+
+    /// Whether calls go where Path or Contact lead instead of back to who sent the REGISTER: a proxy
+    /// without a Path does not want to see them (RFC 5626 section 5.1). Anybody can write a second Via,
+    /// a Path and any address into a REGISTER; so only a proxy that the ACL names is believed, and only
+    /// what leads to an address that the ACL names, too: nobody makes us call somebody else.
+    fn leads_to_the_trunk(&self, contact: &NameAddr) -> bool {
+        let Some(acl) = &self.forwarded_by else {
+            return false;
+        };
+        let next = self.path.first().unwrap_or(contact);
+        matches!(next.uri().host(), Some(Host::Address(address)) if names(acl, *address))
     }
 
     /// Step 7: another Call-ID is another boot of the phone; within one, CSeq grows.
@@ -179,18 +206,15 @@ fn timed(
     timed.collect()
 }
 
-/// The flow is the sender's own if it sent to us directly: then there is one Via, its own. Without
-/// a Path a proxy on the way does not want to see the calls (RFC 5626 section 5.1).
-fn flow(vias: usize, without_path: bool, origin: &Origin) -> Option<Flow> {
-    let is_direct = vias == 1 && without_path;
-    is_direct.then_some(Flow {
+fn flow(origin: &Origin) -> Flow {
+    Flow {
         transport: origin.transport,
         listener: origin.listener,
         remote: origin.remote,
         connection: origin
             .connection
             .filter(|_| origin.transport != Transport::Udp),
-    })
+    }
 }
 
 /// RFC 5626 section 4.2; `reg-id` alone means nothing.

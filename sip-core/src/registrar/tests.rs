@@ -20,7 +20,8 @@ impl Bench {
     }
 
     fn register(&mut self, call_id: &str, cseq: u32, lines: &str) -> Result<Change, RegisterError> {
-        let registration = Registration::of(&request(call_id, cseq, lines), &origin(None)).unwrap();
+        let registration =
+            Registration::of(&request(call_id, cseq, lines), &origin(None), &[]).unwrap();
         self.registrar.register(self.now, &self.aor, &registration)
     }
 
@@ -183,7 +184,7 @@ fn sig_4_a_register_of_very_many_or_very_long_contacts_is_not_worked_on() {
     ] {
         let request = request("1", 4, &lines);
         assert!(
-            Registration::of(&request, &origin(None)).is_err(),
+            Registration::of(&request, &origin(None), &[]).is_err(),
             "{lines}"
         );
     }
@@ -200,7 +201,7 @@ fn sig_4_a_star_removes_all_only_with_expires_0() {
         "Contact: *, <sip:a@b>\r\nExpires: 0\r\n",
     ] {
         assert!(
-            Registration::of(&request("1", 1, lines), &origin(None)).is_err(),
+            Registration::of(&request("1", 1, lines), &origin(None), &[]).is_err(),
             "{lines}"
         );
     }
@@ -262,22 +263,66 @@ fn sig_3_an_instance_replaces_its_own_flow_whatever_its_contact() {
 }
 
 #[test]
-fn sig_4_behind_nat_the_source_is_kept_and_behind_a_proxy_the_path() {
-    let direct = request("1", 1, "Contact: <sip:a@10.0.0.1>\r\n");
-    let registration = Registration::of(&direct, &origin(Some(9))).unwrap();
-    let bindings = registration.apply(Instant::now(), &[]).unwrap();
-    let flow = bindings[0].flow.unwrap();
-    assert_eq!(flow.remote, origin(None).remote);
-    assert_eq!(flow.connection, Some(ConnectionId(9)));
-    let proxied = request(
-        "1",
-        1,
-        "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK0\r\nPath: <sip:p1;lr>, <sip:p2;lr>\r\n\
-         Contact: <sip:a@10.0.0.1>\r\n",
-    );
-    let registration = Registration::of(&proxied, &origin(Some(9))).unwrap();
-    let bindings = registration.apply(Instant::now(), &[]).unwrap();
-    assert_eq!((bindings[0].flow, bindings[0].path.len()), (None, 2));
+fn sig_4_the_source_is_the_way_back_unless_a_proxy_of_the_trunks_names_another() {
+    let proxy = ["192.0.2.0/24".parse().unwrap()];
+    let everybody = ["0.0.0.0/0".parse().unwrap()];
+    let two_vias = "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK0\r\n";
+    for (acl, lines, by_flow) in [
+        (&[][..], "Contact: <sip:a@10.0.0.1>\r\n".to_owned(), true),
+        (&proxy, "Contact: <sip:a@192.0.2.9>\r\n".to_owned(), true),
+        // Whoever sent that, only a proxy that is known is believed.
+        (
+            &[],
+            format!("{two_vias}Contact: <sip:a@192.0.2.9>\r\n"),
+            true,
+        ),
+        (
+            &[],
+            "Path: <sip:192.0.2.9;lr>\r\nContact: <sip:a@h>\r\n".to_owned(),
+            true,
+        ),
+        (
+            &everybody,
+            format!("{two_vias}Contact: <sip:a@192.0.2.9>\r\n"),
+            true,
+        ),
+        (
+            &proxy,
+            format!("{two_vias}Contact: <sip:a@192.0.2.9>\r\n"),
+            false,
+        ),
+        (
+            &proxy,
+            "Path: <sip:192.0.2.9;lr>\r\nContact: <sip:a@h>\r\n".to_owned(),
+            false,
+        ),
+        // And that only where the trunk is.
+        (
+            &proxy,
+            format!("{two_vias}Contact: <sip:a@198.51.100.9>\r\n"),
+            true,
+        ),
+        (
+            &proxy,
+            format!("{two_vias}Contact: <sip:a@host.example>\r\n"),
+            true,
+        ),
+        (
+            &proxy,
+            "Path: <sip:198.51.100.9;lr>\r\nContact: <sip:a@192.0.2.9>\r\n".to_owned(),
+            true,
+        ),
+    ] {
+        let request = request("1", 1, &lines);
+        let registration = Registration::of(&request, &origin(Some(9)), acl).unwrap();
+        let bindings = registration.apply(Instant::now(), &[]).unwrap();
+        let flow = bindings[0].flow;
+        assert_eq!(flow.is_some(), by_flow, "{lines}");
+        if let Some(flow) = flow {
+            assert_eq!(flow.remote, origin(None).remote);
+            assert_eq!(flow.connection, Some(ConnectionId(9)));
+        }
+    }
 }
 
 #[test]
@@ -287,7 +332,7 @@ fn a_connection_that_closes_is_forgotten_by_what_came_by_it_alone() {
     let (alice, bob) = (Aor::new("alice", "h"), Aor::new("bob", "h"));
     let put = |registrar: &mut Registrar, aor: &Aor, call_id: &str, host: &str, by| {
         let lines = format!("Contact: <sip:a@{host}>\r\n");
-        let registration = Registration::of(&request(call_id, 1, &lines), &origin(Some(by)));
+        let registration = Registration::of(&request(call_id, 1, &lines), &origin(Some(by)), &[]);
         registrar
             .register(now, aor, &registration.unwrap())
             .unwrap();
@@ -309,7 +354,7 @@ fn a_connection_that_closes_is_forgotten_by_what_came_by_it_alone() {
     // Those that nobody closes any more are no memory of ours, either.
     let star = "Contact: *\r\nExpires: 0\r\n";
     for aor in [&alice, &bob] {
-        let registration = Registration::of(&request("5", 1, star), &origin(None)).unwrap();
+        let registration = Registration::of(&request("5", 1, star), &origin(None), &[]).unwrap();
         registrar.register(now, aor, &registration).unwrap();
     }
     assert!(registrar.connections.is_empty());
@@ -323,13 +368,22 @@ fn sig_4_what_the_store_kept_is_there_again() {
     let kept = bench.registrar.snapshot(&bench.aor);
     let mut again = Registrar::default();
     let later = bench.now + Duration::from_secs(61);
-    assert_eq!(again.restore(later, &kept.aor, &kept.bindings), 1);
+    assert_eq!(again.restore(later, &kept.aor, &kept.bindings, |_| true), 1);
     let bindings = again.bindings(later, &bench.aor);
     let original = bench.registrar.bindings(later, &bench.aor);
     assert_eq!(bindings, original);
     let mut damaged = kept;
     damaged.bindings[1].contact = b"<".to_vec();
-    assert_eq!(again.restore(bench.now, &damaged.aor, &damaged.bindings), 1);
+    let restored = again.restore(bench.now, &damaged.aor, &damaged.bindings, |_| true);
+    assert_eq!(restored, 1);
+    // Of a connection only who was at its end.
+    again.restore(bench.now, &damaged.aor, &damaged.bindings, |_| false);
+    let binding = again.bindings(bench.now, &bench.aor).remove(0);
+    assert_eq!(
+        (binding.flow, binding.source),
+        (None, damaged.bindings[0].source)
+    );
+    assert!(binding.source.is_some());
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! REGISTER: whose is it, may it, and what becomes of it (RFC 3261 section 10.3, SIG-4).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::authentication::Checked;
 use super::refusals::{is_strangers, note};
 use super::{Command, Event, EventKind, Stack};
+use crate::call::failing::is_ours;
 use crate::call::leg::LegTrunk;
 use crate::call::places::Place;
 use crate::call::within::response_outside;
@@ -16,6 +18,7 @@ use crate::registrar::{
 use crate::transaction::ServerKey;
 use crate::transport::{Host, ListenerId, Origin, Target, Transport};
 use crate::trunk::acl::{NotAdmitted, admit};
+use crate::trunk::network::names;
 use crate::trunk::{Hop, Trunk, TrunkId};
 
 /// The option tags that a REGISTER may require of us (RFC 3327, RFC 5626).
@@ -107,7 +110,8 @@ impl Stack {
         request: &Request,
         tag: &str,
     ) -> Result<Response, Refusal> {
-        let registration = Registration::of(request, origin).map_err(|_| Refusal::MALFORMED)?;
+        let registration =
+            Registration::of(request, origin, &trunk.acl).map_err(|_| Refusal::MALFORMED)?;
         let now = self.cx.now;
         let change =
             self.registrar
@@ -215,7 +219,7 @@ impl Stack {
     }
 
     /// By the flow that the REGISTER came by; else to the first proxy of the path, or the Contact,
-    /// if that is an address. Nothing leaves a secure trunk but by TLS (SEC-2).
+    /// if [`Stack::may_lead_to`] says so. Nothing leaves a secure trunk but by TLS (SEC-2).
     fn place(&self, trunk: &LegTrunk, binding: &Binding) -> Option<Place> {
         let settings = &trunk.settings;
         let contact = binding.contact.uri();
@@ -243,6 +247,9 @@ impl Stack {
                     transport,
                     address: (*address, port).into(),
                 };
+                if !self.may_lead_to(trunk, binding, &hop) {
+                    return None;
+                }
                 Target {
                     transport,
                     listener: settings.listener_for(&self.cx.config.listeners, &hop)?,
@@ -271,7 +278,23 @@ impl Stack {
         })
     }
 
-    /// A source that does not fit the listeners of today is left out.
+    /// Whether a Path or Contact is believed: if it leads to who sent the REGISTER, or to an address
+    /// that the ACL of the trunk names, and that of no other trunk more narrowly.
+    fn may_lead_to(&self, trunk: &LegTrunk, binding: &Binding, hop: &Hop) -> bool {
+        if is_ours(&self.cx, hop) {
+            return false;
+        }
+        let address = hop.address.ip();
+        let same = |source: SocketAddr| source.ip().to_canonical() == address.to_canonical();
+        if binding.source.is_some_and(|(_, source)| same(source)) {
+            return true;
+        }
+        let own = trunk.settings.longest_match(address);
+        let mut others = self.trunks.iter();
+        names(&trunk.settings.acl, address)
+            && !others.any(|other| other.longest_match(address) > own)
+    }
+
     pub(super) fn restore_one(&mut self, snapshot: &Snapshot) -> usize {
         let listeners = &self.cx.config.listeners;
         let is_udp = |id: ListenerId| {
@@ -279,12 +302,8 @@ impl Stack {
                 .get(usize::from(id.0))
                 .is_some_and(|listener| !listener.transport.is_reliable())
         };
-        let mut bindings = snapshot.bindings.clone();
-        for binding in &mut bindings {
-            binding.source = binding.source.filter(|(listener, _)| is_udp(*listener));
-        }
         self.registrar
-            .restore(self.cx.now, &snapshot.aor, &bindings)
+            .restore(self.cx.now, &snapshot.aor, &snapshot.bindings, is_udp)
     }
 
     /// 420 for what is required beyond [`EXTENSIONS`] (section 8.2.2.3).

@@ -63,6 +63,8 @@ pub enum RedirectError {
     NeedsTls,
     #[error("a call is redirected once only")]
     Again,
+    #[error("it is a registered telephone's")]
+    Account,
 }
 
 /// The first Contact of a 302, and only that one (RFC 3261 section 8.1.3.4); `secure`: the trunk

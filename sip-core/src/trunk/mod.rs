@@ -5,7 +5,7 @@ pub mod failover;
 mod headers;
 pub mod health;
 mod limits;
-mod network;
+pub(crate) mod network;
 mod number;
 pub mod origination;
 mod reach;

@@ -27,6 +27,12 @@ impl Network {
     }
 }
 
+/// Whether `acl` names `address` among some; one that names all there are names nobody.
+pub(crate) fn names(acl: &[Network], address: IpAddr) -> bool {
+    let mut networks = acl.iter();
+    networks.any(|network| network.prefix > 0 && network.contains(address))
+}
+
 fn same_prefix(a: u128, b: u128, prefix: u8) -> bool {
     let differing = a ^ b;
     differing

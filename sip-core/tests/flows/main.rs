@@ -13,6 +13,7 @@ mod forks;
 mod gotchas;
 mod hiding;
 mod limits;
+mod lured;
 mod messages;
 mod noise;
 mod prack;

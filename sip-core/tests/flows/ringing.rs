@@ -17,7 +17,7 @@ use crate::authentication::{REALM, credentials};
 use crate::sim::{Agent, CALLEE, CALLER, Phase, SeededRng, Wire, World, config};
 
 /// Alice's account on the callee's trunk, which has nobody else to call.
-fn office(wires: &[Wire]) -> StackConfig {
+pub(crate) fn office(wires: &[Wire]) -> StackConfig {
     let mut config = config([wires[CALLER], wires[CALLEE]]);
     let trunk = &mut config.trunks[CALLEE];
     trunk.acl.clear();
@@ -42,6 +42,12 @@ fn registered(wires: &[Wire]) -> World {
 }
 
 fn register(world: &mut World, phone: usize) {
+    let contact = format!("<sip:line@10.0.0.{phone}:5060>");
+    register_with(world, phone, &[(HeaderName::Contact, &contact)]);
+}
+
+/// With those header lines.
+pub(crate) fn register_with(world: &mut World, phone: usize, lines: &[(HeaderName, &str)]) {
     let uri = |text: &str| Uri::parse(text.as_bytes()).expect("a URI");
     let aor = NameAddr::new(uri("sip:alice@office.example.com"));
     let request = NewRequest {
@@ -51,9 +57,12 @@ fn register(world: &mut World, phone: usize) {
         to: aor,
         call_id: format!("register-{phone}"),
         sequence: 1,
-        contact: Some(NameAddr::new(uri(&format!("sip:line@10.0.0.{phone}:5060")))),
+        contact: None,
     };
     let mut request = request.build();
+    for (name, value) in lines {
+        request.headers.push(*name, *value);
+    }
     let first = request.clone();
     world.tell(phone, |agent, now| agent.send_outside(now, first));
     world.run_ms(100);
@@ -74,7 +83,7 @@ fn register(world: &mut World, phone: usize) {
     assert_eq!(world.agents[phone].statuses(&Method::Register), [401, 200]);
 }
 
-fn call_alice(world: &mut World) {
+pub(crate) fn call_alice(world: &mut World) {
     let invite = world.caller().new_invite("alice", true);
     world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
     world.run_ms(200);
@@ -336,25 +345,24 @@ fn sig_4_a_place_that_answers_after_all_were_given_up_is_hung_up() {
 }
 
 #[test]
-fn sig_4_a_phone_that_is_forwarded_sends_the_call_there_alone() {
+fn sig_4_a_phone_that_is_forwarded_sends_the_call_nowhere() {
     let mut world = registered(&[Wire::Udp, Wire::Udp, Wire::Udp]);
     call_alice(&mut world);
     world.tell(1, |agent, now| agent.respond(now, 480));
     world.tell(2, |agent, now| {
         agent.respond_edited(now, 302, |response| {
-            let elsewhere = "<sip:+300@198.51.100.40:5060>";
+            // Which takes calls of everybody's.
+            let elsewhere = "<sip:+300@192.0.2.10:5060>";
             response.headers.push(HeaderName::Contact, elsewhere);
         });
     });
     world.run_ms(500);
-    let events = world.events.iter().map(|event| event.text.as_str());
-    let told: Vec<&str> = events
-        .filter(|text| text.contains("198.51.100.40"))
-        .collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    for phone in [1, 2] {
-        assert_eq!(world.agents[phone].requests(&Method::Invite).len(), 1);
-    }
+    assert!(world.agents[CALLER].requests(&Method::Invite).is_empty());
+    assert_eq!(world.agents[CALLER].phase, Phase::Over(503));
+    world.run_for(Duration::from_secs(3600));
+    world.assert_drained(1);
+    assert_eq!(world.record().code, Some(32219));
+    assert!(world.record().reason.contains("a registered telephone's"));
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Trunk {
         (self.needs_certificate && !origin.proves(own)).then_some(Refusal::CERTIFICATE)
     }
 
-    fn longest_match(&self, address: IpAddr) -> Option<u8> {
+    /// The narrowest of its networks that has `address`.
+    pub(crate) fn longest_match(&self, address: IpAddr) -> Option<u8> {
         if self.acl.is_empty() && self.credentials.is_some() {
             return Some(0);
         }
