@@ -1,7 +1,12 @@
 //! Requests of ours that the peer of a trunk challenges (SIG-5): they are sent again with
 //! credentials, in a new transaction. Whoever sent one knows it by its first transaction all along.
+//!
+//! Only a request that goes to the peer itself has credentials: a redirect, or a Contact that it passes
+//! on, may lead to anybody. Whoever gets an answer to a nonce can guess the password at leisure, or use
+//! it in our name if the nonce was the peer's (RFC 7616 sections 5.3 and 5.8).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rand_core::RngCore;
@@ -9,11 +14,14 @@ use rand_core::RngCore;
 use crate::auth::client::{Answers, Password};
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::transaction::ClientKey;
-use crate::transport::Target;
+use crate::transport::{Host, Target};
+use crate::trunk::network::names;
 use crate::trunk::{Trunk, TrunkId};
 
 /// How often one request is sent at most: each realm on the way may ask, and nonces grow old.
 const MAX_ATTEMPTS: u8 = 4;
+/// Addresses of the targets of one trunk that are remembered.
+const MOST_ADDRESSES: usize = 32;
 
 /// A header line of credentials.
 type Line = (HeaderName, String);
@@ -29,8 +37,64 @@ pub(crate) struct Challenges {
 
 /// What a trunk's peer knows us by, and what it asked so far.
 struct Peer {
+    trunk: Arc<Trunk>,
     password: Password,
     answers: Answers,
+    /// Where its targets were found, the latest at the end.
+    addresses: VecDeque<IpAddr>,
+}
+
+impl Peer {
+    fn new(trunk: &Arc<Trunk>, password: &Password) -> Peer {
+        Peer {
+            trunk: Arc::clone(trunk),
+            password: password.clone(),
+            answers: Answers::default(),
+            addresses: VecDeque::new(),
+        }
+    }
+
+    /// Whether a request goes to the peer itself: to a target of the trunk, to where one was found,
+    /// or to an address that the ACL names.
+    fn is_at(&self, target: &Target) -> bool {
+        let address = match target.host {
+            Host::Address(address) => Some(address),
+            Host::Name(_) => target.address,
+        };
+        let is_known =
+            |address| self.addresses.contains(&address) || names(&self.trunk.acl, address);
+        self.has_target(&target.host) || address.is_some_and(is_known)
+    }
+
+    fn has_target(&self, host: &Host) -> bool {
+        let origination = &self.trunk.origination;
+        let uris = origination.uris.iter().map(|uri| &uri.uri);
+        uris.chain(&origination.fallback)
+            .any(|uri| is_same(&uri.host, host))
+    }
+
+    fn remember(&mut self, target: &Target) {
+        let Some(address) = target.address.filter(|_| self.has_target(&target.host)) else {
+            return;
+        };
+        if !self.addresses.contains(&address) {
+            self.addresses.push_back(address);
+            if self.addresses.len() > MOST_ADDRESSES {
+                self.addresses.pop_front();
+            }
+        }
+    }
+}
+
+/// Names are compared without regard to case.
+fn is_same(one: &Host, other: &Host) -> bool {
+    match (one, other) {
+        (Host::Name(one), Host::Name(other)) => {
+            let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).to_owned();
+            bare(one).eq_ignore_ascii_case(&bare(other))
+        }
+        _ => one == other,
+    }
 }
 
 /// One request.
@@ -53,10 +117,8 @@ impl Challenges {
                 continue;
             };
             let known = old.remove(&id).filter(|peer| peer.password == *password);
-            let peer = known.unwrap_or_else(|| Peer {
-                password: password.clone(),
-                answers: Answers::default(),
-            });
+            let mut peer = known.unwrap_or_else(|| Peer::new(trunk, password));
+            peer.trunk = Arc::clone(trunk);
             self.peers.insert(id, peer);
         }
     }
@@ -76,7 +138,7 @@ impl Challenges {
         self.sent.get(&current).map_or(current, |sent| sent.first)
     }
 
-    /// What a request that leaves now says of us; `None` if we have no password for its peer.
+    /// What a request that leaves now says of us; `None` if we have no password for whom it goes to.
     pub(super) fn credentials_for(
         &mut self,
         request: &Request,
@@ -84,6 +146,10 @@ impl Challenges {
         rng: &mut (impl RngCore + ?Sized),
     ) -> Option<Vec<Line>> {
         let peer = self.peers.get_mut(&target.trunk?)?;
+        if !peer.is_at(target) {
+            return None;
+        }
+        peer.remember(target);
         let uri = request.uri.as_str();
         let lines = peer
             .answers
@@ -91,8 +157,12 @@ impl Challenges {
         Some(lines)
     }
 
-    /// What that request said of us.
-    pub(super) fn credentials_of(&self, current: ClientKey) -> &[Line] {
+    /// What that request said of us, for the ACK to its 2xx, which goes to `target`.
+    pub(super) fn credentials_of(&self, current: ClientKey, target: &Target) -> &[Line] {
+        let peer = target.trunk.and_then(|id| self.peers.get(&id));
+        if !peer.is_some_and(|peer| peer.is_at(target)) {
+            return &[];
+        }
         self.sent.get(&current).map_or(&[], |sent| &sent.lines)
     }
 

@@ -220,7 +220,8 @@ impl Context {
         self.send(request, target);
     }
 
-    /// Sends the ACK to a 2xx of `invite`, with the same credentials (RFC 3261 section 13.2.2.4).
+    /// Sends the ACK to a 2xx of `invite`, with the same credentials (RFC 3261 section 13.2.2.4) if it goes
+    /// to whom they are for.
     pub(crate) fn acknowledge(&mut self, invite: ClientKey, ack: Request, target: Target) {
         let transaction = self.places.answered(invite);
         self.acknowledge_in(transaction, ack, target);
@@ -229,7 +230,7 @@ impl Context {
     /// The same if it was one of several places that answered `invite`.
     pub(crate) fn acknowledge_in(&mut self, invite: ClientKey, mut ack: Request, target: Target) {
         let invite = self.challenges.current(invite);
-        for (name, value) in self.challenges.credentials_of(invite) {
+        for (name, value) in self.challenges.credentials_of(invite, &target) {
             ack.headers.push(*name, value.as_str());
         }
         self.transactions

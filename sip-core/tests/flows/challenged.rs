@@ -3,9 +3,11 @@
 use sip_core::auth::client::Password;
 use sip_core::message::{HeaderName, Method, Request};
 use sip_core::stack::StackConfig;
+use sip_core::transport::Host;
+use sip_core::trunk::Hop;
 use sip_core::trunk::refer::ReferMode;
 
-use crate::sim::{Agent, CALLEE, CALLER, Guard, Phase, Wire, World, config};
+use crate::sim::{Agent, CALLEE, CALLER, Guard, Phase, SECOND, Wire, World, config};
 
 const WIRES: [Wire; 2] = [Wire::Udp, Wire::Udp];
 
@@ -241,4 +243,112 @@ fn sig_5_a_challenged_message_is_sent_again() {
     assert_eq!([0, 1].map(|at| sequence(messages[at])), [1, 2]);
     assert_eq!(world.caller().statuses(&Method::Message), [200]);
     world.assert_drained(0);
+}
+
+/// What somebody asks who wants to guess a password.
+fn spy() -> Option<Guard> {
+    Some(Guard {
+        status: 401,
+        challenges: vec!["Digest realm=\"spy\", nonce=\"n\"".to_owned()],
+        accepts: "realm=\"spy\"".to_owned(),
+    })
+}
+
+fn is_anonymous(request: &Request) -> bool {
+    let headers = &request.headers;
+    !headers.contains(HeaderName::Authorization)
+        && !headers.contains(HeaderName::ProxyAuthorization)
+}
+
+/// A call that the provider, which has seen our credentials, redirects to another agent.
+fn redirected(config: StackConfig) -> World {
+    let mut world = World::with_targets(&[Wire::Udp; 3], 1, config);
+    world.callee().manners.guard = guard(407, "first", "");
+    world.agents[SECOND].manners.guard = spy();
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    world.tell(CALLEE, |agent, now| {
+        agent.respond_edited(now, 302, |response| {
+            let elsewhere = "<sip:+4930@198.51.100.30:5060>";
+            response.headers.push(HeaderName::Contact, elsewhere);
+        });
+    });
+    world.run_ms(500);
+    world
+}
+
+#[test]
+fn sig_5_who_the_provider_redirects_to_gets_no_credentials() {
+    let mut world = redirected(with_password(WIRES));
+    assert_eq!(world.agents[SECOND].requests(&Method::Invite).len(), 1);
+    for method in [Method::Invite, Method::Ack] {
+        let requests = world.agents[SECOND].requests(&method);
+        assert!(
+            requests.iter().all(|request| is_anonymous(request)),
+            "{method}"
+        );
+    }
+    assert_eq!(world.agents[CALLER].phase, Phase::Over(403));
+    world.assert_drained(1);
+    assert_eq!(world.record().code, Some(32202));
+}
+
+#[test]
+fn sig_5_another_address_of_the_provider_is_answered_too() {
+    let mut config = with_password(WIRES);
+    config.trunks[CALLEE]
+        .acl
+        .push("198.51.100.30".parse().unwrap());
+    let world = redirected(config);
+    let invites = world.agents[SECOND].requests(&Method::Invite);
+    assert!(text(invites[1], HeaderName::Authorization).contains("realm=\"spy\""));
+}
+
+#[test]
+fn sig_5_a_contact_that_the_provider_passes_on_gets_no_credentials() {
+    let mut world = World::with_targets(&[Wire::Udp; 3], 1, with_password(WIRES));
+    world.callee().manners.guard = guard(407, "first", "");
+    world.agents[SECOND].manners.guard = spy();
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    world.tell(CALLEE, |agent, now| {
+        agent.respond_edited(now, 200, |response| {
+            let elsewhere = "<sip:+4930@198.51.100.30:5060>";
+            response.headers.set(HeaderName::Contact, elsewhere);
+        });
+    });
+    world.run_ms(500);
+    world.tell(CALLER, Agent::hang_up);
+    world.run_ms(500);
+    for method in [Method::Ack, Method::Bye] {
+        let requests = world.agents[SECOND].requests(&method);
+        assert!(!requests.is_empty(), "{method}");
+        let mut requests = requests.iter();
+        assert!(requests.all(|request| is_anonymous(request)), "{method}");
+    }
+}
+
+#[test]
+fn sig_5_a_provider_with_a_name_is_answered_within_the_call_where_it_was_found() {
+    let mut config = with_password(WIRES);
+    config.trunks[CALLEE].origination.uris[0].uri.host = Host::Name("provider.example".into());
+    // Whoever may call us: the provider, and by no address that says which it is.
+    config.trunks[CALLEE].acl = vec!["0.0.0.0/0".parse().unwrap()];
+    let mut world = World::with_config(WIRES, 1, config);
+    let hop = Hop {
+        transport: Wire::Udp.transport(),
+        address: world.agents[CALLEE].address,
+    };
+    let name = "provider.example".to_owned();
+    world.names.insert(name, Some(vec![hop]));
+    world.callee().manners.guard = guard(407, "first", "");
+    world.establish();
+    world.tell(CALLER, Agent::hang_up);
+    world.run_ms(500);
+    for method in [Method::Ack, Method::Bye] {
+        let request = requests(&world, &method).pop().unwrap();
+        assert!(!is_anonymous(request), "{method}");
+    }
+    assert_eq!(world.phases(), [Phase::Over(200), Phase::Over(200)]);
+    world.assert_drained(1);
 }
