@@ -146,6 +146,22 @@ fn the_top_via_is_replaced_alone() {
     );
     assert_eq!(vias[1], b"SIP/2.0/UDP h2;branch=z9hG4bK2");
     assert_eq!(vias.len(), 3);
+    for (lines, expected) in [
+        (vec!["", "SIP/2.0/UDP old"], "|SIP/2.0/UDP h"),
+        (
+            vec![" , ,SIP/2.0/UDP old , SIP/2.0/UDP b", "SIP/2.0/UDP c"],
+            "SIP/2.0/UDP h, SIP/2.0/UDP b|SIP/2.0/UDP c",
+        ),
+        (vec!["", ","], "SIP/2.0/UDP h||,"),
+    ] {
+        let mut headers = Headers::new();
+        for line in &lines {
+            headers.push(HeaderName::Via, *line);
+        }
+        headers.replace_top_via(&Via::parse(b"SIP/2.0/UDP h").unwrap());
+        let left: Vec<_> = headers.values(HeaderName::Via).collect();
+        assert_eq!(String::from_utf8_lossy(&left.join(&b'|')), expected);
+    }
     let mut empty = Headers::new();
     empty.push(HeaderName::To, "<sip:a@b>");
     empty.replace_top_via(&Via::parse(b"SIP/2.0/UDP h").unwrap());

@@ -171,18 +171,19 @@ impl Headers {
     /// Writes `via` over the topmost Via; others on the same line stay as they are. Without a Via
     /// it becomes the first line.
     pub fn replace_top_via(&mut self, via: &Via) {
-        let rest = self
-            .value(HeaderName::Via)
-            .and_then(|value| Some(value[super::lexer::find_separator(value, b',')?..].to_vec()));
         let mut value = via.to_string().into_bytes();
-        value.extend(rest.unwrap_or_default());
-        match self.position(HeaderName::Via) {
-            Some(at) => {
-                self.lines[at] =
-                    self.store(HeaderName::Via.as_str(), Some(HeaderName::Via), &value);
-            }
-            None => self.push_front(HeaderName::Via, value),
-        }
+        // Lines that are empty hold none.
+        let mut lines = self.lines.iter().enumerate();
+        let top = lines.find_map(|(at, line)| {
+            let line = Some(line).filter(|line| line.name == Some(HeaderName::Via))?;
+            let elements = Elements::of(line.value.of_bytes(&self.text));
+            Some((at, elements.after_first()?))
+        });
+        let Some((at, others)) = top else {
+            return self.push_front(HeaderName::Via, value);
+        };
+        value.extend_from_slice(others);
+        self.lines[at] = self.store(HeaderName::Via.as_str(), Some(HeaderName::Via), &value);
     }
 
     /// Adds `tag` to To unless it has one (RFC 3261 section 8.2.6.2). A To that cannot be read

@@ -174,6 +174,14 @@ impl<'a> Elements<'a> {
     pub(crate) fn of(value: &'a [u8]) -> Elements<'a> {
         Elements { rest: Some(value) }
     }
+
+    /// What stands behind the next element, from its comma on; `None` if there is no element.
+    pub(crate) fn after_first(mut self) -> Option<&'a [u8]> {
+        let value = self.rest?;
+        self.next()?;
+        let behind = self.rest.map_or(0, |rest| rest.len() + 1);
+        Some(&value[value.len() - behind..])
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {
