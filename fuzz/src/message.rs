@@ -1,5 +1,6 @@
 //! A datagram: refused, or understood and sent on as it came.
 
+use sip_core::auth::client::Challenge;
 use sip_core::message::{Contacts, HeaderName, Limits, Message, Request, StatusCode, response_to};
 
 /// Small enough that an input of a few hundred bytes meets every limit.
@@ -92,6 +93,9 @@ fn read_all(message: &Message) {
         let _ = (headers.number(name), headers.address(name));
         let _ = headers.option_tags(name).count();
         let _ = headers.addresses(name);
+    }
+    for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
+        let _ = headers.values(name).map(Challenge::parse).count();
     }
     let _ = headers.content_type().map(|kind| kind.boundary());
     if let Ok(Contacts::List(contacts)) = headers.contacts() {

@@ -153,7 +153,7 @@ fn describes(body: &[u8], is_srtp: bool) {
             assert!(!keys_due, "no keys:\n{text}");
             let words: Vec<&str> = media.split(' ').collect();
             in_use = words[1] != "0";
-            let is_savp = words[2].contains("SAVP");
+            let is_savp = words[2].to_ascii_uppercase().contains("SAVP");
             assert!(!in_use || is_savp == is_srtp, "{text}");
             keys_due = in_use && is_srtp;
         } else if line.starts_with("a=crypto:") {

@@ -1,10 +1,12 @@
 //! What the peers write: requests and responses, right in form, with every option in its turn.
 
+use sip_core::auth::client::{Answers, Password};
 use sip_core::message::{HeaderName, Method, Request, Response, StatusCode, response_to};
 use sip_core::transport::Transport;
 
 use super::description::description;
-use super::peer::{Peer, edge};
+use super::peer::{ACCOUNTS, PASSWORD, Peer, edge};
+use crate::mutation::SeededRng;
 
 /// Methods within a dialog and outside.
 pub(super) const METHODS: [Method; 13] = [
@@ -23,9 +25,9 @@ pub(super) const METHODS: [Method; 13] = [
     Method::Ack,
 ];
 /// Statuses of the peers' responses.
-pub(super) const STATUSES: [u16; 24] = [
+pub(super) const STATUSES: [u16; 25] = [
     100, 180, 183, 200, 200, 202, 302, 400, 401, 404, 407, 408, 415, 420, 422, 480, 481, 486, 487,
-    488, 491, 500, 503, 603,
+    488, 491, 500, 503, 603, 423,
 ];
 
 /// Options of a message, a bit each.
@@ -134,7 +136,7 @@ impl Draft {
              CSeq: {sequence} {method}\r\n"
         );
         if !options.no_contact() {
-            text.push_str(&contact(self.peer, self.transport));
+            text.push_str(&self.contact());
         }
         text.push_str(&self.lines());
         let takes_sdp = matches!(
@@ -152,6 +154,15 @@ impl Draft {
         };
         text.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         [text.into_bytes(), body].concat()
+    }
+
+    /// A telephone registers in up to sixteen places.
+    fn contact(&self) -> String {
+        let usual = contact(self.peer, self.transport);
+        match self.method {
+            Method::Register => usual.replace("peer@", &format!("peer{}@", self.sdp % 16)),
+            _ => usual,
+        }
     }
 
     /// What the options and the method add.
@@ -228,6 +239,12 @@ pub(super) fn response(
             "Digest realm=\"r\", nonce=\"n\"",
         ),
         422 => headers.push(HeaderName::MinSe, "120"),
+        423 => headers.push(HeaderName::MinExpires, "900"),
+        200 if request.method == Method::Register => {
+            let contact = request.headers.value(HeaderName::Contact);
+            headers.push(HeaderName::Contact, contact.unwrap_or(b"*"));
+            headers.push(HeaderName::Expires, "90");
+        }
         503 => headers.push(HeaderName::RetryAfter, "1"),
         _ if options.no_contact() => {}
         _ => {
@@ -243,6 +260,40 @@ pub(super) fn response(
         response = response.with_body("application/sdp", description(sdp, &peer.ip()));
     }
     response.to_bytes()
+}
+
+/// Makes the request again, with an answer to the challenge. What is wrong with it, a bit each: user,
+/// password, method, nonce count, CSeq and branch.
+pub(super) fn authenticate(request: &mut Request, challenge: &Response, how: u8, count: u32) {
+    let is = |bit: u8| how & 1 << bit != 0;
+    let headers = &mut request.headers;
+    let password = if is(1) { "wrong" } else { PASSWORD };
+    let password = Password::new(ACCOUNTS[usize::from(is(0))], password);
+    let method = if is(2) {
+        Method::Bye
+    } else {
+        request.method.clone()
+    };
+    let mut answers = Answers::default();
+    answers.learn(challenge, &[]);
+    let mut rng = SeededRng(u64::from(count));
+    for _ in 0..=usize::from(is(3)) {
+        for (name, value) in answers.lines(&password, &method, request.uri.as_str(), &mut rng) {
+            headers.set(name, value);
+        }
+    }
+    if is(4) {
+        return;
+    }
+    if let (Ok(cseq), Ok(via)) = (headers.cseq(), headers.top_via())
+        && let Some(branch) = via.branch()
+    {
+        // Beyond every other, or it would be the same request once more (RFC 3261 section 8.2.2.2).
+        let cseq = format!("{} {}", count + 1, cseq.method);
+        headers.set(HeaderName::CSeq, cseq);
+        let via = via.to_string().replace(branch, &format!("z9hG4bK{count}"));
+        headers.set(HeaderName::Via, via);
+    }
 }
 
 fn contact(peer: Peer, transport: Transport) -> String {

@@ -53,8 +53,10 @@ enum Operation {
     Close,
     /// What, which call.
     Media,
-    /// Peer and transport, method, digit, options.
+    /// Peer and transport, method, digit, options, which contact to register.
     Outside,
+    /// Which challenge of ours; which user, and whether all is right.
+    Authenticate,
     /// Which message of a peer, and peer and transport, or 0.
     Resend,
     /// Which message of a peer, and up to four changes.
@@ -67,7 +69,7 @@ enum Operation {
 }
 
 /// Those that take calls further stand more than once.
-const OPERATIONS: [Operation; 20] = {
+const OPERATIONS: [Operation; 22] = {
     use Operation::*;
     [
         Invite,
@@ -90,5 +92,7 @@ const OPERATIONS: [Operation; 20] = {
         Advance,
         Operation::Resolve,
         Acknowledge,
+        Authenticate,
+        Outside,
     ]
 };

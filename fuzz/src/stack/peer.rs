@@ -1,10 +1,16 @@
-//! The peers of the edge: four trunks and a stranger, and how the edge is set up for them.
+//! The peers of the edge: five trunks and a stranger, and how the edge is set up for them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use media_core::ports::RealmId;
 use media_core::srtp::profile::Suite;
+use sip_core::auth::client::Password;
+use sip_core::auth::{CredentialSet, Login};
+use sip_core::message::Uri;
+use sip_core::registrar::{Account, Aor};
+use sip_core::registration::RegistrationSettings;
 use sip_core::stack::{Listener, StackConfig};
 use sip_core::transport::{Host, ListenerId, Transport};
 use sip_core::trunk::session::SessionPolicy;
@@ -17,8 +23,10 @@ use sip_core::trunk::{
 pub(super) const MAX_CALLS: usize = 5;
 pub(super) const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
+/// How many peers there are.
+pub(super) const COUNT: usize = 6;
 /// Name, address, mode and usual transport; the last is nobody's trunk.
-const PEERS: [(&str, [u8; 4], SecureMode, Transport); 5] = [
+const PEERS: [(&str, [u8; 4], SecureMode, Transport); COUNT] = [
     (
         "carrier",
         [192, 0, 2, 10],
@@ -29,13 +37,27 @@ const PEERS: [(&str, [u8; 4], SecureMode, Transport); 5] = [
     ("tls", [192, 0, 2, 30], SecureMode::Tls, Transport::Tls),
     ("srtp", [192, 0, 2, 40], SecureMode::Srtp, Transport::Tls),
     (
+        "phones",
+        [192, 0, 2, 50],
+        SecureMode::Disabled,
+        Transport::Udp,
+    ),
+    (
         "stranger",
         [203, 0, 113, 200],
         SecureMode::Disabled,
         Transport::Udp,
     ),
 ];
-const STRANGER: usize = 4;
+/// Challenges us, and has us registered.
+const PBX: usize = 1;
+/// Must authenticate, and may register.
+const PHONES: usize = 4;
+const STRANGER: usize = 5;
+/// The called numbers of the accounts.
+pub(super) const ACCOUNTS: [&str; 2] = ["500", "501"];
+/// Of every account, and of ours with the PBX.
+pub(super) const PASSWORD: &str = "correct horse";
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,10 +142,14 @@ impl Peer {
         Trunk {
             name: name.to_owned(),
             domains: Vec::new(),
-            credentials: None,
-            auth: None,
-            register: None,
-            accounts: Vec::new(),
+            credentials: (self.0 == PHONES).then(credentials),
+            auth: (self.0 == PBX).then(|| Password::new("edge", PASSWORD)),
+            register: (self.0 == PBX).then(registration),
+            accounts: if self.0 == PHONES {
+                accounts()
+            } else {
+                Vec::new()
+            },
             mode,
             acl: vec![Network {
                 address,
@@ -159,6 +185,28 @@ impl Peer {
     }
 }
 
+fn credentials() -> Arc<CredentialSet> {
+    let logins = ACCOUNTS.map(|user| Login::of_password(user, "edge", PASSWORD));
+    let set = CredentialSet::new("edge", logins.to_vec());
+    Arc::new(set.expect("every user has a password"))
+}
+
+fn accounts() -> Vec<Account> {
+    let domain = edge(Transport::Udp).ip().to_string();
+    let account = |user: &str| Account {
+        aor: Aor::new(user, &domain),
+        user: user.to_owned(),
+    };
+    ACCOUNTS.map(account).to_vec()
+}
+
+fn registration() -> RegistrationSettings {
+    RegistrationSettings {
+        aor: Uri::parse(b"sip:edge@192.0.2.20").expect("a URI"),
+        expires: Duration::from_secs(600),
+    }
+}
+
 /// The listener of a transport.
 pub(super) fn listener(transport: Transport) -> ListenerId {
     ListenerId(
@@ -178,7 +226,7 @@ pub(super) fn trunks() -> Vec<Trunk> {
     (0..STRANGER).map(|index| Peer(index).trunk()).collect()
 }
 
-/// The first digit of the called number says whose it is: 1 to 4; others are nobody's.
+/// The first digit of the called number says whose it is: 1 to 5; others are nobody's.
 pub(super) fn routes() -> Vec<Route> {
     let to = |index: usize| {
         let prefix = (index + 1).to_string();

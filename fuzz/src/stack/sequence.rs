@@ -1,6 +1,6 @@
 //! Sequences to start from: calls of every kind, from INVITE to BYE.
 
-use super::peer::TRANSPORTS;
+use super::peer::{COUNT, MAX_CALLS, TRANSPORTS};
 use super::{OPERATIONS, Operation};
 
 /// Peers in the order of their bytes, each by its usual transport.
@@ -8,16 +8,25 @@ const CARRIER: u8 = 0;
 const PBX: u8 = 1;
 const TLS: u8 = 2;
 const SRTP: u8 = 3;
+const PHONES: u8 = 4;
 /// Places in the list of statuses.
 const RINGING: u8 = 1;
 const PROGRESS: u8 = 2;
 const OK: u8 = 3;
 const REDIRECT: u8 = 6;
+const UNAUTHORIZED: u8 = 8;
+const PROXY_UNAUTHORIZED: u8 = 10;
 const BUSY: u8 = 17;
 const UNAVAILABLE: u8 = 22;
 /// Places in the list of methods.
 const BYE: u8 = 0;
 const INVITE: u8 = 1;
+const REGISTER: u8 = 10;
+
+/// Of another method than it says.
+const MALFORMED: &[u8] =
+    b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKx\r\n\
+    From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 BYE\r\n\r\n";
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     use Operation::*;
@@ -103,10 +112,64 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             .concat(),
         );
     }
+    seeds.extend(with_credentials());
+    seeds.push(op(Invite, &[CARRIER, 2, 1, 0]).repeat(MAX_CALLS + 2));
+    let raw = op(Raw, &[CARRIER, MALFORMED.len() as u8]);
+    seeds.push([&raw, MALFORMED].concat());
     for transport in 0..TRANSPORTS.len() as u8 {
         for method in 0..13 {
-            seeds.push(op(Outside, &[SRTP + 5 * (transport + 1), method, 1, 0x82]));
+            seeds.push(op(
+                Outside,
+                &[SRTP + COUNT as u8 * (transport + 1), method, 1, 0x82],
+            ));
         }
+    }
+    seeds
+}
+
+/// Registrations and calls that are challenged, on either side.
+fn with_credentials() -> Vec<Vec<u8>> {
+    use Operation::*;
+    let right = op(Authenticate, &[0, 0]);
+    let ok = op(Respond, &[0, OK, 0, 0, 0]);
+    let ack = op(Acknowledge, &[0, 0]);
+    let hang_up = op(Within, &[0, BYE, 0, 2, 1, 0]);
+    let gone = op(Media, &[4, 0, 0]);
+    let register = |contact: u8| {
+        let first = op(Outside, &[PHONES, REGISTER, 5, 0, contact]);
+        [first, right.clone()].concat()
+    };
+    let two_places = [register(1), register(2)].concat();
+    let call = op(Invite, &[CARRIER, 5, 0x82, 0]);
+    let ring = op(Respond, &[1, RINGING, 0, 1, 0]);
+    let by_phone = op(Invite, &[PHONES, 1, 0x82, 0]);
+    let rest = [ok.clone(), ack.clone(), hang_up, ok.clone(), gone].concat();
+    let to_pbx = op(Invite, &[CARRIER, 2, 0x82, 0]);
+    let challenged = |status: u8| op(Respond, &[0, status, 0, 1, 0]);
+    let due = op(Advance, &[0]);
+    let mut seeds = vec![
+        [two_places.clone(), call.clone(), ring, rest.clone()].concat(),
+        [two_places, op(Close, &[PHONES]), call, op(Advance, &[250])].concat(),
+        [by_phone.clone(), ack.clone(), right.clone(), rest.clone()].concat(),
+        [to_pbx, challenged(PROXY_UNAUTHORIZED), rest].concat(),
+        [due.clone(), challenged(UNAUTHORIZED), ok, due.clone(), due].concat(),
+        (0..12).flat_map(register).collect(),
+    ];
+    for wrong in [1, 2, 4, 8, 16] {
+        let again = op(Authenticate, &[0, wrong]);
+        let patience = op(Advance, &[120]);
+        seeds.push(
+            [
+                by_phone.clone(),
+                ack.clone(),
+                again,
+                patience,
+                right.clone(),
+            ]
+            .concat(),
+        );
+        let guesses = op(Authenticate, &[1, wrong]).repeat(6);
+        seeds.push([register(0), guesses, op(Advance, &[250])].concat());
     }
     seeds
 }
@@ -116,4 +179,56 @@ fn op(operation: Operation, bytes: &[u8]) -> Vec<u8> {
     let code = OPERATIONS.iter().position(|own| *own == operation);
     let code = code.expect("every operation is in the list") as u8;
     [&[code], bytes].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::input::Input;
+    use crate::stack::world::World;
+
+    /// Mutations of sequences that lead nowhere would lead nowhere.
+    #[test]
+    fn the_seeds_lead_where_they_should() {
+        let mut counted = BTreeSet::new();
+        let mut bindings = 0;
+        let mut registered = false;
+        for seed in seeds() {
+            let mut input = Input::new(&seed);
+            let mut world = World::new();
+            while !input.is_empty() {
+                world.operate(&mut input);
+                world.settle();
+                bindings = bindings.max(world.stack.bindings());
+                let ours = world.stack.registrations();
+                registered |= ours.iter().any(|ours| ours.until.is_some());
+            }
+            let counters = world.stack.counters();
+            let counts = counters.iter().filter(|(_, count)| *count > 0);
+            counted.extend(counts.map(|(name, _)| name));
+            world.end();
+        }
+        for name in [
+            "calls_answered",
+            "calls_ended",
+            "calls_refused",
+            "calls_over_limit",
+            "malformed_answered",
+            "challenges_answered",
+            "auth_challenges",
+            "auth_stale",
+            "auth_successes",
+            "auth_failures",
+            "auth_throttled",
+            "registers_accepted",
+            "registers_refused",
+            "transport_failures",
+        ] {
+            assert!(counted.contains(name), "{name} is in none of {counted:?}");
+        }
+        assert_eq!(bindings, 10, "as many as an account may have");
+        assert!(registered, "ourselves, with the PBX");
+    }
 }

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use media_core::report::{MediaEvent, MediaReport};
 use media_core::session::CallId;
-use sip_core::message::Message;
+use sip_core::message::{Message, Request, Response};
+use sip_core::registrar::{LONGEST, MAX_BINDINGS};
 use sip_core::stack::{Command, MediaCommand, Resolve, Stack, TransmitId};
 use sip_core::transport::{ConnectionId, Origin, Target, Transport};
 
 use super::check::{self, PortPool, Seen};
-use super::peer::{self, MAX_CALLS, Peer};
+use super::peer::{self, ACCOUNTS, MAX_CALLS, Peer};
 use crate::mutation::SeededRng;
 
 /// Messages that later operations may come back to.
@@ -106,6 +107,22 @@ impl World {
         is_open.then(|| (origin.clone(), bytes.clone()))
     }
 
+    /// The request of a peer that `response` answers, if its connection lives.
+    pub(super) fn request_of(&self, response: &Response) -> Option<(Origin, Request)> {
+        (0..self.came.len()).find_map(|which| {
+            let (origin, bytes) = self.remembered(which as u8)?;
+            match Message::parse(&bytes) {
+                Ok(Message::Request(request))
+                    if request.headers.call_id() == response.headers.call_id()
+                        && request.headers.cseq() == response.headers.cseq() =>
+                {
+                    Some((origin, request))
+                }
+                _ => None,
+            }
+        })
+    }
+
     /// A message of ours that `take` takes, the latest for 0, and where it went.
     pub(super) fn latest<T>(
         &self,
@@ -175,8 +192,10 @@ impl World {
                 }
                 Command::Record(record) => self.seen.record(&record),
                 Command::Event(event) => self.seen.event(&event),
-                // No peer has an account.
-                Command::Store(_) => {}
+                Command::Store(snapshot) => {
+                    assert!(ACCOUNTS.contains(&snapshot.aor.user()));
+                    assert!(snapshot.bindings.len() <= MAX_BINDINGS);
+                }
             }
         }
         let calls = self.stack.calls();
@@ -188,6 +207,7 @@ impl World {
             entries <= bound,
             "{entries} entries for {calls} calls, {transactions} transactions"
         );
+        assert!(self.stack.bindings() <= ACCOUNTS.len() * MAX_BINDINGS);
     }
 
     /// Everybody falls silent: everything ends, and nothing is left.
@@ -197,7 +217,7 @@ impl World {
         for connection in std::mem::take(&mut self.connections).into_values() {
             self.stack.handle_connection_closed(self.now, connection);
         }
-        let deadline = self.now + Duration::from_secs(600);
+        let deadline = self.now + LONGEST + Duration::from_secs(600);
         loop {
             self.settle();
             while let Some(asked) = self.asked.pop_front() {
@@ -219,6 +239,7 @@ impl World {
         assert!(self.stack.is_idle());
         assert_eq!(self.stack.poll_timeout(), None, "timers");
         assert_eq!(self.stack.entries(), 0, "entries");
+        assert_eq!(self.stack.bindings(), 0, "bindings");
         assert!(self.seen.sessions.is_empty(), "flows");
         assert_eq!(self.ports.given_out(), 0, "ports");
         let missing: Vec<_> = self.seen.told.difference(&self.seen.recorded).collect();
