@@ -49,7 +49,10 @@ impl ConfigError {
         let mut key = offset
             .map(|offset| key_at(text, offset))
             .unwrap_or_default();
-        let mut problem = error.message().to_owned();
+        let mut problem = match holds_secrets(&key) {
+            true => without_value(error.message()),
+            false => error.message().to_owned(),
+        };
         if let Some(field) = quoted_after(&problem, "missing field ") {
             let separator = if key.is_empty() { "" } else { "." };
             (key, problem) = (format!("{key}{separator}{field}"), "missing".to_owned());
@@ -87,6 +90,28 @@ impl Fault {
             key: key.into(),
             problem: problem.into(),
         }
+    }
+}
+
+/// Sections with passwords in them. Where one of these stands as text or number, that may be one.
+fn holds_secrets(key: &str) -> bool {
+    let names = key.split('.').map(|part| part.split('[').next());
+    names
+        .flatten()
+        .any(|name| ["auth", "credentials", "accounts"].contains(&name))
+}
+
+/// serde's `invalid type: string "…", expected …` without what was found.
+fn without_value(message: &str) -> String {
+    let found = ["invalid type: ", "invalid value: "];
+    let shows_it = found.iter().any(|start| message.starts_with(start));
+    match message.rsplit_once(", expected ") {
+        // `struct AuthSection` says nothing to an operator.
+        Some((_, expected)) if shows_it && expected.starts_with("struct ") => {
+            "is no table; expected one".to_owned()
+        }
+        Some((_, expected)) if shows_it => format!("is something else; expected {expected}"),
+        _ => message.to_owned(),
     }
 }
 

@@ -86,6 +86,55 @@ fn trk_1_a_trunk_may_offer_less_for_telephones_that_stumble_over_more() {
 }
 
 #[test]
+fn a_secret_that_is_no_string_is_not_shown_either() {
+    let auth = |value: &str| format!("auth = {{ user = \"a\", password = {value} }}");
+    let credential = |value: &str| {
+        format!("auth_realm = \"r\"\ncredentials = [{{ user = \"a\", password = {value} }}]")
+    };
+    let account = |value: &str| ACCOUNT.replace("\"geheim\"", value);
+    let in_all = |value: &str| [auth(value), credential(value), account(value)];
+    for value in [
+        "49301234",
+        "49301234.5",
+        "true",
+        "1999-12-31",
+        "[\"49301234\"]",
+        "{ x = 49301234 }",
+        "geheim49301234",
+        "49301234geheim",
+        "'geheim",
+        "\"geheim49301234",
+    ] {
+        for more in in_all(value) {
+            let found = parse(&more).unwrap_err();
+            for secret in ["4930", "geheim", "true", "1999"] {
+                assert!(!found.contains(secret), "{found}");
+            }
+        }
+    }
+    let found = parse(&auth("49301234")).unwrap_err();
+    let message = "trunks[0].auth.password (pbx): is not a string; expected one in quotes";
+    assert!(found.ends_with(message), "{found}");
+    for (more, message) in [
+        (
+            "auth = \"a:geheim\"",
+            "trunks[0].auth (pbx): is no table; expected one",
+        ),
+        (
+            "auth_realm = \"r\"\ncredentials = [\"a:geheim\"]",
+            "trunks[0].credentials[0] (pbx): is no table; expected one",
+        ),
+        (
+            "auth_realm = \"r\"\ncredentials = \"a:geheim\"",
+            "trunks[0].credentials (pbx): is something else; expected a sequence",
+        ),
+    ] {
+        let found = parse(more).unwrap_err();
+        assert!(found.ends_with(message), "{found}");
+    }
+}
+
+#[test]
 fn trk_1_mistakes_in_credentials_are_told_by_key_and_without_the_secret() {
     let with_user = |credential: &str| {
         format!("auth_realm = \"r\"\ncredentials = [{{ user = \"a\", {credential} }}]")
