@@ -31,6 +31,9 @@ use crate::transport::tls::{PeerTls, Verify};
 const ARRIVALS: usize = 4096;
 const MEDIA_EVENTS: usize = 4096;
 const QUESTIONS: usize = 16;
+/// How long a disk may take to read registrations, while nothing is taken yet: twice over the time
+/// that another process may hold the file, and some.
+const STORE_PATIENCE: Duration = Duration::from_secs(6);
 /// How long a disk may take to write what waits at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 
@@ -66,7 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Box::new(shared_ports.clone()),
         Instant::now(),
     );
-    let store = open_store(&config, &mut stack).await?;
+    let store = open_store(&config, &mut stack).await;
     log_start(&config, &media);
     let inputs = Inputs {
         signals,
@@ -94,17 +97,22 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Opens the store, and gives signalling what it kept.
-async fn open_store(config: &Config, stack: &mut Stack) -> anyhow::Result<Store> {
-    let path = config.store.clone();
+async fn open_store(config: &Config, stack: &mut Stack) -> Store {
     let listeners = config.listeners.iter();
     let listeners: Vec<String> = listeners.map(|listener| listener.name.clone()).collect();
-    let open = move || Store::open(path.as_deref(), listeners);
-    let (store, kept) = tokio::task::spawn_blocking(open).await?;
+    let (store, loading) = Store::open(config.store.as_deref(), listeners);
+    let kept = loading.within(STORE_PATIENCE).await.unwrap_or_else(|| {
+        tracing::error!("the store does not answer; phones must register again");
+        Vec::new()
+    });
+    let accounts = config.trunks.iter().flat_map(|trunk| &trunk.trunk.accounts);
+    let accounts = accounts.map(|account| account.aor.clone()).collect();
+    store.forget_others(&kept, &accounts);
     let restored = stack.restore(Instant::now(), &kept);
     if restored > 0 {
         tracing::info!(bindings = restored, "registrations from before the restart");
     }
-    Ok(store)
+    store
 }
 
 async fn stop(driver: Driver, control: Option<ControlSocket>) {

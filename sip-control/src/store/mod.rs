@@ -2,19 +2,20 @@
 //!
 //! The driver leaves changes here and never waits for the disk: a thread writes them, the latest
 //! of each address-of-record only. A store that is damaged, full or gone is told of and counted;
-//! phones register again, and no call minds.
+//! phones register again, and no call minds. The start waits for it a few seconds at the most.
 
 mod sqlite;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sip_core::registrar::{Aor, BindingRecord, Snapshot};
+use tokio::sync::oneshot;
 
-use self::sqlite::Sqlite;
+use self::sqlite::SqliteFile;
 use crate::metrics::Counter;
 
 /// After a failure the next attempt waits that long.
@@ -50,8 +51,30 @@ trait Backend: Send {
     fn replace(&mut self, changes: &[Kept]) -> anyhow::Result<()>;
 }
 
-/// Opens the backend anew after a failure.
-type Open = Box<dyn FnMut() -> anyhow::Result<Box<dyn Backend>> + Send>;
+/// Where a backend is.
+trait Place: Send {
+    /// Opens it; anew after a failure.
+    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>>;
+
+    /// What is there, where that cannot be opened for writing: on a full disk, for one.
+    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>>;
+}
+
+/// What the store had, as soon as it is read.
+pub(crate) struct Loading(Option<oneshot::Receiver<Vec<Snapshot>>>);
+
+impl Loading {
+    /// What it had; `None` if the disk does not answer in time.
+    pub(crate) async fn within(self, patience: Duration) -> Option<Vec<Snapshot>> {
+        let Some(loaded) = self.0 else {
+            return Some(Vec::new());
+        };
+        match tokio::time::timeout(patience, loaded).await {
+            Ok(kept) => Some(kept.unwrap_or_default()),
+            Err(_) => None,
+        }
+    }
+}
 
 /// Where the driver leaves what is to be kept.
 pub(crate) struct Store {
@@ -81,59 +104,42 @@ impl Shared {
 }
 
 impl Store {
-    /// Opens the file, and gives what it has. Without a path nothing is kept. `listeners` are the
-    /// names, by which sources are kept.
-    pub(crate) fn open(path: Option<&Path>, listeners: Vec<String>) -> (Store, Vec<Snapshot>) {
-        let Some(path) = path else {
-            let errors = Arc::default();
-            return (
-                Store {
+    /// Has the file opened and read. Without a path nothing is kept. `listeners` are the names, by
+    /// which sources are kept.
+    pub(crate) fn open(path: Option<&Path>, listeners: Vec<String>) -> (Store, Loading) {
+        match path {
+            Some(path) => Store::start(Box::new(SqliteFile(path.to_owned())), listeners),
+            None => {
+                let store = Store {
                     writer: None,
-                    errors,
+                    errors: Arc::default(),
                     listeners,
-                },
-                Vec::new(),
-            );
-        };
-        let path: PathBuf = path.to_owned();
-        let open: Open = Box::new(move || {
-            let opened = Sqlite::open(&path)?;
-            Ok(Box::new(opened) as Box<dyn Backend>)
-        });
-        Store::start(open, listeners)
+                };
+                (store, Loading(None))
+            }
+        }
     }
 
-    fn start(mut open: Open, listeners: Vec<String>) -> (Store, Vec<Snapshot>) {
+    fn start(place: Box<dyn Place>, listeners: Vec<String>) -> (Store, Loading) {
         let errors = Arc::new(Counter::default());
-        let loaded = open().and_then(|mut backend| {
-            let kept = backend.load()?;
-            Ok((backend, kept))
-        });
-        let (backend, kept) = match loaded {
-            Ok((backend, kept)) => (Some(backend), kept),
-            Err(error) => {
-                errors.add_one();
-                tracing::error!("the store cannot be read: {error:#}; phones must register again");
-                (None, Vec::new())
-            }
-        };
-        let snapshots = kept.iter().map(|kept| snapshot(kept, &listeners)).collect();
         let shared = Arc::new(Shared::default());
         let writer = Writer {
             shared: Arc::clone(&shared),
-            open,
-            backend,
+            place,
+            backend: None,
             errors: Arc::clone(&errors),
             warned_at: None,
         };
+        let (sender, loaded) = oneshot::channel();
+        let names = listeners.clone();
         let spawned = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run());
+            .spawn(move || writer.run(&names, sender));
         let writer = match spawned {
             Ok(thread) => Some((shared, thread)),
             Err(error) => {
                 errors.add_one();
-                tracing::error!("the store cannot be written: {error}");
+                tracing::error!("the store cannot be used: {error}");
                 None
             }
         };
@@ -142,7 +148,18 @@ impl Store {
             errors,
             listeners,
         };
-        (store, snapshots)
+        (store, Loading(Some(loaded)))
+    }
+
+    /// Removes what was kept of accounts that are no more.
+    pub(crate) fn forget_others(&self, kept: &[Snapshot], accounts: &HashSet<Aor>) {
+        let others = kept.iter().filter(|kept| !accounts.contains(&kept.aor));
+        for other in others {
+            self.keep(&Snapshot {
+                aor: other.aor.clone(),
+                bindings: Vec::new(),
+            });
+        }
     }
 
     /// Leaves a change to be written. Never waits for the disk.
@@ -174,14 +191,18 @@ impl Store {
 
 struct Writer {
     shared: Arc<Shared>,
-    open: Open,
+    place: Box<dyn Place>,
     backend: Option<Box<dyn Backend>>,
     errors: Arc<Counter>,
     warned_at: Option<Instant>,
 }
 
 impl Writer {
-    fn run(mut self) {
+    fn run(mut self, listeners: &[String], loaded: oneshot::Sender<Vec<Snapshot>>) {
+        let kept = self.load();
+        let snapshots = kept.iter().map(|kept| snapshot(kept, listeners));
+        // Whoever waited may have lost patience.
+        let _ = loaded.send(snapshots.collect());
         loop {
             let (changes, closing) = self.next();
             if !changes.is_empty()
@@ -191,6 +212,31 @@ impl Writer {
             }
             if closing {
                 return;
+            }
+        }
+    }
+
+    fn load(&mut self) -> Vec<Kept> {
+        let loaded = self.place.open().and_then(|mut backend| {
+            let kept = backend.load()?;
+            Ok((backend, kept))
+        });
+        let error = match loaded {
+            Ok((backend, kept)) => {
+                self.backend = Some(backend);
+                return kept;
+            }
+            Err(error) => error,
+        };
+        self.errors.add_one();
+        match self.place.rescue() {
+            Ok(kept) => {
+                tracing::error!("the store cannot be written: {error:#}; what it has is used");
+                kept
+            }
+            Err(_) => {
+                tracing::error!("the store cannot be read: {error:#}; phones must register again");
+                Vec::new()
             }
         }
     }
@@ -212,7 +258,7 @@ impl Writer {
     fn write(&mut self, changes: &[Kept]) -> anyhow::Result<()> {
         let mut backend = match self.backend.take() {
             Some(backend) => backend,
-            None => (self.open)()?,
+            None => self.place.open()?,
         };
         // A backend that failed is opened anew.
         backend.replace(changes)?;

@@ -1,13 +1,15 @@
 //! The store as an SQLite file.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use rusqlite::{Connection, ErrorCode, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
-use super::{Backend, Kept, KeptBinding};
+use super::{Backend, Kept, KeptBinding, Place};
 
+/// How long another process may hold the file.
+const BUSY: Duration = Duration::from_secs(2);
 /// Counts changes of the tables.
 const VERSION: i64 = 1;
 const SCHEMA: &str = "
@@ -26,14 +28,92 @@ const SCHEMA: &str = "
     CREATE INDEX binding_aor ON binding (aor);
 ";
 
-pub(super) struct Sqlite {
+/// A file, open or not.
+pub(super) struct SqliteFile(pub(super) PathBuf);
+
+impl Place for SqliteFile {
+    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>> {
+        Ok(Box::new(Sqlite::open(&self.0)?))
+    }
+
+    /// SQLite needs room beside the file even to read it: for the index of its log (`-shm`), which
+    /// processes share. Whoever has the file alone keeps that in memory; and of a file that is said
+    /// not to change, no log is read at all.
+    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>> {
+        match rescue_alone(&self.0) {
+            Err(error) if !is_in_use(&error) => Ok(rescue_immutable(&self.0)?),
+            rescued => Ok(rescued?),
+        }
+    }
+}
+
+fn rescue_alone(path: &Path) -> rusqlite::Result<Vec<Kept>> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    rows(&connection)
+}
+
+fn rescue_immutable(path: &Path) -> rusqlite::Result<Vec<Kept>> {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri + "?immutable=1", flags)?;
+    rows(&connection)
+}
+
+fn is_in_use(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    code.is_some_and(|code| [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked].contains(&code))
+}
+
+/// Every row, but those that cannot be read.
+fn rows(connection: &Connection) -> rusqlite::Result<Vec<Kept>> {
+    let mut select = connection.prepare(
+        "SELECT aor, contact, path, call_id, sequence, expires_ms, instance, reg_id, listener, \
+         source FROM binding ORDER BY aor, rowid",
+    )?;
+    let mut rows = select.query([])?;
+    let mut all: Vec<Kept> = Vec::new();
+    let mut unreadable = 0_u32;
+    while let Some(row) = rows.next()? {
+        let Ok((aor, binding)) = aor_and_binding(row) else {
+            unreadable += 1;
+            continue;
+        };
+        match all.last_mut().filter(|last| last.aor == aor) {
+            Some(last) => last.bindings.push(binding),
+            None => all.push(Kept {
+                aor,
+                bindings: vec![binding],
+            }),
+        }
+    }
+    if unreadable > 0 {
+        tracing::error!("{unreadable} registrations in the store are damaged, and left out");
+    }
+    Ok(all)
+}
+
+fn aor_and_binding(row: &Row<'_>) -> rusqlite::Result<(String, KeptBinding)> {
+    Ok((row.get(0)?, binding(row)?))
+}
+
+struct Sqlite {
     connection: Connection,
 }
 
 impl Sqlite {
     /// Opens the file, or makes it. One that is no database, or a damaged one, is put aside: what
     /// it had comes again with the next REGISTERs.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Sqlite> {
+    fn open(path: &Path) -> anyhow::Result<Sqlite> {
         match Sqlite::try_open(path) {
             Err(error) if is_damage(&error) => {
                 let aside = put_aside(path)?;
@@ -51,6 +131,7 @@ impl Sqlite {
     fn try_open(path: &Path) -> anyhow::Result<Sqlite> {
         let what = || format!("store.path {}", path.display());
         let connection = Connection::open(path).with_context(what)?;
+        connection.busy_timeout(BUSY).with_context(what)?;
         // Readers and one writer at once, and a crash loses at most the last moments.
         connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
@@ -81,23 +162,7 @@ impl Sqlite {
 
 impl Backend for Sqlite {
     fn load(&mut self) -> anyhow::Result<Vec<Kept>> {
-        let mut select = self.connection.prepare(
-            "SELECT aor, contact, path, call_id, sequence, expires_ms, instance, reg_id, listener, \
-             source FROM binding ORDER BY aor, rowid",
-        )?;
-        let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, binding(row)?)))?;
-        let mut all: Vec<Kept> = Vec::new();
-        for row in rows {
-            let (aor, binding) = row?;
-            match all.last_mut().filter(|last| last.aor == aor) {
-                Some(last) => last.bindings.push(binding),
-                None => all.push(Kept {
-                    aor,
-                    bindings: vec![binding],
-                }),
-            }
-        }
-        Ok(all)
+        Ok(rows(&self.connection)?)
     }
 
     fn replace(&mut self, changes: &[Kept]) -> anyhow::Result<()> {

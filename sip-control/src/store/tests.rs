@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sip_core::transport::ListenerId;
@@ -22,6 +23,11 @@ fn snapshot_of(user: &str, hosts: &[&str]) -> Snapshot {
         aor: Aor::new(user, "example.com"),
         bindings: hosts.iter().map(binding).collect(),
     }
+}
+
+fn open(path: &Path, listeners: Vec<String>) -> (Store, Vec<Snapshot>) {
+    let (store, Loading(loading)) = Store::open(Some(path), listeners);
+    (store, loading.unwrap().blocking_recv().unwrap())
 }
 
 /// Times differ by the rounding to milliseconds.
@@ -65,7 +71,7 @@ impl Drop for Directory {
 #[test]
 fn sig_4_what_was_kept_is_there_after_a_restart() {
     let directory = Directory::new("restart");
-    let (store, kept) = Store::open(Some(&directory.file()), listeners());
+    let (store, kept) = open(&directory.file(), listeners());
     assert!(kept.is_empty());
     let (alice, bob) = (
         snapshot_of("alice", &["h1", "h2"]),
@@ -78,13 +84,13 @@ fn sig_4_what_was_kept_is_there_after_a_restart() {
     store.keep(&snapshot_of("carol", &[]));
     assert_eq!(store.errors(), 0);
     store.close();
-    let (store, kept) = Store::open(Some(&directory.file()), listeners());
+    let (store, kept) = open(&directory.file(), listeners());
     assert_eq!(kept.len(), 2);
     assert_same(&kept[0], &alice);
     assert_same(&kept[1], &bob);
     store.close();
     // A listener that is not there any more leads nowhere.
-    let (store, kept) = Store::open(Some(&directory.file()), vec!["other".to_owned()]);
+    let (store, kept) = open(&directory.file(), vec!["other".to_owned()]);
     assert_eq!(kept[0].bindings[0].source, None);
     store.close();
 }
@@ -94,11 +100,11 @@ fn a_damaged_store_is_put_aside_and_a_new_one_is_begun() {
     let directory = Directory::new("damaged");
     let garbage: Vec<u8> = (0..20_000_u32).map(|byte| byte as u8 | 1).collect();
     std::fs::write(directory.file(), &garbage).unwrap();
-    let (store, kept) = Store::open(Some(&directory.file()), listeners());
+    let (store, kept) = open(&directory.file(), listeners());
     assert!(kept.is_empty());
     store.keep(&snapshot_of("alice", &["h1"]));
     store.close();
-    let (store, kept) = Store::open(Some(&directory.file()), listeners());
+    let (store, kept) = open(&directory.file(), listeners());
     assert_eq!(kept.len(), 1);
     store.close();
     let aside = std::fs::read_dir(&directory.0).unwrap().find_map(|entry| {
@@ -111,7 +117,7 @@ fn a_damaged_store_is_put_aside_and_a_new_one_is_begun() {
 
 #[test]
 fn a_store_that_cannot_be_opened_is_counted_and_stops_nothing() {
-    let (store, kept) = Store::open(Some(Path::new("/nonexistent/store.db")), listeners());
+    let (store, kept) = open(Path::new("/nonexistent/store.db"), listeners());
     assert!(kept.is_empty());
     assert_eq!(store.errors(), 1);
     store.keep(&snapshot_of("alice", &["h1"]));
@@ -136,18 +142,33 @@ impl Backend for Memory {
     }
 }
 
+struct MemoryPlace {
+    full: Arc<AtomicBool>,
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+impl Place for MemoryPlace {
+    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>> {
+        Ok(Box::new(Memory {
+            full: Arc::clone(&self.full),
+            kept: Arc::clone(&self.kept),
+        }))
+    }
+
+    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>> {
+        anyhow::bail!("it can be opened")
+    }
+}
+
 #[test]
 fn a_full_disk_is_counted_and_the_latest_is_written_when_there_is_room() {
     let full = Arc::new(AtomicBool::new(true));
     let written = Arc::new(Mutex::new(Vec::new()));
-    let (is_full, kept) = (Arc::clone(&full), Arc::clone(&written));
-    let open: Open = Box::new(move || {
-        Ok(Box::new(Memory {
-            full: Arc::clone(&is_full),
-            kept: Arc::clone(&kept),
-        }))
-    });
-    let (store, _) = Store::start(open, listeners());
+    let place = MemoryPlace {
+        full: Arc::clone(&full),
+        kept: Arc::clone(&written),
+    };
+    let (store, _) = Store::start(Box::new(place), listeners());
     store.keep(&snapshot_of("alice", &["h1"]));
     let patience = Instant::now() + Duration::from_secs(10);
     while store.errors() == 0 && Instant::now() < patience {
@@ -164,4 +185,95 @@ fn a_full_disk_is_counted_and_the_latest_is_written_when_there_is_room() {
             .contact
             .ends_with(b"<sip:alice@h2>;q=0.5")
     );
+}
+
+/// No room beside the file, as on a full disk: its log cannot have an index.
+#[test]
+fn sig_4_what_was_kept_is_read_where_nothing_can_be_written() {
+    let directory = Directory::new("no-room");
+    let (alice, bob) = (snapshot_of("alice", &["h1"]), snapshot_of("bob", &["h2"]));
+    let (store, _) = open(&directory.file(), listeners());
+    store.keep(&alice);
+    store.close();
+    // What a crash leaves in the log is read, too.
+    let log = directory.0.join("store.db-wal");
+    let (store, _) = open(&directory.file(), listeners());
+    store.keep(&bob);
+    let patience = Instant::now() + Duration::from_secs(10);
+    while std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let after_crash = Directory::new("no-room-after-crash");
+    std::fs::copy(directory.file(), after_crash.file()).unwrap();
+    std::fs::copy(&log, after_crash.0.join("store.db-wal")).unwrap();
+    store.close();
+    for directory in [&directory, &after_crash] {
+        std::os::unix::fs::symlink("/nowhere/at/all", directory.0.join("store.db-shm")).unwrap();
+        let (store, kept) = open(&directory.file(), listeners());
+        assert_eq!((kept.len(), store.errors()), (2, 1));
+        assert_same(&kept[0], &alice);
+        assert_same(&kept[1], &bob);
+        store.close();
+    }
+}
+
+#[test]
+fn sig_4_a_damaged_row_takes_no_other_with_it() {
+    let directory = Directory::new("row");
+    let (store, _) = open(&directory.file(), listeners());
+    for user in ["alice", "bob", "carol"] {
+        store.keep(&snapshot_of(user, &["h"]));
+    }
+    store.close();
+    let damage = rusqlite::Connection::open(directory.file()).unwrap();
+    let change = "UPDATE binding SET sequence = 'x' WHERE aor LIKE 'bob%'";
+    assert_eq!(damage.execute(change, []).unwrap(), 1);
+    drop(damage);
+    let (store, kept) = open(&directory.file(), listeners());
+    let users: Vec<&str> = kept.iter().map(|kept| kept.aor.user()).collect();
+    assert_eq!(users, ["alice", "carol"]);
+    store.close();
+}
+
+/// A disk that does not answer until somebody lets go.
+struct Hanging(std::sync::mpsc::Receiver<()>);
+
+impl Place for Hanging {
+    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>> {
+        let _ = self.0.recv();
+        anyhow::bail!("gone")
+    }
+
+    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>> {
+        anyhow::bail!("gone")
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_does_not_hold_the_start_for_ever() {
+    let (let_go, held) = std::sync::mpsc::channel();
+    let (store, loading) = Store::start(Box::new(Hanging(held)), listeners());
+    assert!(loading.within(Duration::from_millis(50)).await.is_none());
+    // And calls and registrations go on.
+    store.keep(&snapshot_of("alice", &["h1"]));
+    drop(let_go);
+    store.close();
+}
+
+#[test]
+fn what_was_kept_of_accounts_that_are_no_more_is_removed() {
+    let directory = Directory::new("others");
+    let (store, _) = open(&directory.file(), listeners());
+    store.keep(&snapshot_of("alice", &["h1"]));
+    store.keep(&snapshot_of("bob", &["h2"]));
+    store.close();
+    let (store, kept) = open(&directory.file(), listeners());
+    let accounts = HashSet::from([Aor::new("bob", "example.com")]);
+    store.forget_others(&kept, &accounts);
+    store.close();
+    let (store, kept) = open(&directory.file(), listeners());
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].aor.user(), "bob");
+    store.close();
 }
