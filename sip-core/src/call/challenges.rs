@@ -29,10 +29,19 @@ type Line = (HeaderName, String);
 #[derive(Default)]
 pub(crate) struct Challenges {
     peers: HashMap<TrunkId, Peer>,
+    /// Whom we have registered with and are leaving, by the Call-ID of those REGISTERs: their trunks may
+    /// have another password by now, or none.
+    left: HashMap<String, Peer>,
     /// Requests that may be challenged, by the transaction that they are in now.
     sent: HashMap<ClientKey, Sent>,
     /// The transaction that a request is in now, by its first one.
     current: HashMap<ClientKey, ClientKey>,
+}
+
+/// Which peer a request is for.
+enum Key {
+    Trunk(TrunkId),
+    Left(String),
 }
 
 /// What a trunk's peer knows us by, and what it asked so far.
@@ -123,9 +132,22 @@ impl Challenges {
         }
     }
 
-    /// Requests that are kept.
+    /// The registration with that Call-ID is to end, under the password that the trunk had.
+    pub(crate) fn leave(&mut self, call_id: &str, trunk: &Arc<Trunk>) {
+        if let Some(password) = &trunk.auth {
+            let peer = Peer::new(trunk, password);
+            self.left.insert(call_id.to_owned(), peer);
+        }
+    }
+
+    /// It is over.
+    pub(crate) fn forget_left(&mut self, call_id: &str) {
+        self.left.remove(call_id);
+    }
+
+    /// Requests that are kept, and peers that are left.
     pub(crate) fn len(&self) -> usize {
-        self.sent.len() + self.current.len()
+        self.sent.len() + self.current.len() + self.left.len()
     }
 
     /// The transaction that a request is in now.
@@ -145,7 +167,10 @@ impl Challenges {
         target: &Target,
         rng: &mut (impl RngCore + ?Sized),
     ) -> Option<Vec<Line>> {
-        let peer = self.peers.get_mut(&target.trunk?)?;
+        let peer = match self.key(request, target)? {
+            Key::Trunk(id) => self.peers.get_mut(&id)?,
+            Key::Left(call_id) => self.left.get_mut(&call_id)?,
+        };
         if !peer.is_at(target) {
             return None;
         }
@@ -155,6 +180,17 @@ impl Challenges {
             .answers
             .lines(&peer.password, &request.method, uri, rng);
         Some(lines)
+    }
+
+    fn key(&self, request: &Request, target: &Target) -> Option<Key> {
+        let call_id = request.headers.call_id().ok();
+        let left = call_id.filter(|call_id| {
+            request.method == Method::Register && self.left.contains_key(*call_id)
+        });
+        match left {
+            Some(call_id) => Some(Key::Left(call_id.to_owned())),
+            None => target.trunk.map(Key::Trunk),
+        }
     }
 
     /// What that request said of us, for the ACK to its 2xx, which goes to `target`.
@@ -212,7 +248,11 @@ impl Challenges {
             return false;
         }
         let answered: &[Line] = if sent.attempts > 1 { &sent.lines } else { &[] };
-        let peer = sent.target.trunk.and_then(|id| self.peers.get_mut(&id));
+        let peer = match self.key(&sent.request, &sent.target) {
+            Some(Key::Trunk(id)) => self.peers.get_mut(&id),
+            Some(Key::Left(call_id)) => self.left.get_mut(&call_id),
+            None => None,
+        };
         peer.is_some_and(|peer| peer.answers.learn(response, answered))
     }
 

@@ -41,6 +41,8 @@ pub(crate) enum Outcome {
     /// It is registered; `true`: it was not before.
     Registered(bool),
     Removed,
+    /// The provider did not take our leave.
+    NotRemoved,
     /// Asked again at once, for the time that the provider wants.
     Again,
     /// Tried again later.
@@ -133,6 +135,28 @@ impl Registration {
         self.pending = Some(client);
     }
 
+    /// It is wanted otherwise: whether that is worth a REGISTER now. One that failed is, with another
+    /// password.
+    pub(crate) fn change(
+        &mut self,
+        wanted: &RegistrationSettings,
+        is_other_password: bool,
+    ) -> bool {
+        let is_other_time = self.settings.expires != wanted.expires;
+        if is_other_time {
+            self.settings = wanted.clone();
+            self.expires = wanted.expires;
+        }
+        is_other_time || is_other_password && self.failures > 0
+    }
+
+    /// The next REGISTER is due now, if none is out.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        if self.pending.is_none() {
+            self.due = Some(now);
+        }
+    }
+
     /// It ends, as soon as nothing is out.
     pub(crate) fn leave(&mut self, now: Instant) {
         self.leaving = true;
@@ -167,13 +191,7 @@ impl Registration {
             self.sequence = self.sequence.max(cseq.number);
         }
         if self.leaving {
-            self.until = None;
-            if self.left {
-                return Outcome::Removed;
-            }
-            // It was on its way when we decided to go.
-            self.due = Some(now);
-            return Outcome::Again;
+            return self.leave_answered(now, response);
         }
         match response.status {
             status if status.is_success() => {
@@ -190,14 +208,26 @@ impl Registration {
                 self.due = Some(now);
                 Outcome::Again
             }
-            status => {
-                let reason = String::from_utf8_lossy(&response.reason);
-                let problem = format!("{status} {reason}").trim_end().to_owned();
+            _ => {
                 let wait = retry_after(response);
-                self.fail(now, problem, wait, rng);
+                self.fail(now, described(response), wait, rng);
                 Outcome::Failed
             }
         }
+    }
+
+    fn leave_answered(&mut self, now: Instant, response: &Response) -> Outcome {
+        self.until = None;
+        if !self.left {
+            // It was on its way when we decided to go.
+            self.due = Some(now);
+            return Outcome::Again;
+        }
+        if response.status.is_success() {
+            return Outcome::Removed;
+        }
+        self.problem = Some(described(response));
+        Outcome::NotRemoved
     }
 
     /// No response came, or the REGISTER could not be sent.
@@ -212,7 +242,8 @@ impl Registration {
         self.sequence = self.sequence.saturating_add(MOST_ANSWERS);
         if self.leaving {
             (self.until, self.due) = (None, None);
-            return Outcome::Removed;
+            self.problem = Some(problem.to_owned());
+            return Outcome::NotRemoved;
         }
         self.fail(now, problem.to_owned(), Duration::ZERO, rng);
         Outcome::Failed
@@ -306,6 +337,14 @@ fn share(time: Duration, low: u32, high: u32, rng: &mut (impl RngCore + ?Sized))
     let percent_of = |percent: u32| time * percent / 100;
     let span = percent_of(high).saturating_sub(percent_of(low));
     percent_of(low) + span * (rng.next_u32() % (STEPS + 1)) / STEPS
+}
+
+/// Status and phrase.
+fn described(response: &Response) -> String {
+    let reason = String::from_utf8_lossy(&response.reason);
+    format!("{} {reason}", response.status)
+        .trim_end()
+        .to_owned()
 }
 
 fn retry_after(response: &Response) -> Duration {

@@ -9,7 +9,7 @@ use crate::call::context::Asker;
 use crate::call::identity::{Sips, contact};
 use crate::dialog::NewRequest;
 use crate::message::{HeaderName, Method, NameAddr, Request, Response, Uri};
-use crate::registration::{Outcome, Registration, RegistrationStatus};
+use crate::registration::{Outcome, Registration, RegistrationSettings, RegistrationStatus};
 use crate::transaction::ClientKey;
 use crate::transport::{ConnectionId, Host, ListenerId, Origin, Target};
 use crate::trunk::{Hop, Trunk, TrunkId};
@@ -30,6 +30,15 @@ const RESOLVER_PATIENCE: Duration = Duration::from_secs(30);
 const NO_LISTENER: &str = "no listener of the trunk's realm fits the registrar";
 
 impl OurRegistration {
+    /// What the trunk wants now, if that is the same registration with the same registrar.
+    fn goes_on_as<'a>(&self, trunk: &'a Trunk) -> Option<&'a RegistrationSettings> {
+        let wanted = trunk.register.as_ref()?;
+        let is_same = wanted.aor == self.state.settings.aor
+            && trunk.origination.first() == self.trunk.origination.first()
+            && trunk.mode == self.trunk.mode;
+        is_same.then_some(wanted)
+    }
+
     /// It ends; what was asked of the resolver for its refresh is of no use any more.
     fn leave(&mut self, now: Instant) {
         self.locating = None;
@@ -38,28 +47,45 @@ impl OurRegistration {
 }
 
 impl Stack {
-    /// Begins what the trunks want and is not there, and ends what they do not want any more.
+    /// Begins what the trunks want and is not there, changes what they want otherwise, and ends what
+    /// they do not want any more.
     pub(super) fn configure_registrations(&mut self) {
         let now = self.cx.now;
-        for ours in &mut self.registrations {
+        let all = self.registrations.iter_mut();
+        for ours in all.filter(|ours| !ours.state.is_leaving()) {
             let trunk = self.trunks.get(usize::from(ours.id.0));
-            let same = trunk.filter(|trunk| {
-                trunk.register.as_ref() == Some(&ours.state.settings)
-                    && trunk.origination.first() == ours.trunk.origination.first()
-                    && trunk.mode == ours.trunk.mode
-            });
-            match same {
-                Some(trunk) => ours.trunk = Arc::clone(trunk),
-                None => ours.leave(now),
+            match trunk.and_then(|trunk| Some((trunk, ours.goes_on_as(trunk)?))) {
+                Some((trunk, wanted)) => {
+                    let is_other_password = trunk.auth != ours.trunk.auth;
+                    ours.trunk = Arc::clone(trunk);
+                    if ours.state.change(wanted, is_other_password) && ours.locating.is_none() {
+                        ours.state.hurry(now);
+                    }
+                }
+                None => {
+                    self.cx.challenges.leave(&ours.state.call_id, &ours.trunk);
+                    ours.leave(now);
+                }
             }
         }
+        self.drop_registrations_that_are_over();
+        self.begin_registrations();
+    }
+
+    /// REGISTERs of two Call-IDs for one contact have no order (RFC 3261 section 10.3, step 7): a new
+    /// registration waits until the old one of the same address-of-record is over, whose end could
+    /// otherwise overtake its beginning.
+    fn begin_registrations(&mut self) {
+        let now = self.cx.now;
         for (id, trunk) in (0..=u16::MAX).map(TrunkId).zip(self.trunks.clone()) {
-            let is_there = self.registrations.iter().any(|ours| {
-                ours.id == id
-                    && Some(&ours.state.settings) == trunk.register.as_ref()
-                    && !ours.state.is_leaving()
+            let Some(settings) = &trunk.register else {
+                continue;
+            };
+            let must_wait = self.registrations.iter().any(|ours| {
+                let is_same = ours.state.settings.aor.equivalent(&settings.aor);
+                ours.id == id && !ours.state.is_leaving() || ours.state.is_leaving() && is_same
             });
-            if let (Some(settings), false) = (&trunk.register, is_there) {
+            if !must_wait {
                 let names = (self.cx.token(), self.cx.token());
                 let state = Registration::new(now, settings.clone(), names, &mut *self.cx.rng);
                 let listener = trunk.listener;
@@ -71,6 +97,22 @@ impl Stack {
                     state,
                 });
             }
+        }
+    }
+
+    /// And whoever waited for that begins.
+    fn drop_registrations_that_are_over(&mut self) {
+        let before = self.registrations.len();
+        let challenges = &mut self.cx.challenges;
+        self.registrations.retain(|ours| {
+            let is_over = ours.state.is_over();
+            if is_over {
+                challenges.forget_left(&ours.state.call_id);
+            }
+            !is_over
+        });
+        if self.registrations.len() < before && !self.shutting_down {
+            self.begin_registrations();
         }
     }
 
@@ -101,7 +143,7 @@ impl Stack {
                 self.fail_registration(index, problem);
             }
         }
-        self.registrations.retain(|ours| !ours.state.is_over());
+        self.drop_registrations_that_are_over();
     }
 
     fn locate_registrar(&mut self, index: usize) -> Result<(), &'static str> {
@@ -227,7 +269,7 @@ impl Stack {
         let state = &mut self.registrations[index].state;
         let outcome = state.handle_response(now, response, &contact, origin.connection, rng);
         self.tell_of_registration(index, outcome);
-        self.registrations.retain(|ours| !ours.state.is_over());
+        self.drop_registrations_that_are_over();
         true
     }
 
@@ -236,7 +278,7 @@ impl Stack {
             return false;
         };
         self.fail_registration(index, problem);
-        self.registrations.retain(|ours| !ours.state.is_over());
+        self.drop_registrations_that_are_over();
         true
     }
 
@@ -272,6 +314,12 @@ impl Stack {
         let (kind, text) = match outcome {
             Outcome::Registered(true) => (EventKind::OurRegistration, "registered".to_owned()),
             Outcome::Removed => (EventKind::OurRegistration, "unregistered".to_owned()),
+            Outcome::NotRemoved => {
+                self.cx.counters.registrations_failed += 1;
+                let problem = status.problem.unwrap_or_default();
+                let text = format!("not unregistered, it lasts until it expires: {problem}");
+                (EventKind::OurRegistrationFailed, text)
+            }
             Outcome::Failed => {
                 self.cx.counters.registrations_failed += 1;
                 let problem = status.problem.unwrap_or_default();

@@ -244,3 +244,130 @@ fn sig_5_a_registrar_that_is_not_found_any_more_does_not_keep_us() {
     assert_eq!(registers(&world).len(), 1);
     world.assert_drained(0);
 }
+
+/// A registrar that wants to know who asks.
+fn strict(user: &str) -> Option<Guard> {
+    Some(Guard {
+        status: 401,
+        challenges: vec!["Digest realm=\"p\", nonce=\"n\", qop=\"auth\"".to_owned()],
+        accepts: format!("username=\"{user}\""),
+    })
+}
+
+fn told(world: &World, kind: EventKind) -> Vec<&str> {
+    let events = world.events.iter().filter(|event| event.kind == kind);
+    events.map(|event| event.text.as_str()).collect()
+}
+
+/// A trunk that is taken out of the configuration has no password any more, nor a target.
+fn take_out(world: &mut World) {
+    let mut without = config([Wire::Udp, Wire::Udp]);
+    without.trunks[CALLEE].origination.uris.clear();
+    without.trunks[CALLEE].acl.clear();
+    world.stack.reconfigure(without.trunks, without.routes);
+    world.run_for(Duration::from_secs(2));
+}
+
+#[test]
+fn sig_5_a_registration_that_is_taken_out_ends_with_the_password_that_it_had() {
+    let mut world = world(Wire::Udp);
+    world.callee().manners.guard = strict("trunkline");
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(registers(&world).len(), 2);
+    take_out(&mut world);
+    let last = registers(&world).pop().unwrap();
+    assert_eq!(text(last, HeaderName::Expires), "0");
+    assert!(text(last, HeaderName::Authorization).contains("username=\"trunkline\""));
+    let events = told(&world, EventKind::OurRegistration);
+    assert!(events[1].ends_with(": unregistered"), "{events:?}");
+    assert!(!world.has_event(EventKind::OurRegistrationFailed));
+    assert!(world.stack.registrations().is_empty());
+    world.assert_drained(0);
+}
+
+#[test]
+fn sig_5_a_provider_that_does_not_let_us_go_is_told_of() {
+    for answers in [true, false] {
+        let mut world = world(Wire::Udp);
+        world.run_for(Duration::from_secs(2));
+        world.callee().manners.guard = strict("somebody else");
+        world.dead[CALLEE] = !answers;
+        take_out(&mut world);
+        world.run_for(Duration::from_secs(60));
+        let failed = told(&world, EventKind::OurRegistrationFailed);
+        assert_eq!(failed.len(), 1, "{failed:?}");
+        assert!(failed[0].contains("not unregistered"), "{failed:?}");
+        assert_eq!(
+            failed[0].ends_with("401 Unauthorized"),
+            answers,
+            "{failed:?}"
+        );
+        assert_eq!(told(&world, EventKind::OurRegistration).len(), 1);
+        assert!(world.stack.registrations().is_empty());
+        world.assert_drained(0);
+    }
+}
+
+#[test]
+fn sig_5_another_time_is_asked_for_by_the_same_registration() {
+    let mut world = world(Wire::Udp);
+    world.run_for(Duration::from_secs(2));
+    let mut changed = registering([Wire::Udp, Wire::Udp]);
+    let register = changed.trunks[CALLEE].register.as_mut().unwrap();
+    register.expires = Duration::from_secs(900);
+    world.stack.reconfigure(changed.trunks, changed.routes);
+    world.run_for(Duration::from_secs(2));
+    let expires: Vec<String> = registers(&world)
+        .iter()
+        .map(|register| text(register, HeaderName::Expires))
+        .collect();
+    assert_eq!(expires, ["600", "900"]);
+    let call_id = |at: usize| text(registers(&world)[at], HeaderName::CallId);
+    assert_eq!(call_id(0), call_id(1));
+}
+
+/// One registrar under another name: what ends the old registration comes late.
+#[test]
+fn sig_5_a_new_registration_begins_when_the_old_one_is_over() {
+    let mut world = world(Wire::Udp);
+    world.run_for(Duration::from_secs(2));
+    let mut changed = registering([Wire::Udp, Wire::Udp]);
+    changed.trunks[CALLEE].origination.uris[0].uri.host = Host::Name("provider.example".into());
+    let hop = Hop {
+        transport: Wire::Udp.transport(),
+        address: world.agents[CALLEE].address,
+    };
+    let name = "provider.example".to_owned();
+    world.names.insert(name, Some(vec![hop]));
+    let mut lost = 0;
+    world.drop = Some(Box::new(move |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let is_end = text.starts_with("REGISTER") && text.contains("Expires: 0\r\n");
+        lost += usize::from(is_end);
+        is_end && lost <= 2
+    }));
+    world.stack.reconfigure(changed.trunks, changed.routes);
+    world.run_for(Duration::from_secs(5));
+    let expires: Vec<String> = registers(&world)
+        .iter()
+        .map(|register| text(register, HeaderName::Expires))
+        .collect();
+    assert_eq!(expires, ["600", "0", "600"]);
+    assert!(world.stack.registrations()[0].until.is_some());
+}
+
+#[test]
+fn sig_5_a_corrected_password_is_tried_at_once() {
+    let mut world = world(Wire::Udp);
+    world.callee().manners.guard = strict("corrected");
+    world.run_for(Duration::from_secs(200));
+    let before = registers(&world).len();
+    assert!(world.stack.registrations()[0].failures > 2);
+    let mut changed = registering([Wire::Udp, Wire::Udp]);
+    changed.trunks[CALLEE].auth = Some(Password::new("corrected", "secret"));
+    world.stack.reconfigure(changed.trunks, changed.routes);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(registers(&world).len(), before + 2);
+    let status = world.stack.registrations().remove(0);
+    assert!(status.until.is_some() && status.failures == 0, "{status:?}");
+}
