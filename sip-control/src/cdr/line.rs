@@ -41,6 +41,7 @@ pub(crate) fn record(call: &CallRecord) -> Value {
 pub(crate) fn leg(leg: &LegRecord) -> Value {
     json!({
         "call_id": leg.sip_call_id,
+        "user": leg.user,
         "trunk": leg.trunk,
         "transport": leg.transport.uri_token(),
         "remote": leg.remote.map(|remote| remote.to_string()),
@@ -136,6 +137,7 @@ mod tests {
     fn some_leg(suite: Option<Suite>) -> LegRecord {
         LegRecord {
             sip_call_id: "a1@b.example".to_owned(),
+            user: Some("alice".to_owned()),
             trunk: Some("carrier".to_owned()),
             transport: if suite.is_some() {
                 Transport::Tls
@@ -225,7 +227,7 @@ mod tests {
         assert_eq!(value["reason"], "hung up \"early\"");
         assert_eq!(
             value["caller"],
-            json!({"call_id": "a1@b.example", "trunk": "carrier", "transport": "tls", "remote": "192.0.2.1:5061",
+            json!({"call_id": "a1@b.example", "user": "alice", "trunk": "carrier", "transport": "tls", "remote": "192.0.2.1:5061",
                    "profile": "RTP/SAVP", "suite": "AES_CM_128_HMAC_SHA1_80"})
         );
         assert_eq!(value["callee"]["suite"], Value::Null);

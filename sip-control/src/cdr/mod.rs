@@ -212,6 +212,7 @@ mod tests {
         let now = Instant::now();
         let caller = LegRecord {
             sip_call_id: "a@b".to_owned(),
+            user: None,
             trunk: None,
             transport: Transport::Udp,
             remote: None,

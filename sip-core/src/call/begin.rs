@@ -38,6 +38,8 @@ pub(crate) struct NewInvite {
     pub(crate) request: Request,
     /// Our To tag.
     pub(crate) tag: String,
+    /// Who it authenticated as, whatever From says.
+    pub(crate) user: Option<String>,
 }
 
 /// Where an INVITE that was admitted goes.
@@ -103,7 +105,7 @@ impl NewInvite {
         cx.respond(self.server, &trying);
         let from = self.request.headers.from();
         let from = from.map_or(String::new(), |from| from.uri().to_string());
-        let draft = Draft::new(from, self.request.uri.to_string(), cx.now);
+        let draft = Draft::new(from, self.request.uri.to_string(), cx.now).by(self.user);
         let callee = way.leg_before_any_target(cx, &caller);
         let media = CallMedia::new(self.id, negotiation);
         let provisionals = Provisionals::to(&self.request.headers, cx.rng.next_u32());

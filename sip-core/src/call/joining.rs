@@ -77,7 +77,7 @@ impl NewInvite {
         let from = headers
             .from()
             .map_or(String::new(), |from| from.uri().to_string());
-        let draft = Draft::new(from, self.request.uri.to_string(), cx.now);
+        let draft = Draft::new(from, self.request.uri.to_string(), cx.now).by(self.user);
         let provisionals = Provisionals::to(headers, cx.rng.next_u32());
         let media = CallMedia::new(self.id, negotiation);
         let mut parties = Parties::new(self.id, [leg, joint.husk], media, draft, provisionals);

@@ -21,6 +21,8 @@ pub(super) struct Draft {
     from: String,
     /// The called URI.
     to: String,
+    /// Who the caller authenticated as.
+    user: Option<String>,
     start: Instant,
     answer: Option<Instant>,
     end: Option<(Instant, Outcome)>,
@@ -36,6 +38,7 @@ impl Draft {
         Draft {
             from,
             to,
+            user: None,
             start,
             answer: None,
             end: None,
@@ -43,6 +46,10 @@ impl Draft {
             too_long_at: None,
             targets: Vec::new(),
         }
+    }
+
+    pub(super) fn by(self, user: Option<String>) -> Draft {
+        Draft { user, ..self }
     }
 }
 
@@ -174,8 +181,13 @@ impl Parties {
     fn leg_record(&self, side: Side) -> LegRecord {
         let leg = self.leg(side);
         let agreed = self.media.leg(side);
+        let user = match side {
+            Side::Caller => self.draft.user.clone(),
+            Side::Callee => None,
+        };
         LegRecord {
             sip_call_id: leg.key.call_id.clone(),
+            user,
             trunk: Some(leg.trunk.settings.name.clone()),
             transport: leg.transport,
             remote: leg.remote,

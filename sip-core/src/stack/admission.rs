@@ -58,8 +58,8 @@ impl Refused {
 
 impl Stack {
     pub(super) fn handle_invite(&mut self, server: ServerKey, origin: Origin, request: Request) {
-        let invite = self.new_invite(server, origin, request);
-        let caller = match self.authenticated(&invite) {
+        let mut invite = self.new_invite(server, origin, request);
+        let caller = match self.authenticated(&mut invite) {
             Ok(Some(caller)) => Ok(caller),
             Ok(None) => return,
             Err(refused) => Err(refused),
@@ -127,17 +127,21 @@ impl Stack {
             origin,
             request,
             tag,
+            user: None,
         }
     }
 
     /// Whose the INVITE is, if it may call; `None`: it was challenged, and will come again.
-    fn authenticated(&mut self, invite: &NewInvite) -> Result<Option<TrunkId>, Refused> {
+    fn authenticated(&mut self, invite: &mut NewInvite) -> Result<Option<TrunkId>, Refused> {
         let caller = self.admitted(invite)?;
         let NewInvite {
             origin, request, ..
         } = invite;
         match self.check_credentials(caller, invite.server, origin, request, &invite.tag) {
-            Ok(Checked::Good(_)) => Ok(Some(caller)),
+            Ok(Checked::Good(user)) => {
+                invite.user = user;
+                Ok(Some(caller))
+            }
             Ok(Checked::Challenged) => Ok(None),
             Err((refusal, delay)) => Err(Refused {
                 delay,
@@ -343,7 +347,8 @@ impl Stack {
         let trunk = refused.trunk.and_then(|id| self.leg_trunk(id));
         let trunk = trunk.map(|trunk| trunk.settings.name.clone());
         let call = (invite.id, origin, request);
-        self.tell_refusal(call, trunk, is_stranger, (refusal, refused.detail));
+        let user = invite.user.clone();
+        self.tell_refusal(call, (trunk, user), is_stranger, (refusal, refused.detail));
     }
 
     /// An INVITE that was turned away in overload: nothing of it was looked at.
@@ -360,14 +365,14 @@ impl Stack {
             self.tell_overload(origin, what.clone());
         }
         let call = (self.next_call(), origin, request);
-        self.tell_refusal(call, None, true, (Refusal::OVERLOADED, Some(what)));
+        self.tell_refusal(call, (None, None), true, (Refusal::OVERLOADED, Some(what)));
     }
 
     /// Counts a refused INVITE, and leaves its event and record unless there are too many.
     fn tell_refusal(
         &mut self,
         (call, origin, request): (CallId, &Origin, &Request),
-        trunk: Option<String>,
+        (trunk, user): (Option<String>, Option<String>),
         is_stranger: bool,
         (refusal, detail): (Refusal, Option<String>),
     ) {
@@ -401,7 +406,8 @@ impl Stack {
                 note(untold)
             ),
         });
-        let record = refused_record((call, origin, request), trunk, outcome, self.cx.now);
+        let mut record = refused_record((call, origin, request), trunk, outcome, self.cx.now);
+        record.caller.user = user;
         self.cx
             .commands
             .push_back(Command::Record(Box::new(record)));
@@ -420,6 +426,7 @@ pub(super) fn refused_record(
         call,
         caller: LegRecord {
             sip_call_id: headers.call_id().unwrap_or_default().to_owned(),
+            user: None,
             trunk,
             transport: origin.transport,
             remote: Some(origin.remote),

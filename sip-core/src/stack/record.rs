@@ -84,6 +84,8 @@ pub struct LiveCall {
 pub struct LegRecord {
     /// Call-ID header.
     pub sip_call_id: String,
+    /// Who its INVITE authenticated as, if credentials were asked for.
+    pub user: Option<String>,
     /// Name of the trunk, once it is known.
     pub trunk: Option<String>,
     pub transport: Transport,

@@ -89,6 +89,7 @@ impl Stack {
             origin: new.caller_origin.clone(),
             request,
             tag: self.cx.token(),
+            user: None,
         };
         let own = OwnInvite {
             asker: new.asker,

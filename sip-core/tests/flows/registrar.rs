@@ -9,7 +9,7 @@ use sip_core::registrar::{Account, Aor};
 use sip_core::stack::{EventKind, StackConfig};
 
 use crate::authentication::{REALM, credentials};
-use crate::sim::{CALLER, SeededRng, Wire, World, config};
+use crate::sim::{Agent, CALLER, SeededRng, Wire, World, config};
 
 pub(crate) fn office(wires: [Wire; 2]) -> StackConfig {
     let mut config = config(wires);
@@ -281,4 +281,38 @@ fn trk_1_a_phone_calls_with_the_password_of_its_account() {
         world.agents[CALLER].response(&Method::Invite, 200).status,
         200
     );
+    // Whoever From says that is.
+    world.tell(CALLER, Agent::hang_up);
+    world.assert_drained(1);
+    let record = world.record();
+    assert_eq!(record.caller.user.as_deref(), Some("alice"));
+    assert!(record.from.contains("+100"), "{}", record.from);
+    assert_eq!(record.callee.as_ref().unwrap().user, None);
+}
+
+#[test]
+fn trk_1_a_refused_call_has_its_user_in_the_record_too() {
+    let wires = [Wire::Udp, Wire::Udp];
+    let mut config = office(wires);
+    config.routes.clear();
+    let mut world = World::with_config(wires, 1, config);
+    let mut invite = world.caller().new_invite("+200", true);
+    invite.uri = Uri::parse(b"sip:+200@office.example.com").unwrap();
+    let first = invite.clone();
+    world.tell(CALLER, |agent, now| agent.send_invite(now, first));
+    world.run_ms(100);
+    let challenged = world.agents[CALLER].response(&Method::Invite, 401);
+    let challenge = challenged.headers.value(HeaderName::WwwAuthenticate);
+    let line = Challenge::parse(challenge.unwrap()).unwrap().answer(
+        &Password::new("alice", "secret"),
+        &Method::Invite,
+        "sip:x",
+        &mut SeededRng(1),
+    );
+    invite.headers.set(HeaderName::CSeq, "2 INVITE");
+    invite.headers.set(HeaderName::Authorization, line);
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(500);
+    assert_eq!(world.record().status, 404);
+    assert_eq!(world.record().caller.user.as_deref(), Some("alice"));
 }
