@@ -106,6 +106,8 @@ refusals! {
     REGISTER_OUT_OF_ORDER = 500, 32227, "an older registration";
     /// The call is for an account that is registered nowhere, or nowhere that can be reached.
     NOT_REGISTERED = 480, 32228, "not registered";
+    /// A REGISTER to a trunk that has no accounts.
+    NO_ACCOUNTS = 405, 32229, "nobody registers here";
     /// No media for the set time while the call was not on hold.
     MEDIA_TIMEOUT = 408, 32230, "no media";
     /// A message or a description that cannot be read; a contact of a REGISTER that is longer than 1 KiB.

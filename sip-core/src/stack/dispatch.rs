@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::stack;
 use crate::transaction::{ClientKey, Event, ServerKey, TransactionKey};
 use crate::transport::Origin;
+use crate::trunk::Trunk;
 use crate::trunk::acl::admit;
 use crate::trunk::refer::ReferMode;
 
@@ -142,6 +143,10 @@ impl Stack {
                 let listener = origin.listener;
                 let response = self.cx.refusal_response(&request, &tag, &refusal, listener);
                 self.cx.respond(key, &response);
+                let (trunk, uri) = (self.sender(&origin, &request), request.uri.to_string());
+                let trunk = trunk.map(|trunk| trunk.name.clone());
+                let about = (&origin, trunk.as_deref(), uri.as_str());
+                self.tell_request_refused(EventKind::TransferRefused, about, &refusal);
             }
             _ => {
                 let tag = self.cx.token();
@@ -155,11 +160,15 @@ impl Stack {
 
     /// What becomes of a REFER of whoever sent that; a stranger's is refused like the rest of it.
     fn refer_mode(&self, origin: &Origin, request: &Request) -> ReferMode {
+        let sender = self.sender(origin, request);
+        sender.map_or(ReferMode::Off, |trunk| trunk.refer)
+    }
+
+    /// The trunk of a request outside any dialog, if it may send one.
+    fn sender(&self, origin: &Origin, request: &Request) -> Option<&Trunk> {
         let listeners = &self.cx.config.listeners;
-        admit(&self.trunks, listeners, request.uri.host(), origin)
-            .ok()
-            .and_then(|id| self.trunks.get(usize::from(id.0)))
-            .map_or(ReferMode::Off, |trunk| trunk.refer)
+        let id = admit(&self.trunks, listeners, request.uri.host(), origin).ok()?;
+        self.trunks.get(usize::from(id.0)).map(|trunk| &**trunk)
     }
 
     fn handle_request_within(

@@ -46,10 +46,16 @@ impl Stack {
         self.cx.transactions.set_trunk(server, id);
         if trunk.accounts.is_empty() {
             let listener = origin.listener;
-            let response = response_outside(&self.cx, request, &tag, listener, trunk.refer);
+            let mut response = response_outside(&self.cx, request, &tag, listener, trunk.refer);
+            let refusal = Refusal::NO_ACCOUNTS;
+            let reason = refusal.reason_header();
+            response.headers.push(HeaderName::Reason, reason);
+            self.tell_register_refused(origin, request, &refusal, Some(&trunk.name));
             return self.cx.respond(server, &response);
         }
         if let Some(response) = self.unsupported_extensions(request, &tag) {
+            let refusal = Refusal::BAD_EXTENSION;
+            self.tell_register_refused(origin, request, &refusal, Some(&trunk.name));
             return self.cx.respond(server, &response);
         }
         let checked = match self.shutting_down {
@@ -327,6 +333,44 @@ impl Stack {
         Some(response)
     }
 
+    /// Counts a refused REGISTER, and leaves its event unless there are too many.
+    fn tell_register_refused(
+        &mut self,
+        origin: &Origin,
+        request: &Request,
+        refusal: &Refusal,
+        trunk: Option<&str>,
+    ) {
+        self.cx.counters.registers_refused += 1;
+        let aor = request.headers.to();
+        let aor = aor.map_or(String::new(), |to| to.uri().to_string());
+        let about = (origin, trunk, aor.as_str());
+        self.tell_request_refused(EventKind::RegistrationRefused, about, refusal);
+    }
+
+    /// A refused request that is no call, unless there are too many.
+    pub(super) fn tell_request_refused(
+        &mut self,
+        kind: EventKind,
+        (origin, trunk, what): (&Origin, Option<&str>, &str),
+        refusal: &Refusal,
+    ) {
+        let is_stranger = is_strangers(refusal, trunk.is_some());
+        let Some(untold) = self.told.admit(self.cx.now, is_stranger) else {
+            self.cx.counters.refusals_untold += 1;
+            return;
+        };
+        let note = note(untold);
+        self.cx.event(Event {
+            kind,
+            call: None,
+            trunk: trunk.map(str::to_owned),
+            peer: Some((origin.transport, origin.remote)),
+            code: Some(refusal.code),
+            text: format!("{} {}: {what}{note}", refusal.status, refusal.text),
+        });
+    }
+
     /// The response that refuses, counted and told of.
     fn refuse_register(
         &mut self,
@@ -336,24 +380,7 @@ impl Stack {
         refusal: &Refusal,
         trunk: Option<&str>,
     ) -> Response {
-        self.cx.counters.registers_refused += 1;
-        let aor = request.headers.to();
-        let aor = aor.map_or(String::new(), |to| to.uri().to_string());
-        let is_stranger = is_strangers(refusal, trunk.is_some());
-        match self.told.admit(self.cx.now, is_stranger) {
-            Some(untold) => {
-                let note = note(untold);
-                self.cx.event(Event {
-                    kind: EventKind::RegistrationRefused,
-                    call: None,
-                    trunk: trunk.map(str::to_owned),
-                    peer: Some((origin.transport, origin.remote)),
-                    code: Some(refusal.code),
-                    text: format!("{} {}: {aor}{note}", refusal.status, refusal.text),
-                });
-            }
-            None => self.cx.counters.refusals_untold += 1,
-        }
+        self.tell_register_refused(origin, request, refusal, trunk);
         let mut response = self
             .cx
             .refusal_response(request, tag, refusal, origin.listener);

@@ -251,6 +251,10 @@ const SOURCES: &[(Refusal, Source)] = &[
         Elsewhere("ringing.rs: it takes an account"),
     ),
     (
+        Refusal::NO_ACCOUNTS,
+        Elsewhere("registrar.rs: a REGISTER is no call"),
+    ),
+    (
         Refusal::TLS_VERSION,
         Elsewhere("sip-control/src/transport: no SIP message is read"),
     ),

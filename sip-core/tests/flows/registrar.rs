@@ -231,6 +231,44 @@ fn sig_4_what_is_required_and_not_known_is_420() {
         refused.headers.value(HeaderName::Unsupported),
         Some(&b"gruu"[..])
     );
+    assert_refusal_is_told(&world, EventKind::RegistrationRefused, 32244);
+    assert_eq!(world.stack.counters().registers_refused, 1);
+}
+
+/// By one event, with the trunk and that code.
+fn assert_refusal_is_told(world: &World, kind: EventKind, code: u32) {
+    let told = world.events.iter().filter(|event| event.kind == kind);
+    let told: Vec<_> = told
+        .map(|event| (event.code, event.trunk.as_deref()))
+        .collect();
+    assert_eq!(told, [(Some(code), Some("carrier"))]);
+}
+
+#[test]
+fn sig_4_where_nobody_registers_that_is_said_and_told() {
+    let mut world = World::new([Wire::Udp, Wire::Udp], 1);
+    let contact = [(HeaderName::Contact, "<sip:a@10.0.0.1>")];
+    let request = register(&mut world, "alice", &contact);
+    world.tell(CALLER, |agent, now| agent.send_outside(now, request));
+    world.run_ms(100);
+    let refused = world.agents[CALLER].response(&Method::Register, 405);
+    assert!(refused.headers.contains(HeaderName::Allow));
+    let reason = refused.headers.value(HeaderName::Reason).unwrap();
+    assert!(reason.starts_with(b"X-Trunkline;cause=32229;"));
+    assert_refusal_is_told(&world, EventKind::RegistrationRefused, 32229);
+    assert_eq!(world.stack.counters().registers_refused, 1);
+}
+
+#[test]
+fn sig_7_a_refer_outside_a_call_is_refused_and_told() {
+    let mut world = World::new([Wire::Udp, Wire::Udp], 1);
+    let mut request = world.caller().new_invite("+200", false);
+    request.method = Method::Refer;
+    request.headers.set(HeaderName::CSeq, "1 REFER");
+    world.tell(CALLER, |agent, now| agent.send_outside(now, request));
+    world.run_ms(100);
+    assert_eq!(world.agents[CALLER].statuses(&Method::Refer), [603]);
+    assert_refusal_is_told(&world, EventKind::TransferRefused, 32218);
 }
 
 #[test]
