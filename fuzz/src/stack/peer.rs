@@ -151,10 +151,13 @@ impl Peer {
                 Vec::new()
             },
             mode,
-            acl: vec![Network {
-                address,
-                prefix: 32,
-            }],
+            acl: vec![
+                Network {
+                    address,
+                    prefix: 32,
+                }
+                .into(),
+            ],
             origination: self.origination(),
             listener: listener(transport),
             realm: RealmId(0),

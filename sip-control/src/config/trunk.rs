@@ -108,7 +108,7 @@ impl Resolver<'_> {
             domains: self.each("domains", &section.domains, value::domain)?,
             mode,
             limits: self.limits(),
-            acl: self.networks("acl", &section.acl)?,
+            acl: self.each("acl", &section.acl, value::allowed)?,
             credentials: credentials::of_trunk(&self.key, section, &self.accounts)?,
             auth: credentials::ours(&self.key, section)?,
             register: self.register(&origination)?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sip_core::message::{Scheme, Uri};
 use sip_core::transport::{Host, Transport};
-use sip_core::trunk::Network;
+use sip_core::trunk::{Allowed, Network};
 
 /// `500ms`, `60s`, `2m`, `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -77,6 +77,40 @@ pub(super) fn network(text: &str) -> Result<Network, String> {
         ));
     }
     Ok(Network { address, prefix })
+}
+
+/// A network of an ACL, with ports or without: `network`, `network:port`, `network:low-high`; an IPv6
+/// network with ports stands in brackets.
+pub(super) fn allowed(text: &str) -> Result<Allowed, String> {
+    let bracketed = text
+        .strip_prefix('[')
+        .map(|rest| rest.split_once("]:").unwrap_or((rest, "")));
+    let with_ports = match bracketed {
+        Some(parts) => Some(parts),
+        // More than one colon is an IPv6 network.
+        None => text
+            .split_once(':')
+            .filter(|(_, ports)| !ports.contains(':')),
+    };
+    let Some((network_text, ports)) = with_ports else {
+        return network(text).map(Allowed::from);
+    };
+    let expected = || {
+        format!(
+            "{text:?} has no ports; expected network:port or network:low-high, like \"192.0.2.0/24:5060\" \
+             or \"[2001:db8::/32]:5060-5061\""
+        )
+    };
+    let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port != 0);
+    let (low, high) = ports.split_once('-').unwrap_or((ports, ports));
+    let (low, high) = port(low).zip(port(high)).ok_or_else(expected)?;
+    if low > high {
+        return Err(expected());
+    }
+    Ok(Allowed {
+        network: network(network_text)?,
+        ports: Some(low..=high),
+    })
 }
 
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
@@ -292,6 +326,37 @@ mod tests {
             "65535-65535",
         ] {
             assert!(port_range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn trk_1_networks_of_an_acl_may_have_ports() {
+        let of = |text: &str| {
+            let allowed = allowed(text)?;
+            let network = (allowed.network.address.to_string(), allowed.network.prefix);
+            Ok::<_, String>((network, allowed.ports))
+        };
+        let v4 = ("192.0.2.0".to_owned(), 24);
+        let v6 = ("2001:db8::".to_owned(), 32);
+        assert_eq!(of("192.0.2.0/24"), Ok((v4.clone(), None)));
+        assert_eq!(of("192.0.2.0/24:5060"), Ok((v4.clone(), Some(5060..=5060))));
+        assert_eq!(of("192.0.2.0/24:5060-5070"), Ok((v4, Some(5060..=5070))));
+        assert_eq!(of("2001:db8::/32"), Ok((v6.clone(), None)));
+        assert_eq!(of("[2001:db8::/32]:5060"), Ok((v6, Some(5060..=5060))));
+        for bad in [
+            "192.0.2.0/24:",
+            "192.0.2.0/24:0",
+            "192.0.2.0/24:70000",
+            "192.0.2.0/24:5070-5060",
+            "192.0.2.0/24:5060-",
+            "192.0.2.0/24:sip",
+            "[2001:db8::/32]",
+            "[2001:db8::/32]5060",
+            "[2001:db8::/32]:",
+            "[192.0.2.1/24]:5060",
+            ":5060",
+        ] {
+            assert!(of(bad).is_err(), "{bad}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::{LONGEST, RegisterError, SHORTEST};
 use crate::message::params::unquote;
 use crate::message::{Contacts, HeaderError, HeaderName, NameAddr, Request};
 use crate::transport::{Host, Origin, Transport};
-use crate::trunk::Network;
+use crate::trunk::Allowed;
 use crate::trunk::network::names;
 
 /// Contacts of one REGISTER: enough to put [`super::MAX_BINDINGS`] in the place of as many others. Each
@@ -29,7 +29,7 @@ pub(crate) struct Registration {
     /// The way that it came by.
     flow: Flow,
     /// The ACL of the trunk, if one of its proxies sent this on.
-    forwarded_by: Option<Vec<Network>>,
+    forwarded_by: Option<Vec<Allowed>>,
     /// The phone knows RFC 5626.
     outbound: bool,
 }
@@ -49,7 +49,7 @@ impl Registration {
     pub(crate) fn of(
         request: &Request,
         origin: &Origin,
-        acl: &[Network],
+        acl: &[Allowed],
     ) -> Result<Registration, HeaderError> {
         let headers = &request.headers;
         let cseq = headers.cseq()?;

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use super::*;
 use crate::message::{Message, Request};
 use crate::transport::{ListenerId, Origin, Transport};
+use crate::trunk::Network;
 
 struct Bench {
     now: Instant,
@@ -264,8 +265,8 @@ fn sig_3_an_instance_replaces_its_own_flow_whatever_its_contact() {
 
 #[test]
 fn sig_4_the_source_is_the_way_back_unless_a_proxy_of_the_trunks_names_another() {
-    let proxy = ["192.0.2.0/24".parse().unwrap()];
-    let everybody = ["0.0.0.0/0".parse().unwrap()];
+    let proxy = ["192.0.2.0/24".parse::<Network>().unwrap().into()];
+    let everybody = ["0.0.0.0/0".parse::<Network>().unwrap().into()];
     let two_vias = "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK0\r\n";
     for (acl, lines, by_flow) in [
         (&[][..], "Contact: <sip:a@10.0.0.1>\r\n".to_owned(), true),

@@ -295,10 +295,9 @@ impl Stack {
         if binding.source.is_some_and(|(_, source)| same(source)) {
             return true;
         }
-        let own = trunk.settings.longest_match(address);
+        let own = trunk.settings.narrowest(address);
         let mut others = self.trunks.iter();
-        names(&trunk.settings.acl, address)
-            && !others.any(|other| other.longest_match(address) > own)
+        names(&trunk.settings.acl, address) && !others.any(|other| other.narrowest(address) > own)
     }
 
     pub(super) fn restore_one(&mut self, snapshot: &Snapshot) -> usize {

@@ -19,7 +19,7 @@ pub use self::headers::{
 };
 pub use self::limits::CallLimits;
 pub(crate) use self::limits::TrunkLoads;
-pub use self::network::{BadNetwork, Network};
+pub use self::network::{Allowed, BadNetwork, Network};
 pub use self::number::{DialPlan, Digits};
 pub use self::origination::{EarlyDialogs, Origination, OriginationUri, Probing, TargetUri};
 pub use self::routing::{NumberMatch, Numbers, Route, RouteTo};
@@ -104,7 +104,7 @@ pub struct Trunk {
     /// TRK-6.
     pub limits: CallLimits,
     /// Who may send to us; empty: nobody, unless there are credentials.
-    pub acl: Vec<Network>,
+    pub acl: Vec<Allowed>,
     /// Whom calls to us must authenticate as, in addition to the ACL if there is one (TRK-1).
     pub credentials: Option<Arc<CredentialSet>>,
     /// What we register with the peer (SIG-5).

@@ -1,6 +1,7 @@
 //! IP networks: what source addresses and media addresses are compared with.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// An IP network: address and prefix length.
@@ -28,8 +29,8 @@ impl Network {
 }
 
 /// Whether `acl` names `address` among some; one that names all there are names nobody.
-pub(crate) fn names(acl: &[Network], address: IpAddr) -> bool {
-    let mut networks = acl.iter();
+pub(crate) fn names(acl: &[Allowed], address: IpAddr) -> bool {
+    let mut networks = acl.iter().map(|allowed| allowed.network);
     networks.any(|network| network.prefix > 0 && network.contains(address))
 }
 
@@ -65,6 +66,34 @@ impl FromStr for Network {
             None => longest,
         };
         Ok(Network { address, prefix })
+    }
+}
+
+/// Who may send to us: a network, and the source ports in it if that is to be said (TRK-1).
+///
+/// Ports are of use for peers that send from one they chose: SIP over UDP usually comes from 5060, a
+/// TCP or TLS connection from any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    pub network: Network,
+    /// `None`: every port.
+    pub ports: Option<RangeInclusive<u16>>,
+}
+
+impl Allowed {
+    /// Whether requests from there are allowed.
+    pub fn contains(&self, source: SocketAddr) -> bool {
+        let ports = self.ports.as_ref();
+        self.network.contains(source.ip()) && ports.is_none_or(|all| all.contains(&source.port()))
+    }
+}
+
+impl From<Network> for Allowed {
+    fn from(network: Network) -> Allowed {
+        Allowed {
+            network,
+            ports: None,
+        }
     }
 }
 

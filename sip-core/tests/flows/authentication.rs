@@ -155,10 +155,13 @@ fn trk_1_with_an_acl_and_credentials_both_are_enforced() {
     let wires = [Wire::Udp, Wire::Udp];
     // The right credentials from a wrong address: refused before they are looked at.
     let mut config = guarded(wires);
-    config.trunks[CALLER].acl = vec![Network {
-        address: [203, 0, 113, 200].into(),
-        prefix: 32,
-    }];
+    config.trunks[CALLER].acl = vec![
+        Network {
+            address: [203, 0, 113, 200].into(),
+            prefix: 32,
+        }
+        .into(),
+    ];
     let mut world = World::with_config(wires, 4, config.clone());
     world.tell(CALLER, Agent::invite);
     world.run_ms(200);
@@ -166,10 +169,13 @@ fn trk_1_with_an_acl_and_credentials_both_are_enforced() {
     assert_eq!(world.record().code, Some(32201));
     assert_eq!(world.stack.counters().auth_challenges, 0);
     // The right address with wrong credentials.
-    config.trunks[CALLER].acl = vec![Network {
-        address: world.agents[CALLER].address.ip(),
-        prefix: 32,
-    }];
+    config.trunks[CALLER].acl = vec![
+        Network {
+            address: world.agents[CALLER].address.ip(),
+            prefix: 32,
+        }
+        .into(),
+    ];
     let mut world = World::with_config(wires, 5, config);
     attempt(&mut world, "alice", "guess");
     world.run_ms(1000);

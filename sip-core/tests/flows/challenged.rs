@@ -4,8 +4,8 @@ use sip_core::auth::client::Password;
 use sip_core::message::{HeaderName, Method, Request};
 use sip_core::stack::StackConfig;
 use sip_core::transport::Host;
-use sip_core::trunk::Hop;
 use sip_core::trunk::refer::ReferMode;
+use sip_core::trunk::{Hop, Network};
 
 use crate::sim::{Agent, CALLEE, CALLER, Guard, Phase, SECOND, Wire, World, config};
 
@@ -298,7 +298,7 @@ fn sig_5_another_address_of_the_provider_is_answered_too() {
     let mut config = with_password(WIRES);
     config.trunks[CALLEE]
         .acl
-        .push("198.51.100.30".parse().unwrap());
+        .push("198.51.100.30".parse::<Network>().unwrap().into());
     let world = redirected(config);
     let invites = world.agents[SECOND].requests(&Method::Invite);
     assert!(text(invites[1], HeaderName::Authorization).contains("realm=\"spy\""));
@@ -333,7 +333,7 @@ fn sig_5_a_provider_with_a_name_is_answered_within_the_call_where_it_was_found()
     let mut config = with_password(WIRES);
     config.trunks[CALLEE].origination.uris[0].uri.host = Host::Name("provider.example".into());
     // Whoever may call us: the provider, and by no address that says which it is.
-    config.trunks[CALLEE].acl = vec!["0.0.0.0/0".parse().unwrap()];
+    config.trunks[CALLEE].acl = vec!["0.0.0.0/0".parse::<Network>().unwrap().into()];
     let mut world = World::with_config(WIRES, 1, config);
     let hop = Hop {
         transport: Wire::Udp.transport(),

@@ -1,7 +1,7 @@
 //! A telephone names somebody else as the place where it is called (SIG-4): nobody but itself is.
 
 use sip_core::message::{HeaderName, Method};
-use sip_core::trunk::Network;
+use sip_core::trunk::{Allowed, Network};
 
 use crate::ringing::{call_alice, office, register_with};
 use crate::sim::{CALLEE, CALLER, Phase, SECOND, Wire, World, agent_address};
@@ -77,10 +77,12 @@ fn sig_4_a_known_proxy_names_places_of_its_own_network_and_of_no_other_trunk() {
     ] {
         let wires = [Wire::Udp, Wire::Udp, Wire::Udp];
         let mut config = office(&wires);
-        let networks = acl.iter().map(|text| text.parse().unwrap());
+        let networks = acl
+            .iter()
+            .map(|text| text.parse::<Network>().unwrap().into());
         config.trunks[CALLEE].acl = networks.collect();
         let others: Option<Network> = others.map(|text| text.parse().unwrap());
-        config.trunks[CALLER].acl.extend(others);
+        config.trunks[CALLER].acl.extend(others.map(Allowed::from));
         let mut world = World::with_targets(&wires, 1, config);
         let lines = [
             (HeaderName::Via, "SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK0"),

@@ -94,7 +94,7 @@ fn trk_2_an_unknown_domain_leaves_an_event_and_a_record_with_the_peers_address()
 fn trk_2_a_stranger_who_asks_for_a_domain_of_nobodys_is_told_so() {
     let world = world_with(UDP, |config| {
         config.trunks[CALLER].domains = vec!["carrier.sip.example.com".to_owned()];
-        config.trunks[CALLER].acl[0].address = "192.0.2.99".parse().unwrap();
+        config.trunks[CALLER].acl[0].network.address = "192.0.2.99".parse().unwrap();
     });
     let world = assert_refused(world, 403, 32203, |_| {});
     assert_eq!(world.record().caller.trunk, None);
@@ -249,7 +249,7 @@ fn a_loop_through_ourselves_ends_with_483() {
             port: Some(edge.port()),
             transport: Some(Transport::Udp),
         });
-        ourselves.acl[0].address = edge.ip();
+        ourselves.acl[0].network.address = edge.ip();
         ourselves.realm = config.trunks[CALLER].realm;
         config.trunks[CALLEE] = ourselves;
         config.routes = vec![Route::new(None, "", TrunkId(1))];

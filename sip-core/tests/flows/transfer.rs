@@ -19,10 +19,13 @@ pub(crate) const THIRDS_NUMBER: &str = "+300";
 
 pub(crate) fn transfers(wires: [Wire; 4], mode: ReferMode) -> StackConfig {
     let mut config = config([wires[0], wires[1]]);
-    config.trunks[1].acl.push(Network {
-        address: agent_address(SECOND, wires[SECOND].transport()).ip(),
-        prefix: 32,
-    });
+    config.trunks[1].acl.push(
+        Network {
+            address: agent_address(SECOND, wires[SECOND].transport()).ip(),
+            prefix: 32,
+        }
+        .into(),
+    );
     let mut third = trunk(THIRD, wires[THIRD]);
     third.name = "third".to_owned();
     third.realm = config.trunks[1].realm;

@@ -366,10 +366,13 @@ fn config() -> StackConfig {
         register: None,
         accounts: Vec::new(),
         mode: SecureMode::Disabled,
-        acl: vec![Network {
-            address: address("0.0.0.0:0").ip(),
-            prefix: 0,
-        }],
+        acl: vec![
+            Network {
+                address: address("0.0.0.0:0").ip(),
+                prefix: 0,
+            }
+            .into(),
+        ],
         origination: Origination::default(),
         listener: ListenerId(0),
         realm: RealmId(0),

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::{SecureMode, Trunk, TrunkId};
@@ -12,15 +12,15 @@ use crate::refusal::Refusal;
 use crate::transport::{Host, Listener, Origin};
 
 impl Trunk {
-    /// Whether the trunk lets `address` send to us: its ACL does, or it has none and asks for
+    /// Whether the trunk lets `source` send to us: its ACL does, or it has none and asks for
     /// credentials instead.
-    pub fn allows(&self, address: IpAddr) -> bool {
-        self.longest_match(address).is_some()
+    pub fn allows(&self, source: SocketAddr) -> bool {
+        self.longest_match(source).is_some()
     }
 
-    /// Whether the trunk's ACL names `address`.
+    /// Whether the trunk's ACL names `address`, with whatever port.
     pub fn knows(&self, address: IpAddr) -> bool {
-        !self.acl.is_empty() && self.allows(address)
+        self.narrowest(address).is_some()
     }
 
     /// Whether calls of this trunk must be signalled over TLS (SEC-1, SEC-2).
@@ -36,15 +36,23 @@ impl Trunk {
         (self.needs_certificate && !origin.proves(own)).then_some(Refusal::CERTIFICATE)
     }
 
-    /// The narrowest of its networks that has `address`.
-    pub(crate) fn longest_match(&self, address: IpAddr) -> Option<u8> {
+    /// Prefix length of the narrowest network of its ACL that has `address`, with whatever port.
+    pub(crate) fn narrowest(&self, address: IpAddr) -> Option<u8> {
+        self.acl
+            .iter()
+            .filter(|allowed| allowed.network.contains(address))
+            .map(|allowed| allowed.network.prefix)
+            .max()
+    }
+
+    fn longest_match(&self, source: SocketAddr) -> Option<u8> {
         if self.acl.is_empty() && self.credentials.is_some() {
             return Some(0);
         }
         self.acl
             .iter()
-            .filter(|network| network.contains(address))
-            .map(|network| network.prefix)
+            .filter(|allowed| allowed.contains(source))
+            .map(|allowed| allowed.network.prefix)
             .max()
     }
 
@@ -86,7 +94,7 @@ pub fn admit(
             refusal,
         })
     };
-    if !trunk.allows(origin.remote.ip()) || !faces(trunk, listeners, origin) {
+    if !trunk.allows(origin.remote) || !faces(trunk, listeners, origin) {
         return refuse(Refusal::ACL);
     }
     if let Some(refusal) = trunk.refuses_way(id, origin) {
@@ -144,7 +152,6 @@ fn by_address(
     host: Option<&Host>,
     origin: &Origin,
 ) -> Result<TrunkId, NotAdmitted> {
-    let address = origin.remote.ip();
     let fit = |trunk: &Trunk, prefix: u8| {
         (
             trunk.requires_tls() == origin.transport.is_secure(),
@@ -154,7 +161,7 @@ fn by_address(
     };
     identified(trunks)
         .filter(|(_, trunk)| trunk.domains.is_empty() && faces(trunk, listeners, origin))
-        .filter_map(|(id, trunk)| Some((fit(trunk, trunk.longest_match(address)?), id)))
+        .filter_map(|(id, trunk)| Some((fit(trunk, trunk.longest_match(origin.remote)?), id)))
         // Of equals the first in the configuration.
         .max_by_key(|(fit, id)| (*fit, std::cmp::Reverse(*id)))
         .map(|(_, id)| id)

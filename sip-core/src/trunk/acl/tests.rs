@@ -6,7 +6,7 @@ use super::*;
 use crate::auth::{CredentialSet, Login};
 use crate::transport::{ListenerId, TlsPeer, Transport};
 use crate::trunk::{
-    AdvertisedMedia, CallLimits, HeaderPolicy, Origination, Passthrough, SourceMode,
+    AdvertisedMedia, CallLimits, HeaderPolicy, Network, Origination, Passthrough, SourceMode,
 };
 
 const UDP: ListenerId = ListenerId(0);
@@ -43,7 +43,10 @@ fn trunk(domain: &str, mode: SecureMode, acl: &[&str], listener: ListenerId, rea
         auth: None,
         register: None,
         accounts: Vec::new(),
-        acl: acl.iter().map(|network| network.parse().unwrap()).collect(),
+        acl: acl
+            .iter()
+            .map(|text| text.parse::<Network>().unwrap().into())
+            .collect(),
         origination: Origination::default(),
         listener,
         realm: RealmId(realm),
@@ -329,11 +332,49 @@ fn trk_1_credentials_open_a_trunk_without_an_acl_and_do_not_open_an_acl() {
         trunk.credentials = Some(Arc::new(set.clone()));
         trunk
     };
-    let address: IpAddr = "192.0.2.1".parse().unwrap();
+    let source: SocketAddr = "192.0.2.1:5060".parse().unwrap();
     let open = with_credentials(&[]);
-    assert!(open.allows(address) && !open.knows(address));
+    assert!(open.allows(source) && !open.knows(source.ip()));
     let closed = with_credentials(&["198.51.100.0/24"]);
-    assert!(!closed.allows(address) && !closed.knows(address));
+    assert!(!closed.allows(source) && !closed.knows(source.ip()));
     let nobody = trunk("", SecureMode::Disabled, &[], ListenerId(0), 0);
-    assert!(!nobody.allows(address));
+    assert!(!nobody.allows(source));
+}
+
+#[test]
+fn trk_1_an_acl_may_name_the_ports_that_requests_come_from() {
+    let mut trunk = trunk(
+        "carrier.example.com",
+        SecureMode::Disabled,
+        &["192.0.2.0/24", "2001:db8::/32"],
+        ListenerId(0),
+        0,
+    );
+    for allowed in &mut trunk.acl {
+        allowed.ports = Some(5060..=5061);
+    }
+    let trunks = [Arc::new(trunk)];
+    let host = host("carrier.example.com");
+    for (source, admitted) in [
+        ("192.0.2.1:5060", true),
+        ("192.0.2.1:5061", true),
+        ("192.0.2.1:5059", false),
+        ("192.0.2.1:5062", false),
+        ("192.0.3.1:5060", false),
+        ("[2001:db8::1]:5061", true),
+        ("[2001:db8::1]:1024", false),
+    ] {
+        let origin = Origin {
+            transport: Transport::Udp,
+            remote: source.parse().unwrap(),
+            local: "198.51.100.1:5060".parse().unwrap(),
+            listener: ListenerId(0),
+            connection: None,
+            tls: None,
+        };
+        let result = admit(&trunks, &listeners(), Some(&host), &origin);
+        let refusal = result.map_err(|not| not.refusal).err();
+        let expected = (!admitted).then_some(Refusal::ACL);
+        assert_eq!(refusal, expected, "{source}");
+    }
 }

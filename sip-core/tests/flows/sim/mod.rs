@@ -194,10 +194,13 @@ pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
         accounts: Vec::new(),
         mode: wire.mode(),
         limits: CallLimits::default(),
-        acl: vec![Network {
-            address: address.ip(),
-            prefix: 32,
-        }],
+        acl: vec![
+            Network {
+                address: address.ip(),
+                prefix: 32,
+            }
+            .into(),
+        ],
         origination: Origination::to(target(index, wire)),
         listener: wire.listener(),
         realm: RealmId(index as u16),
