@@ -225,7 +225,8 @@ fn a_peer_that_does_not_read_loses_its_connection_and_no_other() {
         .write_all(options("TCP", from, "other").as_bytes())
         .unwrap();
     assert!(read_message(&mut other).starts_with("SIP/2.0 200 "));
-    daemon.wait_for_log("the peer does not read");
+    // The daemon gives it 20 s.
+    daemon.wait_for_logs_within(2 * SOON, "the peer does not read", 1);
 }
 
 /// SIG-9: what is too long is refused, and then the connection closes, as nobody knows where the

@@ -134,6 +134,15 @@ impl Daemon {
 
     /// Waits until the log has that many lines with `text`, and returns the last of them.
     pub(crate) fn wait_for_logs(&mut self, text: &str, count: usize) -> String {
+        self.wait_for_logs_within(SOON, text, count)
+    }
+
+    pub(crate) fn wait_for_logs_within(
+        &mut self,
+        time: Duration,
+        text: &str,
+        count: usize,
+    ) -> String {
         let started = Instant::now();
         loop {
             let log = self.log();
@@ -143,7 +152,7 @@ impl Daemon {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && started.elapsed() < SOON,
+                ended.is_none() && started.elapsed() < time,
                 "no {text:?} in the log:\n{}",
                 self.log()
             );
