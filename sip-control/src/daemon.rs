@@ -91,7 +91,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         inputs,
         outbox,
     };
-    let ended = driver.run().await;
+    // As a task beside those that read the sockets: what arrives needs no switch of threads.
+    let signalling = tokio::spawn(async move {
+        let ended = driver.run().await;
+        (driver, ended)
+    });
+    let (driver, ended) = signalling.await.context("signalling has panicked")?;
     stop(driver, control).await;
     ended
 }

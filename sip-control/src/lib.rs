@@ -10,6 +10,7 @@ mod dns;
 mod driver;
 mod events;
 pub mod flows;
+pub mod gathering;
 mod line_limit;
 pub mod media;
 pub mod metrics;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::Value;
+use sip_control::gathering::Gathering;
 use sip_control::{config, control, daemon, flows, status};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,8 @@ const BAD_CONFIGURATION: u8 = 2;
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Lines of log that may wait for whoever reads standard error.
 const LOG_LINES: usize = 16_384;
+/// After each write of the log: lines come late by no more, and do not each wake its thread.
+const LOG_REST: Duration = Duration::from_millis(10);
 
 /// A secure SIP trunk edge: SIP/TLS and SRTP on one side, your PBX on the other.
 #[derive(Parser)]
@@ -176,7 +179,8 @@ fn start_log(format: LogFormat) -> WorkerGuard {
         .lossy(true)
         .buffered_lines_limit(LOG_LINES)
         .thread_name("log")
-        .finish(io::stderr());
+        // Flushed whenever no line waits.
+        .finish(Gathering::new(io::stderr(), LOG_REST));
     let filter = EnvFilter::builder()
         .with_env_var("TRUNKLINE_LOG")
         .with_default_directive(tracing::Level::INFO.into())

@@ -1,106 +1,196 @@
 //! A call record as JSON.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use media_core::quality::{FarEnd, Mos};
 use media_core::report::{DirectionReport, MediaReport};
 use media_core::session::Side;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 use sip_core::stack::{CallRecord, LegRecord, TriedTarget};
 
 use crate::clock::{WallClock, rfc3339};
 
-/// The record of a call. Times are UTC; `duration_s` counts from the answer, `setup_ms` from the
-/// INVITE to the answer.
-pub(crate) fn record(call: &CallRecord) -> Value {
+/// A call record; its fields are the names in the file. Times are UTC; `duration_s` counts from the
+/// answer, `setup_ms` from the INVITE to the answer.
+#[derive(Serialize)]
+pub(crate) struct Record<'a> {
+    call: u64,
+    start: String,
+    answer: Option<String>,
+    end: String,
+    setup_ms: Option<f64>,
+    duration_s: f64,
+    from: &'a str,
+    to: &'a str,
+    ended_by: &'static str,
+    status: u16,
+    code: Option<u32>,
+    reason: &'a str,
+    codec: Option<&'a str>,
+    caller: Leg<'a>,
+    callee: Option<Leg<'a>>,
+    targets: Vec<Target<'a>>,
+    media: Option<Media<'a>>,
+}
+
+/// The record of a call.
+pub(crate) fn record(call: &CallRecord) -> Record<'_> {
     let clock = WallClock::now();
     let time = |then: Instant| rfc3339(clock.at(then));
-    let answered = |from: Instant, to: Instant| to.saturating_duration_since(from);
-    json!({
-        "call": call.call.0,
-        "start": time(call.start),
-        "answer": call.answer.map(time),
-        "end": time(call.end),
-        "setup_ms": call.answer.map(|answer| milliseconds(answered(call.start, answer))),
-        "duration_s": call.answer.map_or(0.0, |answer| milliseconds(answered(answer, call.end)) / 1000.0),
-        "from": call.from,
-        "to": call.to,
-        "ended_by": call.ended_by.name(),
-        "status": call.status,
-        "code": call.code,
-        "reason": call.reason,
-        "codec": call.codec,
-        "caller": leg(&call.caller),
-        "callee": call.callee.as_ref().map(leg),
-        "targets": call.targets.iter().map(target).collect::<Vec<_>>(),
-        "media": call.media.as_ref().map(media),
-    })
+    let lasted = |from: Instant, to: Instant| milliseconds(to.saturating_duration_since(from));
+    Record {
+        call: call.call.0,
+        start: time(call.start),
+        answer: call.answer.map(time),
+        end: time(call.end),
+        setup_ms: call.answer.map(|answer| lasted(call.start, answer)),
+        duration_s: call
+            .answer
+            .map_or(0.0, |answer| lasted(answer, call.end) / 1000.0),
+        from: &call.from,
+        to: &call.to,
+        ended_by: call.ended_by.name(),
+        status: call.status,
+        code: call.code,
+        reason: &call.reason,
+        codec: call.codec.as_deref(),
+        caller: leg(&call.caller),
+        callee: call.callee.as_ref().map(leg),
+        targets: call.targets.iter().map(target).collect(),
+        media: call.media.as_ref().map(media),
+    }
 }
 
 /// One leg of a call, in records and in status.
-pub(crate) fn leg(leg: &LegRecord) -> Value {
-    json!({
-        "call_id": leg.sip_call_id,
-        "user": leg.user,
-        "trunk": leg.trunk,
-        "transport": leg.transport.uri_token(),
-        "remote": leg.remote.map(|remote| remote.to_string()),
-        "profile": leg.profile,
-        "suite": leg.suite.map(|suite| suite.name()),
-    })
+#[derive(Serialize)]
+pub(crate) struct Leg<'a> {
+    call_id: &'a str,
+    user: Option<&'a str>,
+    trunk: Option<&'a str>,
+    transport: &'static str,
+    #[serde(serialize_with = "as_text")]
+    remote: Option<std::net::SocketAddr>,
+    profile: Option<&'a str>,
+    suite: Option<&'static str>,
+}
+
+pub(crate) fn leg(leg: &LegRecord) -> Leg<'_> {
+    Leg {
+        call_id: &leg.sip_call_id,
+        user: leg.user.as_deref(),
+        trunk: leg.trunk.as_deref(),
+        transport: leg.transport.uri_token(),
+        remote: leg.remote,
+        profile: leg.profile,
+        suite: leg.suite.map(|suite| suite.name()),
+    }
 }
 
 /// Where a call was tried.
-fn target(tried: &TriedTarget) -> Value {
-    json!({
-        "uri": tried.uri,
-        "address": tried.hop.map(|hop| hop.address.to_string()),
-        "transport": tried.hop.map(|hop| hop.transport.uri_token()),
-        "call_id": tried.sip_call_id,
-        "status": tried.status,
-        "outcome": tried.outcome,
-    })
+#[derive(Serialize)]
+struct Target<'a> {
+    uri: &'a str,
+    #[serde(serialize_with = "as_text")]
+    address: Option<std::net::SocketAddr>,
+    transport: Option<&'static str>,
+    call_id: Option<&'a str>,
+    status: Option<u16>,
+    outcome: &'a str,
 }
 
-fn media(report: &MediaReport) -> Value {
-    json!({ "directions": report.directions.iter().map(direction).collect::<Vec<_>>() })
+fn target(tried: &TriedTarget) -> Target<'_> {
+    Target {
+        uri: &tried.uri,
+        address: tried.hop.map(|hop| hop.address),
+        transport: tried.hop.map(|hop| hop.transport.uri_token()),
+        call_id: tried.sip_call_id.as_deref(),
+        status: tried.status,
+        outcome: &tried.outcome,
+    }
 }
 
-fn direction(report: &DirectionReport) -> Value {
+#[derive(Serialize)]
+struct Media<'a> {
+    directions: Vec<Direction<'a>>,
+}
+
+fn media(report: &MediaReport) -> Media<'_> {
+    Media {
+        directions: report.directions.iter().map(direction).collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct Direction<'a> {
+    from: &'static str,
+    stream: usize,
+    path: &'static str,
+    packets: u64,
+    bytes: u64,
+    lost: u64,
+    reordered: u64,
+    duplicated: u64,
+    longest_loss: u32,
+    longest_pause_ms: f64,
+    jitter_ms: Option<f64>,
+    ssrc_changes: u64,
+    digits: u64,
+    mos: Option<f64>,
+    far_end: Option<Heard>,
+    dropped: BTreeMap<&'a str, u64>,
+}
+
+fn direction(report: &DirectionReport) -> Direction<'_> {
     let quality = &report.quality;
-    let dropped: Map<String, Value> = report
-        .dropped
-        .iter()
-        .map(|(reason, count)| ((*reason).to_owned(), json!(count)))
-        .collect();
-    json!({
-        "from": side(report.from),
-        "stream": report.stream,
-        "path": report.path.name(),
-        "packets": report.packets,
-        "bytes": report.bytes,
-        "lost": quality.lost,
-        "reordered": quality.reordered,
-        "duplicated": quality.duplicated,
-        "longest_loss": quality.longest_loss,
-        "longest_pause_ms": in_ms(quality.longest_pause_us),
-        "jitter_ms": quality.jitter_us.map(in_ms),
-        "ssrc_changes": quality.ssrc_changes,
-        "digits": quality.digits,
-        "mos": report.mos.map(Mos::as_f64),
-        "far_end": report.far_end.as_ref().map(far_end),
-        "dropped": dropped,
-    })
+    Direction {
+        from: side(report.from),
+        stream: report.stream,
+        path: report.path.name(),
+        packets: report.packets,
+        bytes: report.bytes,
+        lost: quality.lost,
+        reordered: quality.reordered,
+        duplicated: quality.duplicated,
+        longest_loss: quality.longest_loss,
+        longest_pause_ms: in_ms(quality.longest_pause_us),
+        jitter_ms: quality.jitter_us.map(in_ms),
+        ssrc_changes: quality.ssrc_changes,
+        digits: quality.digits,
+        mos: report.mos.map(Mos::as_f64),
+        far_end: report.far_end.as_ref().map(far_end),
+        dropped: report
+            .dropped
+            .iter()
+            .map(|(reason, count)| (*reason, *count))
+            .collect(),
+    }
 }
 
-/// What the receiver of a direction reported in its RTCP.
-pub(crate) fn far_end(report: &FarEnd) -> Value {
-    json!({
-        "fraction_lost": (f64::from(report.fraction_lost) / 256.0 * 1000.0).round() / 1000.0,
-        "cumulative_lost": report.cumulative_lost,
-        "jitter_ms": report.jitter_us.map(in_ms),
-        "round_trip_ms": report.round_trip_us.map(in_ms),
-    })
+/// What the receiver of a direction reported in its RTCP, in records and in status.
+#[derive(Serialize)]
+pub(crate) struct Heard {
+    fraction_lost: f64,
+    cumulative_lost: i64,
+    jitter_ms: Option<f64>,
+    round_trip_ms: Option<f64>,
+}
+
+pub(crate) fn far_end(report: &FarEnd) -> Heard {
+    Heard {
+        fraction_lost: (f64::from(report.fraction_lost) / 256.0 * 1000.0).round() / 1000.0,
+        cumulative_lost: report.cumulative_lost.into(),
+        jitter_ms: report.jitter_us.map(in_ms),
+        round_trip_ms: report.round_trip_us.map(in_ms),
+    }
+}
+
+fn as_text<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
 }
 
 /// Microseconds as milliseconds.
@@ -132,7 +222,13 @@ mod tests {
 
     use sip_core::trunk::Hop;
 
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn written(call: &CallRecord) -> Value {
+        serde_json::to_value(record(call)).unwrap()
+    }
 
     fn some_leg(suite: Option<Suite>) -> LegRecord {
         LegRecord {
@@ -219,7 +315,7 @@ mod tests {
                 },
             ],
         };
-        let value = record(&call);
+        let value = written(&call);
         assert_eq!(value["call"], 7);
         assert_eq!(value["setup_ms"], 12.345);
         assert_eq!(value["duration_s"], 10.0);
@@ -276,7 +372,7 @@ mod tests {
             media: None,
             targets: Vec::new(),
         };
-        let value = record(&call);
+        let value = written(&call);
         assert_eq!(
             (&value["status"], &value["code"]),
             (&json!(403), &json!(32201))

@@ -21,6 +21,10 @@ use crate::metrics::Counter;
 
 /// Records that wait for a slow disk; beyond it they are lost, and counted.
 const QUEUE_LENGTH: usize = 16_384;
+/// What most records fit in.
+const USUAL_BYTES: usize = 2048;
+/// After what waited is written: records come late by no more, and do not each wake the thread.
+const REST: Duration = Duration::from_millis(10);
 /// At most one warning in that time, however many records are lost.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
@@ -65,12 +69,19 @@ impl Records {
         let Some((sender, _)) = &self.writer else {
             return;
         };
-        let mut line = record(call).to_string().into_bytes();
-        line.push(b'\n');
-        match sender.try_send(Job::Write(line)) {
-            Ok(()) => {}
+        let mut line = Vec::with_capacity(USUAL_BYTES);
+        let sent = serde_json::to_writer(&mut line, &record(call))
+            .is_ok()
+            .then(|| {
+                line.push(b'\n');
+                sender.try_send(Job::Write(line))
+            });
+        match sent {
+            Some(Ok(())) => {}
             // The writer warns of it.
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost.add_one(),
+            None | Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) => {
+                self.lost.add_one();
+            }
         }
     }
 
@@ -159,12 +170,20 @@ struct Writer {
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
-            let done = match job {
-                Job::Write(line) => self.write(&line),
-                Job::Reopen => self.output.reopen(),
-            };
-            self.warn(done.err());
+            self.take(job);
+            while let Ok(job) = jobs.try_recv() {
+                self.take(job);
+            }
+            std::thread::sleep(REST);
         }
+    }
+
+    fn take(&mut self, job: Job) {
+        let done = match job {
+            Job::Write(line) => self.write(&line),
+            Job::Reopen => self.output.reopen(),
+        };
+        self.warn(done.err());
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {

@@ -112,8 +112,8 @@ fn live_call(call: &LiveCall) -> Map<String, Value> {
         ("to", json!(call.to)),
         ("age_ms", json!(age_ms(call.start))),
         ("answered_ms", json!(call.answer.map(age_ms))),
-        ("caller", cdr::leg(caller)),
-        ("callee", cdr::leg(callee)),
+        ("caller", json!(cdr::leg(caller))),
+        ("callee", json!(cdr::leg(callee))),
     ];
     fields
         .into_iter()

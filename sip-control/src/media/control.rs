@@ -26,6 +26,8 @@ use super::xdp::XdpBackend;
 /// Between closing a flow and forgetting it: packets in the kernel's queues and the
 /// workers' rings are on their way for far less.
 const GRACE: Duration = Duration::from_millis(100);
+/// How much later than its grace a call may go: those that end in the same moment go together.
+const GATHER: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_secs(1);
 /// How long a session may wait for the neighbours that its packets leave by: on a working
 /// network they answer within a millisecond, and signalling waits as long.
@@ -181,7 +183,7 @@ impl Control {
         let now = Instant::now();
         let mut until = self.next_tick;
         if let Some((due, _)) = self.leaving.front() {
-            until = until.min(*due);
+            until = until.min(*due + GATHER);
         }
         if let Some(fence) = self.fences.front() {
             until = until.min(fence.until);
