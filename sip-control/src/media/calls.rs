@@ -1,6 +1,5 @@
 //! What control knows of a call: its plan, which flows run, when it was last heard.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,9 @@ use super::status::{Carried, FlowStatus};
 /// A call with flows.
 pub(super) struct Call {
     pub(super) media: CallMedia,
-    /// The flows that run, by local address, as they were planned last.
-    running: HashMap<SocketAddr, PlannedFlow>,
+    /// The flows that run, as they were planned last: as few as a call has ports, each with a local
+    /// address of its own.
+    running: Vec<PlannedFlow>,
     /// What flows did that a later session has no place for.
     past: Vec<(PlannedFlow, FlowTotals)>,
     silence: Silence,
@@ -37,7 +37,7 @@ impl Call {
     pub(super) fn new(session: Session, now: Instant) -> Call {
         Call {
             media: CallMedia::new(session),
-            running: HashMap::new(),
+            running: Vec::new(),
             past: Vec::new(),
             silence: Silence::new(now),
             has_failed: false,
@@ -53,57 +53,53 @@ impl Call {
     /// Makes the flows that run what the plan says.
     pub(super) fn apply(&mut self, carrier: &mut dyn Carrier) -> Applied {
         let planned = self.media.flows();
-        let gone: Vec<SocketAddr> = self
-            .running
-            .keys()
-            .copied()
-            .filter(|local| !planned.iter().any(|flow| flow.local == *local))
-            .collect();
-        for local in &gone {
-            carrier.close(*local);
-            if let Some(flow) = self.running.remove(local) {
-                self.past.push((flow, carrier.totals(*local)));
-            }
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|old| planned.iter().any(|flow| flow.local == old.local));
+        let mut closed = Vec::with_capacity(gone.len());
+        for flow in gone {
+            carrier.close(flow.local);
+            closed.push(flow.local);
+            let totals = carrier.totals(flow.local);
+            self.past.push((flow, totals));
         }
         let mut failure = None;
-        for flow in planned {
-            if self.running.get(&flow.local) == Some(&flow) {
+        for flow in &planned {
+            if kept.contains(flow) {
                 continue;
             }
-            if let Err(reason) = carrier.install(self.media.call(), &flow) {
+            if let Err(reason) = carrier.install(self.media.call(), flow) {
                 // What ran there before may send what must not be sent any more.
                 carrier.close(flow.local);
                 failure = Some(reason);
             }
-            self.running.insert(flow.local, flow);
         }
-        Applied {
-            closed: gone,
-            failure,
-        }
+        self.running = planned;
+        self.running.shrink_to_fit();
+        Applied { closed, failure }
     }
 
     /// Whether a packet that arrives now finds its way out.
     pub(super) fn is_ready(&self, carrier: &mut dyn Carrier) -> bool {
-        self.running.keys().all(|local| carrier.is_ready(*local))
+        self.locals().all(|local| carrier.is_ready(local))
     }
 
     /// Where its flows arrive.
     pub(super) fn locals(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.running.keys().copied()
+        self.running.iter().map(|flow| flow.local)
     }
 
     /// Closes every flow; what they have done is still to be read until they are released.
     pub(super) fn close(&mut self, carrier: &mut dyn Carrier) {
-        for local in self.running.keys() {
-            carrier.close(*local);
+        for local in self.locals() {
+            carrier.close(local);
         }
     }
 
     /// Forgets every flow and says what all of them have done.
-    pub(super) fn release(mut self, carrier: &mut dyn Carrier) -> MediaReport {
+    pub(super) fn release(self, carrier: &mut dyn Carrier) -> MediaReport {
         let report = self.report(carrier);
-        for (local, _) in self.running.drain() {
+        for local in self.locals() {
             carrier.release(local);
         }
         report
@@ -113,7 +109,7 @@ impl Call {
     /// SDP is about a peer that is not there any more.
     pub(super) fn latched(&mut self, latched: &Latched) -> bool {
         let is_current = |flow: &PlannedFlow| flow.config.generation == latched.generation;
-        self.running.get(&latched.local).is_some_and(is_current)
+        self.at(latched.local).is_some_and(is_current)
             && self.media.latched(latched.local, latched.source)
     }
 
@@ -127,7 +123,7 @@ impl Call {
         };
         let latched: Vec<_> = self
             .running
-            .values()
+            .iter()
             .filter(unlatched)
             .filter_map(|flow| Some((flow.local, carrier.latched(flow.local)?)))
             .collect();
@@ -163,13 +159,17 @@ impl Call {
 
     /// The leg whose packets arrive there.
     pub(super) fn side_at(&self, local: SocketAddr) -> Option<Side> {
-        self.running.get(&local).map(|flow| flow.side)
+        self.at(local).map(|flow| flow.side)
+    }
+
+    fn at(&self, local: SocketAddr) -> Option<&PlannedFlow> {
+        self.running.iter().find(|flow| flow.local == local)
     }
 
     /// Adds its flows, by stream and side.
     pub(super) fn statuses(&self, carrier: &mut dyn Carrier, into: &mut Vec<FlowStatus>) {
         let paths = carrier.paths();
-        let mut flows: Vec<&PlannedFlow> = self.running.values().collect();
+        let mut flows: Vec<&PlannedFlow> = self.running.iter().collect();
         flows.sort_unstable_by_key(|flow| (flow.stream, flow.side, flow.local));
         let flows: Vec<(&PlannedFlow, FlowTotals)> = flows
             .into_iter()
@@ -206,7 +206,7 @@ impl Call {
 
     fn media_flows(&self) -> impl Iterator<Item = &PlannedFlow> {
         self.running
-            .values()
+            .iter()
             .filter(|flow| flow.config.carries.is_media())
     }
 
@@ -214,7 +214,7 @@ impl Call {
         let paths = carrier.paths();
         let running = self
             .running
-            .values()
+            .iter()
             .map(|flow| (flow, carrier.totals(flow.local)));
         let past = self.past.iter().map(|(flow, totals)| (flow, *totals));
         let all: Vec<(&PlannedFlow, FlowTotals)> = past.chain(running).collect();

@@ -294,14 +294,15 @@ impl Hunt {
             None => cx.request(owner, invite, outgoing.target.clone()),
         };
         let mut leg = outgoing.leg;
-        leg.invite = Some(SentInvite {
+        outgoing.request.headers.shrink_to_fit();
+        leg.invite = Some(Box::new(SentInvite {
             client,
             request: outgoing.request,
             target: outgoing.target,
             forced_transport: leg.trunk.forced_transport(),
             sips: leg.sips,
             nat: leg.trunk.settings.may_be_behind_nat(),
-        });
+        }));
         cx.legs.insert(leg.key.clone(), owner);
         parties.draft.targets.push(TriedTarget {
             uri: target.to_string(),

@@ -59,7 +59,7 @@ pub(crate) struct Leg {
     /// Those of the peer that went on to the other side, oldest first.
     pub(super) passed_refers: Vec<PassedRefer>,
     /// Our INVITE that makes the dialog: the callee's.
-    pub(super) invite: Option<SentInvite>,
+    pub(super) invite: Option<Box<SentInvite>>,
 }
 
 /// A dialog that a provisional response made.
@@ -310,6 +310,8 @@ impl Leg {
                 latest: None,
             },
         };
+        // One, as a rule: a vector's first growth would make room for four.
+        self.early.reserve_exact(1);
         self.early.push(early);
         self.early.last_mut()
     }
@@ -328,7 +330,7 @@ impl Leg {
                 .as_ref()
                 .and_then(|sent| sent.dialog(cx, origin, response).ok()),
         };
-        self.early.clear();
+        self.early = Vec::new();
         self.dialog.is_some()
     }
 

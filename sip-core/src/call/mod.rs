@@ -413,7 +413,7 @@ impl Call {
     }
 
     /// The keys of every dialog, and what must be kept for a 2xx that comes after the call is over.
-    pub(crate) fn into_remains(self) -> (Vec<LegKey>, Option<(LegKey, SentInvite)>) {
+    pub(crate) fn into_remains(self) -> (Vec<LegKey>, Option<(LegKey, Box<SentInvite>)>) {
         let [caller, callee] = self.parties.into_legs();
         let mut keys = caller.other_keys;
         keys.extend([caller.key, callee.key.clone()]);

@@ -12,6 +12,10 @@ use super::lexer::{Elements, Span, is_token, split_header};
 use super::name_addr::NameAddr;
 use super::via::Via;
 
+/// What the headers of most messages that we write fit in.
+const USUAL_BYTES: usize = 768;
+const USUAL_LINES: usize = 16;
+
 /// The headers of one message, in order.
 #[derive(Clone, Default)]
 pub struct Headers {
@@ -230,6 +234,12 @@ impl Headers {
         lines + 32
     }
 
+    /// Gives back what the lines do not need: for headers that stay for long.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.text.shrink_to_fit();
+        self.lines.shrink_to_fit();
+    }
+
     pub(super) fn with_capacity(bytes: usize, lines: usize) -> Headers {
         Headers {
             text: Vec::with_capacity(bytes),
@@ -259,6 +269,10 @@ impl Headers {
     }
 
     fn store(&mut self, spelled: &str, name: Option<HeaderName>, value: &[u8]) -> Line {
+        if self.text.capacity() == 0 {
+            self.text.reserve(USUAL_BYTES);
+            self.lines.reserve(USUAL_LINES);
+        }
         let start = self.text.len();
         let value = without_line_breaks(super::lexer::trim(value));
         self.text.extend_from_slice(spelled.as_bytes());

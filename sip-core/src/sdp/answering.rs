@@ -38,6 +38,7 @@ impl Answering<'_> {
     /// M-lines that the answer leaves out count as refused.
     pub(super) fn read(mut self, document: &Document) -> Result<(Agreed, Vec<MediaEdit>), Refusal> {
         let mut agreed = Agreed::default();
+        agreed.streams.reserve_exact(self.lines.len());
         let mut edits = Vec::with_capacity(self.lines.len());
         for (slot, offered) in self.lines.iter().enumerate() {
             let accepted = match (&offered.stream, document.media.get(slot)) {

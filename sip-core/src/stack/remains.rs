@@ -10,7 +10,7 @@ use crate::call::leg::SentInvite;
 /// Of each far leg that is over, or was given up for another target, its INVITE.
 #[derive(Debug, Default)]
 pub(crate) struct Remains {
-    by_leg: HashMap<LegKey, SentInvite>,
+    by_leg: HashMap<LegKey, Box<SentInvite>>,
     expiry: BTreeSet<(Instant, LegKey)>,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct Remains {
 const MOST: usize = 40_000;
 
 impl Remains {
-    pub(crate) fn keep(&mut self, until: Instant, leg: LegKey, invite: SentInvite) {
+    pub(crate) fn keep(&mut self, until: Instant, leg: LegKey, invite: Box<SentInvite>) {
         if self.expiry.len() >= MOST
             && let Some((_, oldest)) = self.expiry.pop_first()
         {
@@ -35,7 +35,7 @@ impl Remains {
     }
 
     pub(crate) fn find(&self, leg: &LegKey) -> Option<&SentInvite> {
-        self.by_leg.get(leg)
+        self.by_leg.get(leg).map(Box::as_ref)
     }
 
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
