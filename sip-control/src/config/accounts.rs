@@ -1,6 +1,6 @@
 //! `[[accounts]]`: phones that register with us, each within a trunk, whose rules they follow (SIG-4).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sip_core::registrar::{Account, Aor};
 
@@ -15,17 +15,36 @@ pub(super) struct ConfiguredAccount {
     pub(super) credential: CredentialSection,
 }
 
-/// That every account has a trunk, and an address of its own.
+/// That every account has a trunk, and an address and a user of its own there; and that we have no
+/// password for a trunk where telephones are.
 pub(super) fn check(file: &File) -> Result<(), Fault> {
     let mut seen = HashSet::new();
+    let mut users = HashMap::new();
     for (place, section) in file.accounts.iter().enumerate() {
         let key = format!("accounts[{place}]");
         let names = file.trunks.iter().map(|trunk| trunk.name.as_str());
-        find_name(format!("{key}.trunk"), "trunk", &section.trunk, names)?;
+        let trunk = find_name(format!("{key}.trunk"), "trunk", &section.trunk, names)?;
+        let trunk = &file.trunks[trunk];
+        if trunk.auth.is_some() {
+            let problem = format!(
+                "trunk {:?} has auth, which would be shown to telephones; expected a trunk without",
+                trunk.name
+            );
+            return Err(Fault::new(format!("{key}.trunk"), problem));
+        }
         let (user, domain) =
             aor(&section.aor).map_err(|problem| Fault::new(format!("{key}.aor"), problem))?;
         if !seen.insert(Aor::new(&user, &domain)) {
             let problem = format!("{:?} is used twice; expected one of its own", section.aor);
+            return Err(Fault::new(format!("{key}.aor"), problem));
+        }
+        // Calls to the trunk find the account by the called user alone.
+        let name = trunk.name.to_ascii_lowercase();
+        if let Some(other) = users.insert((name, user), &section.aor) {
+            let problem = format!(
+                "{:?} has the user of {other:?} on the same trunk; expected another user or trunk",
+                section.aor
+            );
             return Err(Fault::new(format!("{key}.aor"), problem));
         }
     }

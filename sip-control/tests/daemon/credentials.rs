@@ -233,6 +233,33 @@ fn sig_4_accounts_are_users_of_their_trunk_and_calls_may_go_to_it() {
     let message =
         "accounts[1].aor: \"sip:alice@PBX.example.com\" is used twice; expected one of its own";
     assert!(twice.ends_with(message), "{twice}");
+    // A call to the trunk for alice would ring at the one as well as at the other.
+    let two = ACCOUNT.replace(
+        "[\"pbx.example.com\"]",
+        "[\"pbx.example.com\", \"b.example\"]",
+    );
+    let other = account.replace("PBX.example.com", "b.example");
+    let found = parse(&format!("{two}[[accounts]]{other}")).unwrap_err();
+    let message = "accounts[1].aor: \"sip:alice@b.example\" has the user of \
+                   \"sip:alice@PBX.example.com\" on the same trunk; expected another user or trunk";
+    assert!(found.ends_with(message), "{found}");
+    assert!(
+        parse(&format!(
+            "{two}[[accounts]]{}",
+            other.replace("alice", "bob")
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
+fn sig_5_our_password_is_for_no_trunk_where_telephones_are() {
+    let (trunk, account) = ACCOUNT.split_once("[[accounts]]").unwrap();
+    let auth = "[trunks.auth]\nuser = \"a\"\npassword = \"geheim\"\n";
+    let found = parse(&format!("{trunk}{auth}[[accounts]]{account}")).unwrap_err();
+    let message = "accounts[0].trunk: trunk \"pbx\" has auth, which would be shown to telephones; \
+                   expected a trunk without";
+    assert!(found.ends_with(message), "{found}");
 }
 
 #[test]
