@@ -1,0 +1,1 @@
+//! What is wrong with the daemon, if anything is.
