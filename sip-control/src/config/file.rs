@@ -24,6 +24,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) control: ControlSection,
     #[serde(default)]
+    pub(super) api: ApiSection,
+    #[serde(default)]
     pub(super) dns: DnsSection,
     #[serde(default)]
     pub(super) store: StoreSection,
@@ -129,6 +131,20 @@ pub(super) struct CdrSection {
 #[serde(deny_unknown_fields)]
 pub(super) struct ControlSection {
     pub(super) socket: Option<String>,
+}
+
+/// The HTTP API; the socket of `[control]` has it without any of this.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiSection {
+    pub(super) listen: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    #[serde(default)]
+    pub(super) allow: Vec<String>,
+    pub(super) event_clients: Option<usize>,
+    pub(super) ladder_memory_mb: Option<usize>,
+    pub(super) quality_below: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

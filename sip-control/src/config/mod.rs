@@ -5,6 +5,7 @@
 //! certificates are read again on SIGHUP ([`Config::reload`]).
 
 mod accounts;
+mod api;
 mod certificates;
 mod credentials;
 mod dialogs;
@@ -32,6 +33,7 @@ use sip_core::stack::StackConfig;
 use sip_core::transport::Listener;
 use sip_core::trunk::{Route, Trunk};
 
+pub use self::api::ApiConfig;
 pub use self::error::ConfigError;
 use self::error::Fault;
 use self::file::File;
@@ -58,8 +60,10 @@ pub struct Config {
     pub limits: Limits,
     /// Where call records go; `None`: nowhere.
     pub records: Option<RecordSink>,
-    /// A Unix socket that tells status.
+    /// A Unix socket with the HTTP API.
     pub control_socket: Option<PathBuf>,
+    /// The HTTP API, there and at a port.
+    pub api: ApiConfig,
     /// Who resolves names; none: the system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// The file of what outlives a restart; `None`: nothing does.
@@ -147,7 +151,8 @@ impl Config {
             let used_by = format!("trunk {}", trunk.trunk.name);
             Some(CertificateFacts::of(used_by, certificate))
         });
-        of_listeners.chain(of_trunks).collect()
+        let of_api = self.api.certificates.iter().cloned();
+        of_listeners.chain(of_trunks).chain(of_api).collect()
     }
 
     /// What signalling is started with.
@@ -190,6 +195,7 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
         limits: settings::limits(&file)?,
         records: settings::records(&file),
         control_socket: settings::control_socket(&file),
+        api: api::resolve(&file, &tls, &mut warnings)?,
         name_servers: settings::name_servers(&file)?,
         store: settings::store(&file)?,
         realms,

@@ -3,7 +3,7 @@
 use sip_core::trunk::{Origination, Route, RouteTo, TrunkId};
 
 use super::TrunkConfig;
-use super::file::{File, ListenerSection};
+use super::file::{ApiSection, File, ListenerSection};
 
 /// The section that has changed although it is fixed at start.
 pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
@@ -14,6 +14,7 @@ pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
         ("limits", old.limits != new.limits),
         ("cdr", old.cdr != new.cdr),
         ("control", old.control != new.control),
+        ("api", port(old) != port(new)),
         ("dns", old.dns != new.dns),
         ("store", old.store != new.store),
     ]
@@ -33,6 +34,15 @@ fn sockets(file: &File) -> Vec<ListenerSection> {
         ..listener.clone()
     };
     file.listeners.iter().map(socket).collect()
+}
+
+/// The API without what it proves itself with.
+fn port(file: &File) -> ApiSection {
+    ApiSection {
+        certificate: None,
+        key: None,
+        ..file.api.clone()
+    }
 }
 
 /// Gives the trunks of `new` the places that those of the same name have in `old`.

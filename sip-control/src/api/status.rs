@@ -1,0 +1,275 @@
+//! What a daemon says of itself as a whole.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use media_common::counters::Verdicts;
+use media_core::quality::Mos;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sip_core::registration::RegistrationStatus;
+use sip_core::stack::{LiveCall, Stack, TargetStatus};
+use tokio::sync::{Mutex, oneshot};
+use utoipa::ToSchema;
+
+use super::problem::{Problem, Slug};
+use super::{Api, named};
+use crate::cdr::{self, Records};
+use crate::clock::rfc3339;
+use crate::config::Config;
+use crate::media::{Carried, FlowStatus, MediaPlane};
+use crate::operation::Operation;
+use crate::store::Store;
+use crate::transport::Transports;
+use crate::transport::tls::CertificateFacts;
+
+/// What signalling knows at one moment, but for its calls: those are many, and told by the mirror
+/// of them.
+pub(crate) struct Snapshot {
+    pub(super) targets: Vec<Target>,
+    pub(super) registrations: Vec<OurRegistration>,
+    pub(super) counters: Value,
+    pub(super) certificates: Vec<Certificate>,
+}
+
+/// An origination URI and how it stands (TRK-5).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Target {
+    pub(crate) trunk: String,
+    pub(crate) uri: String,
+    pub(super) priority: u16,
+    pub(super) weight: u16,
+    /// `in_service`, `out_of_service` or `unknown`.
+    pub(crate) state: &'static str,
+    /// In a row.
+    pub(super) failed_probes: u32,
+    /// What became of the latest probe.
+    pub(crate) latest_probe: Option<String>,
+    /// How long ago that was.
+    pub(super) probed_ms: Option<u64>,
+}
+
+/// How we stand with a provider (SIG-5).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct OurRegistration {
+    pub(crate) trunk: String,
+    pub(crate) aor: String,
+    pub(super) registered: bool,
+    pub(super) expires_s: Option<u64>,
+    /// In a row.
+    pub(super) failures: u32,
+    pub(crate) problem: Option<String>,
+}
+
+/// A certificate of ours; never its key.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Certificate {
+    /// `listener public-tls`, `trunk carrier`, `api`.
+    pub(super) used_by: String,
+    pub(super) names: Vec<String>,
+    /// Its kind: `ECDSA`, `RSA`.
+    pub(super) key: String,
+    pub(super) not_after: Option<String>,
+    /// 0 once it has expired.
+    pub(super) days_left: u64,
+}
+
+/// The latest snapshot, for those who ask at the same time.
+#[derive(Default)]
+pub(super) struct Snapshots(Mutex<Option<(Instant, Arc<Snapshot>)>>);
+
+/// However many ask: the loop of signalling is asked no more than ten times a second.
+const FRESH: Duration = Duration::from_millis(100);
+
+impl Api {
+    /// How signalling is, or was a moment ago.
+    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
+        let stopping = || Problem::new(Slug::Draining, "the daemon is stopping");
+        let mut latest = self.snapshots.0.lock().await;
+        if let Some((at, snapshot)) = &*latest
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let (sender, answer) = oneshot::channel();
+        let operation = Operation::Snapshot(sender);
+        self.operations
+            .send(operation)
+            .await
+            .map_err(|_| stopping())?;
+        let snapshot = Arc::new(answer.await.map_err(|_| stopping())?);
+        *latest = Some((Instant::now(), Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn take(
+        stack: &Stack,
+        transports: &Transports,
+        records: &Records,
+        config: &Config,
+        store: &Store,
+    ) -> Snapshot {
+        let signalling: Map<String, Value> = named(stack.counters().iter());
+        let transport: Map<String, Value> = named(transports.counters().iter());
+        Snapshot {
+            targets: stack.targets().iter().map(target).collect(),
+            registrations: stack.registrations().iter().map(registration).collect(),
+            counters: json!({
+                "calls": stack.calls(),
+                "connections": transports.open_connections(),
+                "bindings": stack.bindings(),
+                "records_lost": records.lost(),
+                "store_errors": store.errors(),
+                "signalling": signalling,
+                "transport": transport,
+            }),
+            certificates: config.certificates().iter().map(certificate).collect(),
+        }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn counters(&self) -> &Value {
+        &self.counters
+    }
+
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    pub(crate) fn registrations(&self) -> &[OurRegistration] {
+        &self.registrations
+    }
+}
+
+fn target(target: &TargetStatus) -> Target {
+    let (at, latest) = target.latest.clone().unzip();
+    Target {
+        trunk: target.trunk.clone(),
+        uri: target.uri.to_string(),
+        priority: target.priority,
+        weight: target.weight,
+        state: target.state.name(),
+        failed_probes: target.failed_probes,
+        latest_probe: latest,
+        probed_ms: at.map(age_ms),
+    }
+}
+
+pub(super) fn age_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn certificate(facts: &CertificateFacts) -> Certificate {
+    let left = facts
+        .not_after
+        .and_then(|not_after| not_after.duration_since(SystemTime::now()).ok());
+    Certificate {
+        used_by: facts.used_by.clone(),
+        names: facts.names.clone(),
+        key: facts.key.to_string(),
+        not_after: facts.not_after.map(rfc3339),
+        days_left: left.map_or(0, |left| left.as_secs() / 86_400),
+    }
+}
+
+fn registration(status: &RegistrationStatus) -> OurRegistration {
+    let left = |until: Instant| until.saturating_duration_since(Instant::now()).as_secs();
+    OurRegistration {
+        trunk: status.trunk.clone(),
+        aor: status.aor.to_string(),
+        registered: status.until.is_some(),
+        expires_s: status.until.map(left),
+        failures: status.failures,
+        problem: status.problem.clone(),
+    }
+}
+
+/// The whole, as `trunkline status --json` prints it; `calls` are told by their mirror.
+pub(super) fn assemble(
+    snapshot: &Snapshot,
+    calls: Vec<(u64, Map<String, Value>)>,
+    media: &MediaPlane,
+) -> Value {
+    let mut flows = of_calls(&media.flows());
+    let description = media.description();
+    let calls: Vec<Value> = calls
+        .into_iter()
+        .map(|(call, mut fields)| {
+            let directions = flows.remove(&call).unwrap_or_default();
+            fields.insert("media".to_owned(), json!({ "directions": directions }));
+            Value::Object(fields)
+        })
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "backend": description.backend_name(),
+        "attach_mode": description.attach_mode(),
+        "fallback_reason": description.fallback_reason,
+        "verdicts": verdicts(&media.verdicts()),
+        "targets": snapshot.targets,
+        "registrations": snapshot.registrations,
+        "calls": calls,
+        "counters": snapshot.counters,
+        "certificates": snapshot.certificates,
+    })
+}
+
+/// The flows of media, by call.
+fn of_calls(flows: &[FlowStatus]) -> HashMap<u64, Vec<Value>> {
+    let mut calls: HashMap<u64, Vec<Value>> = HashMap::new();
+    for flow in flows.iter().filter(|flow| flow.carries != Carried::Rtcp) {
+        calls.entry(flow.call.0).or_default().push(json!({
+            "from": cdr::side(flow.from),
+            "stream": flow.stream,
+            "local": flow.local.to_string(),
+            "path": flow.path.name(),
+            "packets": flow.packets,
+            "bytes": flow.bytes,
+            "dropped": flow.dropped,
+            "lost": flow.quality.lost,
+            "jitter_ms": flow.quality.jitter_us.map(cdr::in_ms),
+            "mos": flow.mos.map(Mos::as_f64),
+        }));
+    }
+    calls
+}
+
+/// A call that is up, as status has it.
+pub(super) fn live_call(call: &LiveCall) -> Map<String, Value> {
+    let [caller, callee] = &call.legs;
+    let fields = [
+        ("call", json!(call.call.0)),
+        ("from", json!(call.from)),
+        ("to", json!(call.to)),
+        ("age_ms", json!(age_ms(call.start))),
+        ("answered_ms", json!(call.answer.map(age_ms))),
+        ("caller", json!(cdr::leg(caller))),
+        ("callee", json!(cdr::leg(callee))),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Every packet by its fate: sent on, passed to the host, dropped by reason (those that occurred).
+pub(crate) fn verdicts(verdicts: &Verdicts) -> Value {
+    let (passed, sent): (Vec<_>, Vec<_>) = verdicts
+        .passed()
+        .partition(|(name, _)| name.starts_with("pass"));
+    let mut fields = named(sent.into_iter());
+    fields.insert(
+        "pass".to_owned(),
+        passed.iter().map(|(_, count)| count).sum::<u64>().into(),
+    );
+    let occurred = verdicts.dropped().filter(|(_, count)| *count > 0);
+    fields.insert(
+        "drop".to_owned(),
+        named(occurred.map(|(reason, count)| (reason.name(), count))).into(),
+    );
+    Value::Object(fields)
+}
