@@ -8,7 +8,7 @@ use anyhow::Context;
 use media_core::report::MediaEvent;
 use rand_core::{OsRng, TryRngCore};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use sip_core::stack::Stack;
+use sip_core::stack::{Stack, StackConfig};
 use sip_core::trunk::SecureMode;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -23,7 +23,7 @@ use crate::media::MediaPlane;
 use crate::outbox::Outbox;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
-use crate::store::Store;
+use crate::store::{Loaded, Loading, Store};
 use crate::transport::Transports;
 use crate::transport::tls::{PeerTls, Verify};
 
@@ -45,6 +45,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let pool = ports::pool(&config.realms, config.port_cooldown)?;
     let shared_ports = SharedPorts::new(pool);
     let records = Records::open(config.records.as_ref())?;
+    let (store, loading) = open_store(&config);
     let (media_sender, media_events) = mpsc::channel::<MediaEvent>(MEDIA_EVENTS);
     let media_config = config.media.clone();
     // Loading the program and waiting for links takes a while.
@@ -63,13 +64,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         None => None,
     };
     let rng = Box::new(OsRng.unwrap_err());
+    let loaded = read_store(loading).await;
+    let stack_config = StackConfig {
+        first_call: store.first_call(),
+        ..config.stack()
+    };
     let mut stack = Stack::new(
-        config.stack(),
+        stack_config,
         rng,
         Box::new(shared_ports.clone()),
         Instant::now(),
     );
-    let store = open_store(&config, &mut stack).await;
+    restore(&config, &store, &loaded, &mut stack);
     log_start(&config, &media);
     let inputs = Inputs {
         signals,
@@ -101,23 +107,32 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-/// Opens the store, and gives signalling what it kept.
-async fn open_store(config: &Config, stack: &mut Stack) -> Store {
+/// Has the store opened, while other things start.
+fn open_store(config: &Config) -> (Store, Loading) {
     let listeners = config.listeners.iter();
     let listeners: Vec<String> = listeners.map(|listener| listener.name.clone()).collect();
-    let (store, loading) = Store::open(config.store.as_deref(), listeners);
-    let kept = loading.within(STORE_PATIENCE).await.unwrap_or_else(|| {
+    Store::open(config.store.clone(), listeners)
+}
+
+/// What the store has.
+async fn read_store(loading: Loading) -> Loaded {
+    loading.within(STORE_PATIENCE).await.unwrap_or_else(|| {
         tracing::error!("the store does not answer; phones must register again");
-        Vec::new()
-    });
+        Loaded::default()
+    })
+}
+
+/// Gives signalling the bindings that were kept.
+fn restore(config: &Config, store: &Store, loaded: &Loaded, stack: &mut Stack) {
     let accounts = config.trunks.iter().flat_map(|trunk| &trunk.trunk.accounts);
     let accounts = accounts.map(|account| account.aor.clone()).collect();
-    store.forget_others(&kept, &accounts);
-    let restored = stack.restore(Instant::now(), &kept);
+    if loaded.complete {
+        store.forget_others(&loaded.bindings, &accounts);
+    }
+    let restored = stack.restore(Instant::now(), &loaded.bindings);
     if restored > 0 {
         tracing::info!(bindings = restored, "registrations from before the restart");
     }
-    store
 }
 
 async fn stop(driver: Driver, control: Option<ControlSocket>) {

@@ -158,6 +158,11 @@ pub(super) struct DnsSection {
 #[serde(deny_unknown_fields)]
 pub(super) struct StoreSection {
     pub(super) path: Option<String>,
+    pub(super) keep_calls: Option<String>,
+    pub(super) keep_events: Option<String>,
+    pub(super) keep_audit: Option<String>,
+    pub(super) max_mb: Option<u64>,
+    pub(super) backup_dir: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -20,6 +20,7 @@ mod reload;
 mod route;
 mod secret;
 mod settings;
+mod store;
 mod trunk;
 mod trunk_tls;
 mod value;
@@ -39,6 +40,7 @@ use self::error::Fault;
 use self::file::File;
 pub use self::realm::Realm;
 pub use self::settings::{Limits, RecordSink};
+pub use self::store::StoreSettings;
 use crate::media::MediaConfig;
 use crate::transport::tls::{CertificateFacts, PeerTls};
 
@@ -66,8 +68,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// Who resolves names; none: the system's name servers.
     pub name_servers: Vec<SocketAddr>,
-    /// The file of what outlives a restart; `None`: nothing does.
-    pub store: Option<PathBuf>,
+    /// What outlives a restart.
+    pub store: StoreSettings,
     /// Indexed by [`sip_core::trunk::TrunkId`].
     pub trunks: Vec<TrunkConfig>,
     /// In order of the file.
@@ -197,7 +199,7 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
         control_socket: settings::control_socket(&file),
         api: api::resolve(&file, &tls, &mut warnings)?,
         name_servers: settings::name_servers(&file)?,
-        store: settings::store(&file)?,
+        store: store::resolve(&file)?,
         realms,
         listeners,
         trunks,

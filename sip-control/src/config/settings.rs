@@ -332,21 +332,6 @@ pub(super) fn name_servers(file: &File) -> Result<Vec<SocketAddr>, Fault> {
         .collect()
 }
 
-/// Relative paths would depend on where the daemon was started.
-pub(super) fn store(file: &File) -> Result<Option<PathBuf>, Fault> {
-    let path = file.store.path.as_ref().map(PathBuf::from);
-    match path {
-        Some(path) if !path.is_absolute() => Err(Fault::new(
-            "store.path",
-            format!(
-                "{:?} is not an absolute path; expected one",
-                path.display().to_string()
-            ),
-        )),
-        path => Ok(path),
-    }
-}
-
 /// Puts a problem at its key.
 pub(super) fn at(key: impl Into<String>) -> impl FnOnce(String) -> Fault {
     let key = key.into();

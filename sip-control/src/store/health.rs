@@ -116,6 +116,10 @@ impl Condition {
         told.put_aside = Some(to.display().to_string());
     }
 
+    pub(super) fn has_put_aside(&self) -> bool {
+        self.told().put_aside.is_some()
+    }
+
     pub(super) fn report(&self, path: Option<String>, journal_waiting: u64) -> StoreHealth {
         let told = self.told();
         let (last_error, last_error_ms) = told.last_error.clone().unzip();

@@ -1,152 +1,181 @@
-//! What outlives the process: the bindings of our accounts (SIG-4).
+//! What outlives the process: bindings (SIG-4), the configuration that is changed at run time, calls
+//! that have ended (OPS-2), events (OPS-3), and who did what.
 //!
-//! The driver leaves changes here and never waits for the disk: a thread writes them, the latest
-//! of each address-of-record only. A store that is damaged, full or gone is told of and counted;
-//! phones register again, and no call minds. The start waits for it a few seconds at the most.
+//! Nobody who serves calls waits for the disk. What happens is left in [`Store::journal`] and
+//! [`Store::keep`], and a thread writes it behind, in batches. So much may wait and no more; what comes
+//! then is lost and counted. Changes of the configuration are on the disk when [`Store::change`]
+//! returns. Reading has connections of its own.
+//!
+//! A store that is full, locked, damaged or gone is told of in [`Store::health`], and tried again with
+//! growing pauses; calls do not mind. A damaged file is put aside and a new one begun with what can be
+//! read of its configuration; one that is deleted under us is written again from what we still hold open.
 
+mod backend;
+mod bindings;
+mod entry;
+mod health;
+mod journal;
+mod reader;
+mod readers;
+mod retention;
+mod shared;
 mod sqlite;
+mod upkeep;
+mod writer;
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use sip_core::registrar::{Aor, BindingRecord, Snapshot};
+use sip_core::registrar::{Aor, Snapshot};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
+use self::backend::{Place, Reserved};
+pub(crate) use self::entry::{Change, Entry, Expected, Kind, StoreError};
+pub(crate) use self::health::{StoreHealth, StoreState};
+pub(crate) use self::journal::{AnswerRow, AuditEntry, CallRow, EventRow, JournalItem, Outcome};
+pub(crate) use self::reader::{CallQuery, EventPage, KeptCall, Page, Reader};
+use self::readers::Readers;
+use self::shared::{Order, Shared};
 use self::sqlite::SqliteFile;
-use crate::metrics::Counter;
+use self::writer::Writer;
+use crate::config::StoreSettings;
 
-/// After a failure the next attempt waits that long.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// At most one warning in that time.
-const WARN_EVERY: Duration = Duration::from_secs(60);
-
-/// The bindings of one address-of-record, in wall-clock time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Kept {
-    aor: String,
-    bindings: Vec<KeptBinding>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct KeptBinding {
-    contact: Vec<u8>,
-    path: Vec<Vec<u8>>,
-    call_id: String,
-    sequence: u32,
-    /// Milliseconds since 1970.
-    expires_ms: i64,
-    instance: Option<(String, u32)>,
-    /// Name of the listener, and the source address.
-    source: Option<(String, std::net::SocketAddr)>,
-}
-
-/// A place on a disk. Everything may block, and fail.
-trait Backend: Send {
-    fn load(&mut self) -> anyhow::Result<Vec<Kept>>;
-
-    /// Puts each in the place of what was kept of its address-of-record: all, or none.
-    fn replace(&mut self, changes: &[Kept]) -> anyhow::Result<()>;
-}
-
-/// Where a backend is.
-trait Place: Send {
-    /// Opens it; anew after a failure.
-    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>>;
-
-    /// What is there, where that cannot be opened for writing: on a full disk, for one.
-    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>>;
-}
+/// How long somebody waits for a change to be on the disk: longer than another process may hold the
+/// file.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the store had, as soon as it is read.
-pub(crate) struct Loading(Option<oneshot::Receiver<Vec<Snapshot>>>);
+pub(crate) struct Loading(Option<oneshot::Receiver<Loaded>>);
+
+/// What the store had.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) bindings: Vec<Snapshot>,
+    /// By kind, each in order.
+    pub(crate) entries: Vec<Entry>,
+    /// Otherwise it could not be read, and nobody knows what it has.
+    pub(crate) complete: bool,
+}
 
 impl Loading {
     /// What it had; `None` if the disk does not answer in time.
-    pub(crate) async fn within(self, patience: Duration) -> Option<Vec<Snapshot>> {
+    pub(crate) async fn within(self, patience: Duration) -> Option<Loaded> {
         let Some(loaded) = self.0 else {
-            return Some(Vec::new());
+            return Some(Loaded {
+                complete: true,
+                ..Loaded::default()
+            });
         };
-        match tokio::time::timeout(patience, loaded).await {
-            Ok(kept) => Some(kept.unwrap_or_default()),
+        match timeout(patience, loaded).await {
+            Ok(loaded) => Some(loaded.unwrap_or_default()),
             Err(_) => None,
         }
     }
 }
 
-/// Where the driver leaves what is to be kept.
+/// The store; clones are the same one.
+#[derive(Clone)]
 pub(crate) struct Store {
-    writer: Option<(Arc<Shared>, JoinHandle<()>)>,
-    errors: Arc<Counter>,
-    listeners: Vec<String>,
+    shared: Arc<Shared>,
+    listeners: Arc<[String]>,
+    kept_in: Option<KeptIn>,
 }
 
-#[derive(Default)]
-struct Shared {
-    pending: Mutex<Pending>,
-    changed: Condvar,
+/// Where there is one.
+#[derive(Clone)]
+struct KeptIn {
+    place: Arc<dyn Place>,
+    readers: Arc<Readers>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-#[derive(Default)]
-struct Pending {
-    /// The latest of each; bounded by the number of accounts.
-    changes: HashMap<String, Kept>,
-    closing: bool,
+/// How fast things go.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Things gather for so long before they are written.
+    linger: Duration,
+    /// After a failure; twice as long after each further one.
+    retry: Duration,
+    longest_retry: Duration,
+    /// How often the file is looked after.
+    tend: Duration,
+    /// How often it is looked for what is too old.
+    sweep: Duration,
+    /// Between two batches of that.
+    between_sweeps: Duration,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Pending> {
-        // Whoever panicked holding it left whole values behind.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            linger: Duration::from_millis(20),
+            retry: Duration::from_millis(250),
+            longest_retry: Duration::from_secs(5),
+            tend: Duration::from_secs(2),
+            sweep: Duration::from_secs(60),
+            between_sweeps: Duration::from_millis(20),
+        }
     }
 }
 
 impl Store {
     /// Has the file opened and read. Without a path nothing is kept. `listeners` are the names, by
     /// which sources are kept.
-    pub(crate) fn open(path: Option<&Path>, listeners: Vec<String>) -> (Store, Loading) {
-        match path {
-            Some(path) => Store::start(Box::new(SqliteFile(path.to_owned())), listeners),
-            None => {
-                let store = Store {
-                    writer: None,
-                    errors: Arc::default(),
-                    listeners,
-                };
-                (store, Loading(None))
+    pub(crate) fn open(settings: StoreSettings, listeners: Vec<String>) -> (Store, Loading) {
+        match settings.path.clone() {
+            Some(path) => {
+                let place = Arc::new(SqliteFile::new(path));
+                Store::start(place, settings, listeners, Pace::default())
             }
+            None => (Store::none(), Loading(None)),
         }
     }
 
-    fn start(place: Box<dyn Place>, listeners: Vec<String>) -> (Store, Loading) {
-        let errors = Arc::new(Counter::default());
+    /// Keeps nothing, and has nothing.
+    pub(crate) fn none() -> Store {
+        let shared = Shared::default();
+        shared.numbers.begin_after(Reserved::default());
+        Store {
+            shared: Arc::new(shared),
+            listeners: Arc::default(),
+            kept_in: None,
+        }
+    }
+
+    fn start(
+        place: Arc<dyn Place>,
+        settings: StoreSettings,
+        listeners: Vec<String>,
+        pace: Pace,
+    ) -> (Store, Loading) {
         let shared = Arc::new(Shared::default());
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            place,
-            backend: None,
-            errors: Arc::clone(&errors),
-            warned_at: None,
-        };
+        let writer = Writer::new(Arc::clone(&shared), Arc::clone(&place), settings, pace);
         let (sender, loaded) = oneshot::channel();
         let names = listeners.clone();
         let spawned = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(&names, sender));
-        let writer = match spawned {
-            Ok(thread) => Some((shared, thread)),
+        let thread = match spawned {
+            Ok(thread) => Some(thread),
             Err(error) => {
-                errors.add_one();
-                tracing::error!("the store cannot be used: {error}");
+                let problem = format!("its thread cannot be started: {error}");
+                shared.condition.failed(StoreState::Gone, &problem);
+                shared.lock().closing = true;
                 None
             }
         };
         let store = Store {
-            writer,
-            errors,
-            listeners,
+            kept_in: Some(KeptIn {
+                readers: Arc::new(Readers::new(Arc::clone(&place), Arc::clone(&shared))),
+                place,
+                thread: Arc::new(Mutex::new(thread)),
+            }),
+            shared,
+            listeners: listeners.into(),
         };
         (store, Loading(Some(loaded)))
     }
@@ -162,195 +191,130 @@ impl Store {
         }
     }
 
-    /// Leaves a change to be written. Never waits for the disk.
+    /// Leaves bindings to be written. Never waits for the disk.
     pub(crate) fn keep(&self, snapshot: &Snapshot) {
-        let Some((shared, _)) = &self.writer else {
-            return;
+        if self.kept_in.is_some() {
+            self.shared.keep(bindings::kept(snapshot, &self.listeners));
+        }
+    }
+
+    /// Leaves something to be written. Never waits for the disk; what is too much is lost, and
+    /// counted.
+    pub(crate) fn journal(&self, item: JournalItem) {
+        if self.kept_in.is_some() {
+            self.shared.journal(item);
+        }
+    }
+
+    /// Waits until everything that was left in the journal so far is written, or lost; whether it
+    /// was so in time.
+    pub(crate) async fn settled(&self, patience: Duration) -> bool {
+        let mut done = self.shared.done.subscribe();
+        let queued = {
+            let mut pending = self.shared.lock();
+            pending.hurry = true;
+            pending.queued
         };
-        let kept = kept(snapshot, &self.listeners);
-        shared.lock().changes.insert(kept.aor.clone(), kept);
-        shared.changed.notify_one();
+        self.shared.changed.notify_one();
+        let settled = done.wait_for(|done| *done >= queued);
+        matches!(timeout(patience, settled).await, Ok(Ok(_)))
+    }
+
+    /// Asks something, on a thread that may wait for the disk; a few at once. Without a store there is
+    /// nothing.
+    pub(crate) async fn read<T, F>(&self, ask: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.kept_in {
+            Some(kept_in) => kept_in.readers.read(ask).await,
+            None => ask(&reader::Nothing),
+        }
+    }
+
+    /// Makes the changes and writes who made them: all, or nothing. They are on the disk when this
+    /// returns; it gives the entries as they are then, of each change in order: one of a `Put` and of a
+    /// `Rename`, none of a `Delete`, all of the kind of a `Reorder`.
+    pub(crate) async fn change(
+        &self,
+        changes: Vec<Change>,
+        audit: AuditEntry,
+    ) -> Result<Vec<Entry>, StoreError> {
+        if self.kept_in.is_none() {
+            return Err(StoreError::NoStore);
+        }
+        let unavailable = |problem: &str| StoreError::Unavailable(problem.to_owned());
+        let (reply, answer) = oneshot::channel();
+        let order = Order {
+            changes,
+            audit,
+            reply,
+        };
+        if !self.shared.order(order) {
+            return Err(unavailable("it is closed"));
+        }
+        match timeout(CHANGE_PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(unavailable("it is closed")),
+            Err(_) => Err(unavailable(
+                "the disk does not answer; the change is made later, or not at all",
+            )),
+        }
+    }
+
+    /// The first number for an event of this process. All above it are its own, too: it is above all
+    /// that earlier processes gave out, as far as the store knows of them. If it knows nothing, it is
+    /// a number so high that none of them can have come to it.
+    pub(crate) fn reserve_events(&self) -> u64 {
+        self.shared.numbers.first().event
+    }
+
+    /// The same for calls.
+    pub(crate) fn first_call(&self) -> u64 {
+        self.shared.numbers.first().call
+    }
+
+    /// Copies everything as it is at one moment to a file, which is there whole or not at all; how
+    /// many bytes it has. Only its owner may read it.
+    pub(crate) async fn backup(&self, to: PathBuf) -> Result<u64, StoreError> {
+        let Some(kept_in) = &self.kept_in else {
+            return Err(StoreError::NoStore);
+        };
+        let place = Arc::clone(&kept_in.place);
+        let copied = tokio::task::spawn_blocking(move || place.backup(&to)).await;
+        match copied {
+            Ok(copied) => Ok(copied?),
+            Err(panicked) => Err(StoreError::Unavailable(panicked.to_string())),
+        }
+    }
+
+    pub(crate) fn health(&self) -> StoreHealth {
+        let path = self.kept_in.as_ref().map(|kept_in| kept_in.place.name());
+        self.shared.condition.report(path, self.shared.waiting())
     }
 
     /// Failed attempts to read or write, since the start of the process.
     pub(crate) fn errors(&self) -> u64 {
-        self.errors.value()
+        self.shared.condition.errors.value()
     }
 
-    /// Waits until everything is written, or cannot be.
+    /// Waits until everything is written, or cannot be. Clones keep nothing from then on.
     pub(crate) fn close(self) {
-        if let Some((shared, thread)) = self.writer {
-            shared.lock().closing = true;
-            shared.changed.notify_one();
-            if thread.join().is_err() {
-                tracing::error!("the writer of the store panicked");
-            }
-        }
-    }
-}
-
-struct Writer {
-    shared: Arc<Shared>,
-    place: Box<dyn Place>,
-    backend: Option<Box<dyn Backend>>,
-    errors: Arc<Counter>,
-    warned_at: Option<Instant>,
-}
-
-impl Writer {
-    fn run(mut self, listeners: &[String], loaded: oneshot::Sender<Vec<Snapshot>>) {
-        let kept = self.load();
-        let snapshots = kept.iter().map(|kept| snapshot(kept, listeners));
-        // Whoever waited may have lost patience.
-        let _ = loaded.send(snapshots.collect());
-        loop {
-            let (changes, closing) = self.next();
-            if !changes.is_empty()
-                && let Err(error) = self.write(&changes)
-            {
-                self.failed(&error, changes, closing);
-            }
-            if closing {
-                return;
-            }
-        }
-    }
-
-    fn load(&mut self) -> Vec<Kept> {
-        let loaded = self.place.open().and_then(|mut backend| {
-            let kept = backend.load()?;
-            Ok((backend, kept))
-        });
-        let error = match loaded {
-            Ok((backend, kept)) => {
-                self.backend = Some(backend);
-                return kept;
-            }
-            Err(error) => error,
-        };
-        self.errors.add_one();
-        match self.place.rescue() {
-            Ok(kept) => {
-                tracing::error!("the store cannot be written: {error:#}; what it has is used");
-                kept
-            }
-            Err(_) => {
-                tracing::error!("the store cannot be read: {error:#}; phones must register again");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Waits for changes, or the end.
-    fn next(&self) -> (Vec<Kept>, bool) {
-        let mut pending = self.shared.lock();
-        while pending.changes.is_empty() && !pending.closing {
-            pending = self
-                .shared
-                .changed
-                .wait(pending)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let changes = std::mem::take(&mut pending.changes);
-        (changes.into_values().collect(), pending.closing)
-    }
-
-    fn write(&mut self, changes: &[Kept]) -> anyhow::Result<()> {
-        let mut backend = match self.backend.take() {
-            Some(backend) => backend,
-            None => self.place.open()?,
-        };
-        // A backend that failed is opened anew.
-        backend.replace(changes)?;
-        self.backend = Some(backend);
-        Ok(())
-    }
-
-    /// What could not be written is tried again, unless something newer has come.
-    fn failed(&mut self, error: &anyhow::Error, changes: Vec<Kept>, closing: bool) {
-        self.errors.add_one();
-        let recently = self
-            .warned_at
-            .is_some_and(|warned| warned.elapsed() < WARN_EVERY);
-        if !recently {
-            self.warned_at = Some(Instant::now());
-            tracing::warn!("the store cannot be written: {error:#}; calls go on");
-        }
-        if closing {
+        let Some(kept_in) = self.kept_in else {
             return;
+        };
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_one();
+        let thread = kept_in
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the writer of the store panicked");
         }
-        let mut pending = self.shared.lock();
-        for change in changes {
-            pending.changes.entry(change.aor.clone()).or_insert(change);
-        }
-        let until = Instant::now() + RETRY_AFTER;
-        while !pending.closing {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let (guard, _) = self
-                .shared
-                .changed
-                .wait_timeout(pending, left)
-                .unwrap_or_else(PoisonError::into_inner);
-            pending = guard;
-        }
-    }
-}
-
-fn kept(snapshot: &Snapshot, listeners: &[String]) -> Kept {
-    let (now, wall) = (Instant::now(), SystemTime::now());
-    let wall_ms = |at: Instant| {
-        let then = wall + at.saturating_duration_since(now);
-        let since = then.duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    };
-    let one = |binding: &BindingRecord| KeptBinding {
-        contact: binding.contact.clone(),
-        path: binding.path.clone(),
-        call_id: binding.call_id.clone(),
-        sequence: binding.sequence,
-        expires_ms: wall_ms(binding.expires),
-        instance: binding.instance.clone(),
-        source: binding.source.and_then(|(listener, address)| {
-            let name = listeners.get(usize::from(listener.0))?;
-            Some((name.clone(), address))
-        }),
-    };
-    Kept {
-        aor: snapshot.aor.as_str().to_owned(),
-        bindings: snapshot.bindings.iter().map(one).collect(),
-    }
-}
-
-fn snapshot(kept: &Kept, listeners: &[String]) -> Snapshot {
-    let (now, wall) = (Instant::now(), SystemTime::now());
-    let wall_ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    });
-    let one = |binding: &KeptBinding| {
-        let left = binding.expires_ms.saturating_sub(wall_ms);
-        // The clock may have been set back: no binding lives longer than it was given.
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        BindingRecord {
-            contact: binding.contact.clone(),
-            path: binding.path.clone(),
-            call_id: binding.call_id.clone(),
-            sequence: binding.sequence,
-            expires: now + left.min(sip_core::registrar::LONGEST),
-            instance: binding.instance.clone(),
-            source: binding.source.as_ref().and_then(|(name, address)| {
-                let place = listeners.iter().position(|listener| listener == name)?;
-                let id = sip_core::transport::ListenerId(u16::try_from(place).ok()?);
-                Some((id, *address))
-            }),
-        }
-    };
-    let (user, domain) = kept.aor.rsplit_once('@').unwrap_or((&kept.aor, ""));
-    Snapshot {
-        aor: Aor::new(user, domain),
-        bindings: kept.bindings.iter().map(one).collect(),
+        kept_in.readers.close();
     }
 }
 

@@ -304,10 +304,10 @@ fn sig_5_what_we_are_known_by_and_what_we_register() {
 
 #[test]
 fn the_store_has_an_absolute_path() {
-    assert_eq!(parse("").unwrap().store, None);
+    assert_eq!(parse("").unwrap().store.path, None);
     let config = parse("[store]\npath = \"/var/lib/trunkline/store.db\"").unwrap();
     assert_eq!(
-        config.store.unwrap(),
+        config.store.path.unwrap(),
         Path::new("/var/lib/trunkline/store.db")
     );
     let found = parse("[store]\npath = \"store.db\"").unwrap_err();

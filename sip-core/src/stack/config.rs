@@ -38,6 +38,9 @@ pub struct StackConfig {
     /// Events say which digit was pressed, and not only that one was: digits may be those of a
     /// card or a code.
     pub show_digits: bool,
+    /// The number of the first call; each has the next one. Numbers of a process before are not
+    /// given again if it is above them.
+    pub first_call: u64,
 }
 
 impl Default for StackConfig {
@@ -55,6 +58,7 @@ impl Default for StackConfig {
             max_transactions: TransactionConfig::default().max_server_transactions,
             message_limits: Limits::DEFAULT,
             show_digits: false,
+            first_call: 0,
         }
     }
 }

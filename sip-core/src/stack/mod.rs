@@ -110,6 +110,7 @@ impl Stack {
         let mut challenges = Challenges::default();
         challenges.configure(&trunks);
         let authentication = Authentication::new(now, &mut *rng);
+        let next_call = config.first_call;
         let mut stack = Stack {
             cx: Context {
                 now,
@@ -140,7 +141,7 @@ impl Stack {
             registrations: Vec::new(),
             messages: Messages::default(),
             call_connections: HashSet::new(),
-            next_call: 0,
+            next_call,
             shutting_down: false,
             told: Told::default(),
             overload_told: None,

@@ -1,13 +1,19 @@
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! Bindings of phones: what a restart finds, whatever the disk does.
 
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use sip_core::registrar::BindingRecord;
 use sip_core::transport::ListenerId;
 
+use super::super::backend::{
+    Backend, Batch, Contents, Failure, FailureKind, NotChanged, Opened, Retention, Swept,
+};
+use super::super::bindings::Kept;
+use super::support::{Directory, listeners, patiently};
 use super::*;
-
-fn listeners() -> Vec<String> {
-    vec!["tls".to_owned(), "udp".to_owned()]
-}
 
 fn snapshot_of(user: &str, hosts: &[&str]) -> Snapshot {
     let binding = |host: &&str| BindingRecord {
@@ -26,8 +32,12 @@ fn snapshot_of(user: &str, hosts: &[&str]) -> Snapshot {
 }
 
 fn open(path: &Path, listeners: Vec<String>) -> (Store, Vec<Snapshot>) {
-    let (store, Loading(loading)) = Store::open(Some(path), listeners);
-    (store, loading.unwrap().blocking_recv().unwrap())
+    let settings = StoreSettings {
+        path: Some(path.to_owned()),
+        ..StoreSettings::default()
+    };
+    let (store, Loading(loading)) = Store::open(settings, listeners);
+    (store, loading.unwrap().blocking_recv().unwrap().bindings)
 }
 
 /// Times differ by the rounding to milliseconds.
@@ -43,28 +53,6 @@ fn assert_same(found: &Snapshot, expected: &Snapshot) {
             ..found.clone()
         };
         assert_eq!(found, *expected);
-    }
-}
-
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        let path =
-            std::env::temp_dir().join(format!("trunkline-store-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("store.db")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -110,7 +98,7 @@ fn a_damaged_store_is_put_aside_and_a_new_one_is_begun() {
     let aside = std::fs::read_dir(&directory.0).unwrap().find_map(|entry| {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        name.contains("damaged-").then_some(path)
+        name.contains("store.db.corrupt-").then_some(path)
     });
     assert!(std::fs::read(aside.unwrap()).unwrap() == garbage);
 }
@@ -125,55 +113,89 @@ fn a_store_that_cannot_be_opened_is_counted_and_stops_nothing() {
 }
 
 /// A disk that can be full.
+#[derive(Clone, Default)]
 struct Memory {
     full: Arc<AtomicBool>,
     kept: Arc<Mutex<Vec<Kept>>>,
 }
 
 impl Backend for Memory {
-    fn load(&mut self) -> anyhow::Result<Vec<Kept>> {
+    fn load(&mut self) -> Result<Contents, Failure> {
+        Ok(Contents::default())
+    }
+
+    fn write(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
+        if self.full.load(Ordering::SeqCst) && !batch.bindings.is_empty() {
+            return Err(Failure::new(
+                FailureKind::Passing,
+                "no space left on device",
+            ));
+        }
+        self.kept.lock().unwrap().extend_from_slice(batch.bindings);
+        Ok(())
+    }
+
+    fn change(&mut self, _: &[Change], _: &AuditEntry) -> Result<Vec<Entry>, NotChanged> {
         Ok(Vec::new())
     }
 
-    fn replace(&mut self, changes: &[Kept]) -> anyhow::Result<()> {
-        anyhow::ensure!(!self.full.load(Ordering::SeqCst), "no space left on device");
-        self.kept.lock().unwrap().extend_from_slice(changes);
-        Ok(())
+    fn sweep(&mut self, _: &Retention) -> Result<Swept, Failure> {
+        Ok(Swept::default())
+    }
+
+    fn bytes(&self) -> u64 {
+        0
     }
 }
 
-struct MemoryPlace {
-    full: Arc<AtomicBool>,
-    kept: Arc<Mutex<Vec<Kept>>>,
-}
-
-impl Place for MemoryPlace {
-    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>> {
-        Ok(Box::new(Memory {
-            full: Arc::clone(&self.full),
-            kept: Arc::clone(&self.kept),
-        }))
+impl Place for Memory {
+    fn name(&self) -> String {
+        "memory".to_owned()
     }
 
-    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>> {
-        anyhow::bail!("it can be opened")
+    fn open(&self) -> Result<Opened, Failure> {
+        Ok(Opened {
+            backend: Box::new(self.clone()),
+            put_aside: None,
+            is_checked: true,
+        })
+    }
+
+    fn begin_anew(&self) -> Result<Opened, Failure> {
+        self.open()
+    }
+
+    fn rescue(&self) -> Result<Contents, Failure> {
+        Err(Failure::broken("it can be opened"))
+    }
+
+    fn is_sound(&self) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader + Send>, Failure> {
+        Ok(Box::new(reader::Nothing))
+    }
+
+    fn backup(&self, _: &Path) -> Result<u64, Failure> {
+        Ok(0)
     }
 }
 
 #[test]
 fn a_full_disk_is_counted_and_the_latest_is_written_when_there_is_room() {
-    let full = Arc::new(AtomicBool::new(true));
-    let written = Arc::new(Mutex::new(Vec::new()));
-    let place = MemoryPlace {
-        full: Arc::clone(&full),
-        kept: Arc::clone(&written),
-    };
-    let (store, _) = Store::start(Box::new(place), listeners());
+    let memory = Memory::default();
+    let (full, written) = (Arc::clone(&memory.full), Arc::clone(&memory.kept));
+    full.store(true, Ordering::SeqCst);
+    let place = Arc::new(memory);
+    let (store, _) = Store::start(
+        place,
+        StoreSettings::default(),
+        listeners(),
+        Pace::default(),
+    );
     store.keep(&snapshot_of("alice", &["h1"]));
-    let patience = Instant::now() + Duration::from_secs(10);
-    while store.errors() == 0 && Instant::now() < patience {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    patiently("an error is counted", || store.errors() > 0);
     assert_eq!(store.errors(), 1);
     store.keep(&snapshot_of("alice", &["h2"]));
     full.store(false, Ordering::SeqCst);
@@ -199,10 +221,9 @@ fn sig_4_what_was_kept_is_read_where_nothing_can_be_written() {
     let log = directory.0.join("store.db-wal");
     let (store, _) = open(&directory.file(), listeners());
     store.keep(&bob);
-    let patience = Instant::now() + Duration::from_secs(10);
-    while std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 && Instant::now() < patience {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    patiently("there is a log", || {
+        std::fs::metadata(&log).is_ok_and(|log| log.len() > 0)
+    });
     std::thread::sleep(Duration::from_millis(100));
     let after_crash = Directory::new("no-room-after-crash");
     std::fs::copy(directory.file(), after_crash.file()).unwrap();
@@ -237,26 +258,53 @@ fn sig_4_a_damaged_row_takes_no_other_with_it() {
 }
 
 /// A disk that does not answer until somebody lets go.
-struct Hanging(std::sync::mpsc::Receiver<()>);
+struct Hanging(Mutex<std::sync::mpsc::Receiver<()>>);
 
 impl Place for Hanging {
-    fn open(&mut self) -> anyhow::Result<Box<dyn Backend>> {
-        let _ = self.0.recv();
-        anyhow::bail!("gone")
+    fn name(&self) -> String {
+        "hanging".to_owned()
     }
 
-    fn rescue(&mut self) -> anyhow::Result<Vec<Kept>> {
-        anyhow::bail!("gone")
+    fn open(&self) -> Result<Opened, Failure> {
+        let _ = self.0.lock().unwrap().recv();
+        Err(Failure::broken("gone"))
+    }
+
+    fn begin_anew(&self) -> Result<Opened, Failure> {
+        Err(Failure::broken("gone"))
+    }
+
+    fn rescue(&self) -> Result<Contents, Failure> {
+        Err(Failure::broken("gone"))
+    }
+
+    fn is_sound(&self) -> Result<bool, Failure> {
+        Err(Failure::broken("gone"))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader + Send>, Failure> {
+        Err(Failure::broken("gone"))
+    }
+
+    fn backup(&self, _: &Path) -> Result<u64, Failure> {
+        Err(Failure::broken("gone"))
     }
 }
 
 #[tokio::test]
 async fn a_disk_that_hangs_does_not_hold_the_start_for_ever() {
     let (let_go, held) = std::sync::mpsc::channel();
-    let (store, loading) = Store::start(Box::new(Hanging(held)), listeners());
+    let (store, loading) = Store::start(
+        Arc::new(Hanging(Mutex::new(held))),
+        StoreSettings::default(),
+        listeners(),
+        Pace::default(),
+    );
     assert!(loading.within(Duration::from_millis(50)).await.is_none());
     // And calls and registrations go on.
     store.keep(&snapshot_of("alice", &["h1"]));
+    // Numbers are given out that no process before can have given.
+    assert!(store.reserve_events() > 1_700_000_000_000);
     drop(let_go);
     store.close();
 }
