@@ -19,7 +19,9 @@ use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::driver::{Driver, Inputs, log_warnings};
 use crate::events::EventLog;
+use crate::manage::Manager;
 use crate::media::MediaPlane;
+use crate::operation::OPERATIONS;
 use crate::outbox::Outbox;
 use crate::ports::{self, SharedPorts};
 use crate::signals::Signals;
@@ -30,7 +32,6 @@ use crate::transport::tls::{PeerTls, Verify};
 /// Messages that wait for signalling; beyond it peers wait.
 const ARRIVALS: usize = 4096;
 const MEDIA_EVENTS: usize = 4096;
-const QUESTIONS: usize = 16;
 /// How long a disk may take to read registrations, while nothing is taken yet: twice over the time
 /// that another process may hold the file, and some.
 const STORE_PATIENCE: Duration = Duration::from_secs(6);
@@ -52,19 +53,22 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let media =
         tokio::task::spawn_blocking(|| MediaPlane::start(media_config, media_sender)).await??;
     let media = Arc::new(media);
+    let (operation_sender, operations) = mpsc::channel(OPERATIONS);
+    let mut loaded = read_store(loading).await;
+    let entries = std::mem::take(&mut loaded.entries);
+    let entries = loaded.complete.then_some(entries);
+    let (manager, config) = Manager::new(config, entries, store.clone(), operation_sender.clone());
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVALS);
     let transports = Transports::start(&config, arrival_sender)?;
-    let (question_sender, questions) = mpsc::channel(QUESTIONS);
     let control = match &config.control_socket {
         Some(path) => Some(ControlSocket::open(
             path,
-            question_sender,
+            operation_sender,
             Arc::clone(&media),
         )?),
         None => None,
     };
     let rng = Box::new(OsRng.unwrap_err());
-    let loaded = read_store(loading).await;
     let stack_config = StackConfig {
         first_call: store.first_call(),
         ..config.stack()
@@ -76,13 +80,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Instant::now(),
     );
     restore(&config, &store, &loaded, &mut stack);
+    let tending = config
+        .store
+        .path
+        .is_some()
+        .then(|| tokio::spawn(Arc::clone(&manager).tend()));
     log_start(&config, &media);
     let inputs = Inputs {
         signals,
         arrivals,
         media_events,
         media_is_gone: false,
-        questions,
+        operations,
     };
     let outbox = Outbox::new(media.ready());
     let mut driver = Driver {
@@ -94,6 +103,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         records,
         store,
         events: EventLog::default(),
+        manager,
         inputs,
         outbox,
     };
@@ -103,6 +113,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         (driver, ended)
     });
     let (driver, ended) = signalling.await.context("signalling has panicked")?;
+    if let Some(tending) = tending {
+        tending.abort();
+    }
     stop(driver, control).await;
     ended
 }

@@ -11,10 +11,11 @@ use tokio::time::sleep_until;
 
 use crate::cdr::Records;
 use crate::config::Config;
-use crate::control::{Question, Snapshot};
-use crate::daemon::log_certificates;
+use crate::control::Snapshot;
 use crate::events::EventLog;
+use crate::manage::Manager;
 use crate::media::MediaPlane;
+use crate::operation::Operation;
 use crate::outbox::Outbox;
 use crate::ports::SharedPorts;
 use crate::signals::{Request, Signals};
@@ -38,6 +39,7 @@ pub(crate) struct Driver {
     pub(crate) records: Records,
     pub(crate) store: Store,
     pub(crate) events: EventLog,
+    pub(crate) manager: Arc<Manager>,
     pub(crate) inputs: Inputs,
     pub(crate) outbox: Outbox<Transmit>,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Inputs {
     pub(crate) media_events: mpsc::Receiver<MediaEvent>,
     /// Nothing comes from the media plane any more.
     pub(crate) media_is_gone: bool,
-    pub(crate) questions: mpsc::Receiver<Question>,
+    pub(crate) operations: mpsc::Receiver<Operation>,
 }
 
 /// What wakes the loop.
@@ -62,7 +64,7 @@ enum Input {
     MediaReady,
     /// The media plane has ended without being asked to.
     MediaGone,
-    Question(Question),
+    Operation(Operation),
     Time,
 }
 
@@ -98,7 +100,7 @@ impl Driver {
                     stop_at = stop_at.or_else(|| Some(self.begin_to_stop()));
                 }
                 Input::MediaReady => {}
-                Input::Question(question) => question.answer(self.snapshot()),
+                Input::Operation(operation) => self.operate(operation),
                 Input::Time => {}
             }
             self.execute();
@@ -218,23 +220,14 @@ impl Driver {
         }
     }
 
-    /// SEC-1: the next call follows the new trunks, live calls do not change.
+    /// Logrotate has moved the records away; the configuration is read elsewhere, and comes back as
+    /// [`Operation::Configure`].
     fn reload(&mut self) {
         self.records.reopen();
-        let config = match self.config.reload() {
-            Ok(config) => config,
-            Err(error) => return tracing::error!("not reloaded: {error}"),
-        };
-        self.transports.reconfigure(&config);
-        let stack = config.stack();
-        self.stack.reconfigure(stack.trunks, stack.routes);
-        log_warnings(&config);
-        log_certificates(&config);
-        self.config = config;
-        tracing::info!("reloaded trunks, routes and certificates");
+        tokio::spawn(Arc::clone(&self.manager).reload());
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::take(
             &self.stack,
             &self.transports,
@@ -263,7 +256,7 @@ impl Inputs {
                 }
             },
             Some((since, arrival)) = self.arrivals.recv() => Input::Arrival(since, arrival),
-            Some(question) = self.questions.recv() => Input::Question(question),
+            Some(operation) = self.operations.recv() => Input::Operation(operation),
             () = sleep_until(wake_at.into()) => Input::Time,
         }
     }
@@ -284,13 +277,13 @@ mod tests {
     async fn the_end_of_the_media_plane_is_told_once() {
         let (_arrivals, arrivals) = mpsc::channel(1);
         let (media, media_events) = mpsc::channel(1);
-        let (_questions, questions) = mpsc::channel(1);
+        let (_operations, operations) = mpsc::channel(1);
         let mut inputs = Inputs {
             signals: Signals::catch().unwrap(),
             arrivals,
             media_events,
             media_is_gone: false,
-            questions,
+            operations,
         };
         drop(media);
         let soon = Instant::now() + Duration::from_millis(10);

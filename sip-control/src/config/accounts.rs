@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use sip_core::registrar::{Account, Aor};
 
 use super::error::Fault;
-use super::file::{AccountSection, CredentialSection, File, TrunkSection};
+use super::file::File;
+use super::sections::{AccountSection, CredentialSection, TrunkSection};
 use super::{find_name, value};
 
 /// An account of a trunk, and what it proves itself with.
@@ -92,6 +93,7 @@ fn resolve(
             password: section.password.clone(),
             ha1_md5: section.ha1_md5.clone(),
             ha1_sha256: section.ha1_sha256.clone(),
+            has_password: section.has_password,
         },
     })
 }
@@ -107,6 +109,12 @@ pub(super) fn aor(text: &str) -> Result<(String, String), String> {
         return Err(expected());
     }
     Ok((user.to_owned(), value::domain(domain)?))
+}
+
+/// The same in the one way of writing it that names an account.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    let (user, domain) = aor(text).ok()?;
+    Some(format!("sip:{user}@{domain}"))
 }
 
 /// Whether that is meant to be one, and not the name of a trunk.

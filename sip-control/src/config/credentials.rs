@@ -8,8 +8,8 @@ use sip_core::auth::{Algorithm, CredentialSet, CredentialSetError, Ha1, Login};
 
 use super::accounts::ConfiguredAccount;
 use super::error::Fault;
-use super::file::{CredentialSection, TrunkSection};
 use super::secret::Secret;
+use super::sections::{CredentialSection, TrunkSection};
 
 /// The trunk's users, if it has any: those of `credentials`, and its accounts.
 pub(super) fn of_trunk(
@@ -45,16 +45,26 @@ pub(super) fn of_trunk(
     let algorithms = algorithms(key, section)?;
     let set = CredentialSet::new(&realm, logins);
     let set = set.and_then(|set| set.offering_only(&algorithms));
-    let set = set.map_err(|error| {
-        let problem = match error {
-            CredentialSetError::Twice(user) => {
-                format!("user {user:?} is there twice; expected a name of its own for each")
-            }
-            other => other.to_string(),
-        };
-        Fault::new(format!("{key}.credentials"), problem)
+    let set = set.map_err(|error| match error {
+        CredentialSetError::Twice(user) => twice(key, &user, accounts),
+        other => Fault::new(format!("{key}.credentials"), other.to_string()),
     })?;
     Ok(Some(Arc::new(set)))
+}
+
+/// An account that has the user of another login is at fault, if there is one.
+fn twice(key: &str, user: &str, accounts: &[ConfiguredAccount]) -> Fault {
+    let mut last_first = accounts.iter().rev();
+    match last_first.find(|configured| configured.credential.user == user) {
+        Some(account) => Fault::new(
+            format!("{}.user", account.key),
+            format!("user {user:?} is there already on the same trunk; expected another one"),
+        ),
+        None => Fault::new(
+            format!("{key}.credentials"),
+            format!("user {user:?} is there twice; expected a name of its own for each"),
+        ),
+    }
 }
 
 /// What may be offered: all that we have, unless the trunk says less.
@@ -86,13 +96,24 @@ pub(super) fn ours(key: &str, section: &TrunkSection) -> Result<Option<Password>
         return Ok(None);
     };
     check_user(&format!("{key}.auth.user"), &auth.user)?;
-    if auth.password.expose().is_empty() {
-        return Err(Fault::new(
-            format!("{key}.auth.password"),
-            "is empty; expected a password",
-        ));
+    check_only_told(&format!("{key}.auth"), auth.has_password)?;
+    let fault = |problem| Err(Fault::new(format!("{key}.auth.password"), problem));
+    match &auth.password {
+        None => fault("missing"),
+        Some(password) if password.expose().is_empty() => fault("is empty; expected a password"),
+        Some(password) => Ok(Some(Password::new(&auth.user, password.expose()))),
     }
-    Ok(Some(Password::new(&auth.user, auth.password.expose())))
+}
+
+/// It is part of what is shown, and would seem to mean something.
+fn check_only_told(key: &str, has_password: Option<bool>) -> Result<(), Fault> {
+    match has_password {
+        None => Ok(()),
+        Some(_) => Err(Fault::new(
+            format!("{key}.has_password"),
+            "is only told, never set; expected password",
+        )),
+    }
 }
 
 /// A colon would end the name in what is hashed (RFC 7616 section 3.4.2).
@@ -129,6 +150,7 @@ fn realm(key: &str, section: &TrunkSection) -> Result<String, Fault> {
 fn login(key: &str, realm: &str, section: &CredentialSection) -> Result<Login, Fault> {
     let user = section.user.as_str();
     check_user(&format!("{key}.user"), user)?;
+    check_only_told(key, section.has_password)?;
     let ha1 = |algorithm: Algorithm, field: &str, secret: &Secret| {
         Ha1::from_hex(algorithm, secret.expose()).ok_or_else(|| {
             let problem = format!(

@@ -4,7 +4,7 @@ use sip_core::trunk::refer::ReferMode;
 use sip_core::trunk::session::{LONGEST_INTERVAL, SHORTEST_INTERVAL, SessionPolicy};
 
 use super::error::Fault;
-use super::file::TrunkSection;
+use super::sections::TrunkSection;
 use super::settings::{at, optional};
 use super::value;
 

@@ -33,6 +33,20 @@ impl fmt::Display for ConfigError {
 }
 
 impl ConfigError {
+    /// What it is about: `trunks[0].acl (carrier)`; empty for the text as a whole.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What is wrong, with line and column but without file and key.
+    pub(crate) fn told(&self) -> String {
+        let problem = self.problem.replace('\n', " ");
+        match self.position {
+            Some((line, column)) => format!("{problem} (line {line}, column {column})"),
+            None => problem,
+        }
+    }
+
     /// The file itself could not be used.
     pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> ConfigError {
         ConfigError {
@@ -49,10 +63,7 @@ impl ConfigError {
         let mut key = offset
             .map(|offset| key_at(text, offset))
             .unwrap_or_default();
-        let mut problem = match holds_secrets(&key) {
-            true => without_value(error.message()),
-            false => error.message().to_owned(),
-        };
+        let mut problem = told_without_secrets(&key, error.message());
         if let Some(field) = quoted_after(&problem, "missing field ") {
             let separator = if key.is_empty() { "" } else { "." };
             (key, problem) = (format!("{key}{separator}{field}"), "missing".to_owned());
@@ -93,12 +104,20 @@ impl Fault {
     }
 }
 
+/// A message of serde about what stands at `key`, without what stands there if that may be a secret.
+pub(crate) fn told_without_secrets(key: &str, message: &str) -> String {
+    match holds_secrets(key) {
+        true => without_value(message),
+        false => message.to_owned(),
+    }
+}
+
 /// Sections with passwords in them. Where one of these stands as text or number, that may be one.
 fn holds_secrets(key: &str) -> bool {
     let names = key.split('.').map(|part| part.split('[').next());
     names
         .flatten()
-        .any(|name| ["auth", "credentials", "accounts"].contains(&name))
+        .any(|name| ["auth", "credentials", "accounts", "password", "secret"].contains(&name))
 }
 
 /// serde's `invalid type: string "…", expected …` without what was found.

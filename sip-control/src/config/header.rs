@@ -6,7 +6,7 @@ use sip_core::trunk::{
 };
 
 use super::error::Fault;
-use super::file::{HeaderRuleSection, TrunkSection};
+use super::sections::{HeaderRuleSection, TrunkSection};
 use super::settings::{at, optional};
 use super::value;
 

@@ -2,7 +2,8 @@
 //! started with. What comes out needs no further checks.
 //!
 //! Fixed at start: listeners, realms, media, limits, records, control socket, DNS. Trunks, routes and
-//! certificates are read again on SIGHUP ([`Config::reload`]).
+//! certificates are read again on SIGHUP ([`Config::reload`]). Further trunks, accounts and routes may
+//! be in the store ([`Config::with_stored`]).
 
 mod accounts;
 mod api;
@@ -18,9 +19,11 @@ mod origination;
 mod realm;
 mod reload;
 mod route;
-mod secret;
+pub(crate) mod secret;
+pub(crate) mod sections;
 mod settings;
 mod store;
+mod stored;
 mod trunk;
 mod trunk_tls;
 mod value;
@@ -34,13 +37,17 @@ use sip_core::stack::StackConfig;
 use sip_core::transport::Listener;
 use sip_core::trunk::{Route, Trunk};
 
+pub(crate) use self::accounts::canonical as aor_of;
 pub use self::api::ApiConfig;
 pub use self::error::ConfigError;
 use self::error::Fault;
+pub(crate) use self::error::told_without_secrets;
 use self::file::File;
 pub use self::realm::Realm;
+use self::settings::TlsSettings;
 pub use self::settings::{Limits, RecordSink};
 pub use self::store::StoreSettings;
+pub(crate) use self::stored::{Place, SectionFault, SectionKind, digest, sections_of_toml};
 use crate::media::MediaConfig;
 use crate::transport::tls::{CertificateFacts, PeerTls};
 
@@ -76,6 +83,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What works, but deserves a look: one line each, with the key.
     pub warnings: Vec<String>,
+    /// So many of them, the first ones, are not about trunks.
+    general_warnings: usize,
+    tls: Arc<TlsSettings>,
+    file_version: i64,
     file: File,
 }
 
@@ -98,6 +109,8 @@ pub struct TrunkConfig {
     pub trunk: Trunk,
     /// For trunks that are signalled over TLS; `None`: never connected to by TLS.
     pub tls: Option<PeerTls>,
+    /// It is gone from the configuration: only calls that are up are still its own.
+    pub is_retired: bool,
 }
 
 impl Config {
@@ -106,13 +119,16 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
         let mut config = Config::parse(path, &text)?;
+        let mut warnings = Vec::new();
         host::check(
             &config.file,
             config.media.backend,
             config.records.as_ref(),
-            &mut config.warnings,
+            &mut warnings,
         )
         .map_err(|fault| ConfigError::fault(path, &text, fault))?;
+        config.general_warnings += warnings.len();
+        config.warnings.splice(0..0, warnings);
         Ok(config)
     }
 
@@ -127,10 +143,18 @@ impl Config {
     /// Reads the file again. What is fixed at start must not have changed; trunks keep their
     /// ids, those that are gone keep their place without a way in or out.
     pub fn reload(&self) -> Result<Config, ConfigError> {
+        let mut new = self.read_again()?;
+        reload::keep_ids(&self.trunks, &mut new.trunks, &mut new.routes)
+            .map_err(|fault| ConfigError::fault(&self.path, "", fault))?;
+        Ok(new)
+    }
+
+    /// The same before trunks have the ids that they have here, and without those of the store.
+    pub(crate) fn read_again(&self) -> Result<Config, ConfigError> {
         let path = &self.path;
         let text =
             std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        let mut new = Config::parse(path, &text)?;
+        let new = Config::parse(path, &text)?;
         if let Some(section) = reload::fixed_difference(&self.file, &new.file) {
             let fault = Fault::new(
                 section,
@@ -138,7 +162,6 @@ impl Config {
             );
             return Err(ConfigError::fault(path, &text, fault));
         }
-        reload::keep_ids(&self.trunks, &mut new.trunks, &mut new.routes);
         Ok(new)
     }
 
@@ -148,7 +171,8 @@ impl Config {
             .listeners
             .iter()
             .flat_map(|listener| listener.certificates.iter().cloned());
-        let of_trunks = self.trunks.iter().filter_map(|trunk| {
+        let trunks = self.trunks.iter().filter(|trunk| !trunk.is_retired);
+        let of_trunks = trunks.filter_map(|trunk| {
             let certificate = trunk.tls.as_ref()?.certificate()?;
             let used_by = format!("trunk {}", trunk.trunk.name);
             Some(CertificateFacts::of(used_by, certificate))
@@ -186,8 +210,9 @@ impl Config {
 fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
     let mut warnings = Vec::new();
     let realms = realm::resolve(&file)?;
-    let tls = settings::tls(&file, &mut warnings)?;
+    let tls = Arc::new(settings::tls(&file, &mut warnings)?);
     let listeners = listener::resolve(&file, &realms, &tls, &mut warnings)?;
+    let general_warnings = warnings.len();
     let trunks = trunk::resolve(&file, &realms, &listeners, &tls, &mut warnings)?;
     let routes = route::resolve(&file, &trunks)?;
     Ok(Config {
@@ -205,6 +230,9 @@ fn resolve(path: &Path, file: File) -> Result<Config, Fault> {
         trunks,
         routes,
         warnings,
+        general_warnings,
+        tls,
+        file_version: file.version(),
         file,
     })
 }

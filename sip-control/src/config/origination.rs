@@ -10,7 +10,7 @@ use sip_core::trunk::origination::MOST_URIS;
 use sip_core::trunk::{EarlyDialogs, Origination, OriginationUri, Probing, SecureMode, TargetUri};
 
 use super::error::Fault;
-use super::file::{OriginationSection, TrunkSection};
+use super::sections::{OriginationSection, TrunkSection};
 use super::settings::{at, optional};
 use super::value;
 

@@ -3,7 +3,11 @@
 use sip_core::trunk::{Origination, Route, RouteTo, TrunkId};
 
 use super::TrunkConfig;
+use super::error::Fault;
 use super::file::{ApiSection, File, ListenerSection};
+
+/// [`TrunkId`] has 16 bits.
+const MOST_IDS: usize = 1 << 16;
 
 /// The section that has changed although it is fixed at start.
 pub(super) fn fixed_difference(old: &File, new: &File) -> Option<&'static str> {
@@ -49,7 +53,14 @@ fn port(file: &File) -> ApiSection {
 ///
 /// A trunk that is gone keeps its place, so that no id changes its meaning, but nobody may
 /// call by it and it leads nowhere.
-pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: &mut [Route]) {
+///
+/// # Errors
+/// More names of trunks have come and gone than there are ids.
+pub(super) fn keep_ids(
+    old: &[TrunkConfig],
+    new: &mut Vec<TrunkConfig>,
+    routes: &mut [Route],
+) -> Result<(), Fault> {
     let mut ordered: Vec<TrunkConfig> = old.iter().map(retired).collect();
     let mut places = Vec::with_capacity(new.len());
     for trunk in new.drain(..) {
@@ -60,6 +71,10 @@ pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: 
             Some(kept) => *kept = trunk,
             None => ordered.push(trunk),
         }
+    }
+    if ordered.len() > MOST_IDS {
+        let problem = "more names than 65536 were used since the start; needs a restart";
+        return Err(Fault::new("trunks", problem));
     }
     let moved = |id: TrunkId| {
         let place = places.get(usize::from(id.0)).copied().unwrap_or_default();
@@ -72,10 +87,12 @@ pub(super) fn keep_ids(old: &[TrunkConfig], new: &mut Vec<TrunkConfig>, routes: 
         }
     }
     *new = ordered;
+    Ok(())
 }
 
 fn retired(trunk: &TrunkConfig) -> TrunkConfig {
     let mut retired = trunk.clone();
+    retired.is_retired = true;
     retired.trunk.acl.clear();
     retired.trunk.credentials = None;
     retired.trunk.auth = None;

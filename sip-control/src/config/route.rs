@@ -5,7 +5,8 @@ use sip_core::registrar::Aor;
 use sip_core::trunk::{Digits, NumberMatch, Route, RouteTo, TrunkId};
 
 use super::error::Fault;
-use super::file::{File, RouteSection};
+use super::file::File;
+use super::sections::RouteSection;
 use super::{TrunkConfig, accounts, find_name, id, value};
 
 pub(super) fn resolve(file: &File, trunks: &[TrunkConfig]) -> Result<Vec<Route>, Fault> {

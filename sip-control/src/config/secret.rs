@@ -6,12 +6,16 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// A secret of the configuration file.
+/// A secret of the configuration. It has no way out but [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(Zeroizing<String>);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn new(text: String) -> Secret {
+        Secret(Zeroizing::new(text))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -40,7 +44,7 @@ impl Visitor<'_> for Quoted {
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Secret, E> {
-        Ok(Secret(Zeroizing::new(text)))
+        Ok(Secret::new(text))
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Secret, E> {
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_shown() {
-        let secret = Secret(Zeroizing::new("geheim".to_owned()));
+        let secret = Secret::new("geheim".to_owned());
         assert_eq!(format!("{secret:?}"), "Secret(..)");
         assert_eq!(secret.expose(), "geheim");
     }

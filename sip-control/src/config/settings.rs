@@ -101,6 +101,7 @@ pub enum RecordSink {
 }
 
 /// `[tls]`, and the roots that trunks without their own use.
+#[derive(Debug)]
 pub(super) struct TlsSettings {
     pub(super) only_tls13: bool,
     /// The bundle that the file names, or the system's; `None` if there is none.

@@ -14,8 +14,9 @@ use sip_core::trunk::{
 
 use super::accounts::{self, ConfiguredAccount};
 use super::error::Fault;
-use super::file::{File, TrunkSection};
+use super::file::File;
 use super::realm::Realm;
+use super::sections::TrunkSection;
 use super::settings::{TlsSettings, at, optional};
 use super::{
     ListenerConfig, TrunkConfig, check_names, credentials, dialogs, find_name, header, id,
@@ -161,7 +162,11 @@ impl Resolver<'_> {
             needs_certificate: tls.as_ref().is_some_and(PeerTls::asks_for_client_names),
             ..trunk
         };
-        Ok(TrunkConfig { trunk, tls })
+        Ok(TrunkConfig {
+            trunk,
+            tls,
+            is_retired: false,
+        })
     }
 
     /// A sips: URI promises TLS on every hop (RFC 3261 section 19.1): nothing else may carry it on.

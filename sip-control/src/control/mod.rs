@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 pub use self::ask::{ask_flow, ask_flows, ask_status};
 pub(crate) use self::status::Snapshot;
 use crate::media::MediaPlane;
+use crate::operation::Operation;
 
 /// Where the socket is usually put.
 pub const DEFAULT_SOCKET: &str = "/run/trunkline/control.sock";
@@ -35,16 +36,6 @@ const LONGEST_QUESTION_BYTES: u64 = 256;
 /// For the command line; the daemon answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks the driver what signalling knows.
-pub(crate) struct Question(oneshot::Sender<Snapshot>);
-
-impl Question {
-    pub(crate) fn answer(self, snapshot: Snapshot) {
-        // Whoever asked may have left.
-        let _ = self.0.send(snapshot);
-    }
-}
-
 /// The open socket; its file is removed when it is closed.
 pub(crate) struct ControlSocket {
     path: PathBuf,
@@ -55,11 +46,11 @@ impl ControlSocket {
     /// A file that a dead daemon left behind is replaced.
     pub(crate) fn open(
         path: &Path,
-        questions: mpsc::Sender<Question>,
+        operations: mpsc::Sender<Operation>,
         media: Arc<MediaPlane>,
     ) -> anyhow::Result<ControlSocket> {
         let listener = bind(path).with_context(|| format!("control.socket {}", path.display()))?;
-        let accepting = tokio::spawn(accept(listener, questions, media));
+        let accepting = tokio::spawn(accept(listener, operations, media));
         Ok(ControlSocket {
             path: path.to_owned(),
             accepting,
@@ -91,12 +82,16 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(bound)
 }
 
-async fn accept(listener: UnixListener, questions: mpsc::Sender<Question>, media: Arc<MediaPlane>) {
+async fn accept(
+    listener: UnixListener,
+    operations: mpsc::Sender<Operation>,
+    media: Arc<MediaPlane>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // One at a time: those who ask are few, and none may hold the media plane for long.
-                let answering = answer(stream, &questions, &media);
+                let answering = answer(stream, &operations, &media);
                 if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, answering).await {
                     tracing::debug!("control socket: {error}");
                 }
@@ -111,7 +106,7 @@ async fn accept(listener: UnixListener, questions: mpsc::Sender<Question>, media
 
 async fn answer(
     mut stream: UnixStream,
-    questions: &mpsc::Sender<Question>,
+    operations: &mpsc::Sender<Operation>,
     media: &Arc<MediaPlane>,
 ) -> io::Result<()> {
     let (reader, mut writer) = stream.split();
@@ -121,7 +116,7 @@ async fn answer(
         .await?;
     let mut words = line.split_ascii_whitespace();
     let reply = match (words.next(), words.next()) {
-        (Some(STATUS), None) => status(questions, media).await?,
+        (Some(STATUS), None) => status(operations, media).await?,
         (Some(FLOWS), None) => flows(media, None).await?,
         (Some(FLOW), Some(index)) => match index.parse() {
             Ok(index) => flows(media, Some(index)).await?,
@@ -137,11 +132,14 @@ async fn answer(
     writer.write_all(reply.as_bytes()).await
 }
 
-async fn status(questions: &mpsc::Sender<Question>, media: &Arc<MediaPlane>) -> io::Result<Value> {
+async fn status(
+    operations: &mpsc::Sender<Operation>,
+    media: &Arc<MediaPlane>,
+) -> io::Result<Value> {
     let stopping = || io::Error::new(io::ErrorKind::NotConnected, "the daemon is stopping");
     let (sender, answered) = oneshot::channel();
-    questions
-        .send(Question(sender))
+    operations
+        .send(Operation::Snapshot(sender))
         .await
         .map_err(|_| stopping())?;
     let snapshot = answered.await.map_err(|_| stopping())?;

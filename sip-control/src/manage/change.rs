@@ -133,7 +133,7 @@ impl Manager {
     }
 
     /// Creates or replaces an object of the store.
-    pub(super) async fn put<T: Section + Send + Sync + 'static>(
+    pub(super) async fn put<T: Section>(
         self: &Arc<Self>,
         who: &Actor,
         name: &str,
@@ -153,7 +153,7 @@ impl Manager {
     }
 
     /// Removes an object of the store, unless `users` names what needs it.
-    pub(super) async fn delete<T: Section + Send + Sync + 'static>(
+    pub(super) async fn delete<T: Section>(
         self: &Arc<Self>,
         who: &Actor,
         name: &str,

@@ -194,7 +194,10 @@ mod tests {
         assert!(told(body("geheim", "same"), body("geheim", "same")).is_empty());
         let added = fields(None, Some(&trunk(body("geheim", "neu"))));
         let shown = serde_json::to_string(&detail(&added)).unwrap();
-        assert!(!shown.contains("geheim") && !shown.contains("neu"), "{shown}");
+        assert!(
+            !shown.contains("geheim") && !shown.contains("neu"),
+            "{shown}"
+        );
         assert!(shown.contains("credentials[0].password"), "{shown}");
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::change::{Plan, Record, Scope};
 use super::diff::{self, ChangeWord, Diff, ObjectDiff};
 use super::kept::{Item, Kept, Section};
 use super::model::{Actor, ManageError};
 use super::{Manager, find_in_file, tokens};
-use crate::config::sections::{AccountSection, HoldsSecrets, RouteSection, TrunkSection};
+use crate::config::sections::{AccountSection, RouteSection, TrunkSection};
 use crate::config::{Config, SectionKind, sections_of_toml};
 use crate::store::{Change, Expected};
 
@@ -56,7 +56,9 @@ impl Manager {
                 mode,
             };
             import.named(sections.trunks, |trunk| trunk.name.clone())?;
-            import.named(sections.accounts, |account| AccountSection::key(&account.aor))?;
+            import.named(sections.accounts, |account| {
+                AccountSection::key(&account.aor)
+            })?;
             import.routes(sections.routes);
             Ok(import.plan(apply))
         })
@@ -72,7 +74,7 @@ fn write<T: Section>(config: &Config, kept: &Kept, with_secrets: bool, text: &mu
             true => section.dangerous_revealed(),
             false => serde_json::to_value(section.clone().kept()).unwrap_or_default(),
         };
-        let one = json!({ format!("{}s", T::WORD): [value] });
+        let one = Map::from_iter([(format!("{}s", T::WORD), Value::Array(vec![value]))]);
         // Sections have nothing that TOML has not.
         let one = toml::to_string(&one).unwrap_or_default();
         if !text.is_empty() {
@@ -102,9 +104,15 @@ impl Import<'_> {
         let mut named = Vec::new();
         for (place, section) in sections.into_iter().enumerate() {
             let (name, mut section) = (name_of(&section), section.kept());
-            if named.iter().any(|other: &String| other.eq_ignore_ascii_case(&name)) {
+            if named
+                .iter()
+                .any(|other: &String| other.eq_ignore_ascii_case(&name))
+            {
                 let field = format!("{}s[{place}]", T::WORD);
-                return Err(ManageError::field(field, format!("{name:?} is there twice")));
+                return Err(ManageError::field(
+                    field,
+                    format!("{name:?} is there twice"),
+                ));
             }
             if let Some((place, other)) = find_in_file::<T>(self.config, &name) {
                 section.keep_secrets(other);

@@ -35,7 +35,9 @@ pub(super) struct Kept {
 }
 
 /// A kind of object that is kept.
-pub(super) trait Item: HoldsSecrets + DeserializeOwned + PartialEq + Serialize {
+pub(super) trait Item:
+    HoldsSecrets + DeserializeOwned + PartialEq + Serialize + Send + Sync + 'static
+{
     const KIND: Kind;
     /// In words, as the audit and refusals have it.
     const WORD: &'static str;
@@ -172,7 +174,11 @@ impl Kept {
                 Kind::Webhook => kept.take::<WebhookSection>(entry),
             };
             if let Err(error) = taken {
-                tracing::error!(?kind, name, "the store has one that cannot be read: {error}");
+                tracing::error!(
+                    ?kind,
+                    name,
+                    "the store has one that cannot be read: {error}"
+                );
             }
         }
         kept
@@ -257,7 +263,9 @@ impl Kept {
     /// Tells the log what is not in effect, and why.
     pub(super) fn log_problems(&self) {
         fn log<T: Item>(items: &[KeptItem<T>]) {
-            let problems = items.iter().filter_map(|item| Some((item, item.problem.as_ref()?)));
+            let problems = items
+                .iter()
+                .filter_map(|item| Some((item, item.problem.as_ref()?)));
             for (item, problem) in problems {
                 tracing::error!(
                     "{} {} of the store does not fit trunkline.toml and is left out: {problem}",

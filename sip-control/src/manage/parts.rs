@@ -118,8 +118,15 @@ mod tests {
         let Err(ManageError::UnknownField { field, problem }) = refused else {
             panic!("{refused:?}");
         };
-        assert_eq!((field.as_str(), problem.as_str()), ("secure", "is not a field of termination"));
-        assert!(TrunkPart::General.check(&json!({"secure": "tls", "nat": null})).is_ok());
+        assert_eq!(
+            (field.as_str(), problem.as_str()),
+            ("secure", "is not a field of termination")
+        );
+        assert!(
+            TrunkPart::General
+                .check(&json!({"secure": "tls", "nat": null}))
+                .is_ok()
+        );
         assert!(TrunkPart::General.check(&json!({"name": "b"})).is_err());
     }
 }

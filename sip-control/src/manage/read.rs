@@ -8,14 +8,7 @@ use crate::config::told_without_secrets;
 
 /// What is told of an object beside its fields. Whoever sends back what they got sends these, too.
 const ONLY_TOLD: [&str; 8] = [
-    "id",
-    "origin",
-    "version",
-    "position",
-    "updated",
-    "problem",
-    "state",
-    "bindings",
+    "id", "origin", "version", "position", "updated", "problem", "state", "bindings",
 ];
 
 /// Reads a body; an unknown field, a missing one and one of another type are told by name.
@@ -179,7 +172,11 @@ mod tests {
                 json!({"a": [1]}),
                 json!({"a": [1]}),
             ),
-            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (
+                json!({"e": null}),
+                json!({"a": 1}),
+                json!({"e": null, "a": 1}),
+            ),
             (
                 json!({}),
                 json!({"a": {"bb": {"ccc": null}}}),

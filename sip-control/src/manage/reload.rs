@@ -13,10 +13,14 @@ impl Manager {
         let _changing = self.changing.lock().await;
         let current = self.current();
         let read = tokio::task::spawn_blocking(move || {
-            let file = current.config.read_again().map_err(|error| error.to_string())?;
+            let file = current
+                .config
+                .read_again()
+                .map_err(|error| error.to_string())?;
             let mut kept = current.kept.clone();
-            let config = resolve::resolve(&file, &mut kept, LeaveOut::KnownProblems, Changed::Nothing)
-                .map_err(|error| format!("beside what the store has: {error}"))?;
+            let config =
+                resolve::resolve(&file, &mut kept, LeaveOut::KnownProblems, Changed::Nothing)
+                    .map_err(|error| format!("beside what the store has: {error}"))?;
             let config = config
                 .keep_ids_of(&current.config)
                 .map_err(|fault| fault.problem)?;

@@ -197,7 +197,9 @@ impl Included {
         fn fine<T: Clone>(items: &[KeptItem<T>]) -> (Vec<T>, Vec<usize>) {
             let items = items.iter().enumerate();
             let items = items.filter(|(_, item)| item.problem.is_none());
-            items.map(|(place, item)| (item.body.clone(), place)).unzip()
+            items
+                .map(|(place, item)| (item.body.clone(), place))
+                .unzip()
         }
         let (trunks, trunk_places) = fine(&kept.trunks);
         let (accounts, account_places) = fine(&kept.accounts);

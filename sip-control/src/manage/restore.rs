@@ -61,7 +61,8 @@ impl Manager {
         let current = self.current();
         let resolved = tokio::task::spawn_blocking(move || {
             let mut kept = Kept::of(entries);
-            let config = resolve::resolve(&current.config, &mut kept, LeaveOut::Any, Changed::Nothing)?;
+            let config =
+                resolve::resolve(&current.config, &mut kept, LeaveOut::Any, Changed::Nothing)?;
             Ok::<_, ManageError>((config, kept))
         });
         let resolved = resolved.await;
@@ -82,7 +83,10 @@ impl Manager {
         kept.settle(&entries);
         if !changes.is_empty() {
             let objects = changes.len();
-            tracing::warn!(objects, "the store has lost configuration: it is written again");
+            tracing::warn!(
+                objects,
+                "the store has lost configuration: it is written again"
+            );
             let who = Actor {
                 name: "trunkline".to_owned(),
                 role: Role::Admin,

@@ -108,9 +108,8 @@ impl Manager {
         let of_file = self.current().config.routes_of_file().len();
         let place = |position: usize| {
             position.checked_sub(of_file).ok_or_else(|| {
-                let problem = format!(
-                    "the routes of trunkline.toml come first; expected {of_file} or more"
-                );
+                let problem =
+                    format!("the routes of trunkline.toml come first; expected {of_file} or more");
                 ManageError::field("position", problem)
             })
         };

@@ -256,5 +256,7 @@ pub(super) fn users_of_account(kept: &Kept, name: &str) -> Vec<String> {
         let to = route.body.to.as_deref().and_then(aor_of);
         to.is_some_and(|to| to.eq_ignore_ascii_case(name))
     });
-    routes.map(|route| format!("route {}", route.name)).collect()
+    routes
+        .map(|route| format!("route {}", route.name))
+        .collect()
 }

@@ -151,7 +151,9 @@ impl Manager {
     ) -> Result<(), ManageError> {
         let name = name.to_owned();
         self.change(who, move |kept, _| {
-            let item = kept.find::<WebhookSection>(&name).ok_or(StoreError::Missing)?;
+            let item = kept
+                .find::<WebhookSection>(&name)
+                .ok_or(StoreError::Missing)?;
             look_up::<WebhookSection>(kept, &name, condition)?;
             let plan = plan_delete(kept, &item.name, &item.body, condition);
             Ok((plan, ()))
