@@ -40,6 +40,12 @@ refusals! {
     /// Refused before anything is looked at; of a flood, most leave neither record nor event but
     /// are counted.
     OVERLOADED = 503, 32003, "overloaded";
+    /// An operator has told the daemon to take no new calls. With Retry-After.
+    DRAINING = 503, 32004, "draining";
+    /// An operator has ended the call.
+    OPERATOR = 603, 32005, "ended by an operator";
+    /// An operator has moved a side to another call: this one is over. Of an answered call only.
+    TRANSFERRED = 480, 32006, "transferred by an operator";
     /// Every target of a route failed. The status is the last target's where there is one.
     ALL_TARGETS_FAILED = 503, 32011, "all targets failed";
     /// No route matches the call, or its route leads to a trunk without a destination.
@@ -140,6 +146,7 @@ impl Refusal {
         [
             Refusal::LIMIT,
             Refusal::OVERLOADED,
+            Refusal::DRAINING,
             Refusal::NO_MEDIA_PORT,
             Refusal::SHUTTING_DOWN,
             Refusal::AUTH_THROTTLED,

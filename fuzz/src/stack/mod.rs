@@ -1,8 +1,9 @@
 //! Sequences of operations against the whole stack: messages of peers, time, connections that close,
-//! failures and media events, in any order. Whatever happens, what is said to a secure trunk is
+//! failures, media events, and what operators do, in any order. Whatever happens, what is said to a secure trunk is
 //! secure, and in the end nothing is left and every call has its record.
 
 mod check;
+mod control;
 mod description;
 mod message;
 mod operations;
@@ -66,10 +67,12 @@ enum Operation {
     Reconfigure,
     /// Which name, what it leads to.
     Resolve,
+    /// What an operator does, to which call, to which side or whom.
+    Control,
 }
 
 /// Those that take calls further stand more than once.
-const OPERATIONS: [Operation; 22] = {
+const OPERATIONS: [Operation; 24] = {
     use Operation::*;
     [
         Invite,
@@ -94,5 +97,7 @@ const OPERATIONS: [Operation; 22] = {
         Acknowledge,
         Authenticate,
         Outside,
+        Control,
+        Control,
     ]
 };

@@ -33,6 +33,7 @@ impl World {
             Operation::Raw => self.raw(input),
             Operation::Authenticate => self.authenticate(input),
             Operation::Resolve => self.resolve(input),
+            Operation::Control => self.control(input),
             Operation::Reconfigure => self.stack.reconfigure(peer::trunks(), peer::routes()),
         }
     }

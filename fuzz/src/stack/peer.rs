@@ -87,6 +87,10 @@ impl Peer {
         SocketAddr::from((PEERS[self.0].1, transport.default_port()))
     }
 
+    pub(super) fn name(self) -> &'static str {
+        PEERS[self.0].0
+    }
+
     pub(super) fn ip(self) -> String {
         self.address(Transport::Udp).ip().to_string()
     }
@@ -192,6 +196,14 @@ fn credentials() -> Arc<CredentialSet> {
     let logins = ACCOUNTS.map(|user| Login::of_password(user, "edge", PASSWORD));
     let set = CredentialSet::new("edge", logins.to_vec());
     Arc::new(set.expect("every user has a password"))
+}
+
+/// Of the accounts.
+pub(super) fn addresses_of_record() -> Vec<String> {
+    let accounts = accounts().into_iter();
+    accounts
+        .map(|account| account.aor.as_str().to_owned())
+        .collect()
 }
 
 fn accounts() -> Vec<Account> {

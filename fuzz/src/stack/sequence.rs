@@ -17,11 +17,13 @@ const REDIRECT: u8 = 6;
 const UNAUTHORIZED: u8 = 8;
 const PROXY_UNAUTHORIZED: u8 = 10;
 const BUSY: u8 = 17;
+const PENDING: u8 = 20;
 const UNAVAILABLE: u8 = 22;
 /// Places in the list of methods.
 const BYE: u8 = 0;
 const INVITE: u8 = 1;
 const REGISTER: u8 = 10;
+const NOTIFY: u8 = 6;
 
 /// Of another method than it says.
 const MALFORMED: &[u8] =
@@ -85,6 +87,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             let refused = op(Respond, &[0, status, 0, 1, 0]);
             seeds.push([invite.clone(), early.clone(), refused, ack.clone()].concat());
         }
+        seeds.extend(controlled(&up, answer));
         let late = op(Invite, &[caller, digit, 1, 0]);
         let with_answer = op(Acknowledge, &[0, 0x80 | offer]);
         seeds.push([late, ring.clone(), ok.clone(), with_answer].concat());
@@ -113,6 +116,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         );
     }
     seeds.extend(with_credentials());
+    seeds.extend(placed());
     seeds.push(op(Invite, &[CARRIER, 2, 1, 0]).repeat(MAX_CALLS + 2));
     let raw = op(Raw, &[CARRIER, MALFORMED.len() as u8]);
     seeds.push([&raw, MALFORMED].concat());
@@ -123,6 +127,78 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
                 &[SRTP + COUNT as u8 * (transport + 1), method, 1, 0x82],
             ));
         }
+    }
+    seeds
+}
+
+/// Places in the list of what operators do.
+const HANG_UP: u8 = 0;
+const HOLD: u8 = 1;
+const RESUME: u8 = 3;
+const TRANSFER: u8 = 4;
+const DRAIN: u8 = 6;
+const PLACE: u8 = 7;
+
+/// What operators do to a call that is up, and what peers answer.
+fn controlled(up: &[u8], answer: u8) -> Vec<Vec<u8>> {
+    use Operation::*;
+    let control = |what: u8, rest: &[u8]| op(Control, &[&[what, 0, 0], rest].concat());
+    let ok = op(Respond, &[0, OK, 0, 0, answer]);
+    let both = [ok.clone(), ok.clone()].concat();
+    let gone = op(Media, &[4, 0, 0]);
+    let glare = op(Respond, &[0, PENDING, 0, 1, 0]);
+    let later = op(Advance, &[0]);
+    let held = [up, &control(HOLD, &[]), &both].concat();
+    let tail = [control(HANG_UP, &[]), both.clone(), gone].concat();
+    let notify = op(Within, &[0, NOTIFY, 0, 9, 0, 0]);
+    let whom = [0, 3, 4];
+    let transferred = whom.iter().flat_map(|target| {
+        [0, 1].map(|how| {
+            [
+                up,
+                &control(TRANSFER, &[*target, how]),
+                &both,
+                &both,
+                &notify,
+            ]
+            .concat()
+        })
+    });
+    let mut seeds: Vec<Vec<u8>> = transferred.collect();
+    seeds.push([&held[..], &control(RESUME, &[]), &both, &tail].concat());
+    seeds.push([up, &control(HOLD, &[]), &glare, &later, &both, &tail].concat());
+    seeds.push([&held[..], &control(DRAIN, &[]), &tail].concat());
+    seeds
+}
+
+/// Calls that operators place.
+fn placed() -> Vec<Vec<u8>> {
+    use Operation::*;
+    let place = |first: u8, to: u8, trunk: u8| op(Control, &[PLACE, 0, 0, first, to, 0, trunk]);
+    let ring = op(Respond, &[0, RINGING, 0, 1, 0]);
+    let hang_up = op(Control, &[HANG_UP, 0, 0]);
+    let mut seeds = Vec::new();
+    for (first, to, trunk, sdp) in [
+        // Numbers of the PBX, the carrier and the trunk with SRTP.
+        (2, 1, CARRIER, [0, 0]),
+        (4, 0, CARRIER, [1, 0]),
+        (2, 2, PBX, [0, 1]),
+        (0, 0, COUNT as u8, [0, 0]),
+    ] {
+        let [first_ok, second_ok] = sdp.map(|sdp| op(Respond, &[0, OK, 0, 0, sdp]));
+        let busy = op(Respond, &[0, BUSY, 0, 1, 0]);
+        let begun = [place(first, to, trunk), ring.clone()].concat();
+        let half = [begun.clone(), first_ok.clone(), ring.clone()].concat();
+        let up = [half.clone(), second_ok, first_ok].concat();
+        for (before, end) in [
+            (&begun, &busy),
+            (&half, &busy),
+            (&half, &hang_up),
+            (&up, &hang_up),
+        ] {
+            seeds.push([before.clone(), end.clone()].concat());
+        }
+        seeds.push([up, op(Within, &[0, BYE, 0, 9, 1, 0])].concat());
     }
     seeds
 }

@@ -48,7 +48,11 @@ fn log(event: &Event) {
     let (peer, code, text) = (peer.as_deref(), event.code, field::display(&event.text));
     match event.kind {
         EventKind::CallStarted
+        | EventKind::CallRinging
         | EventKind::CallAnswered
+        | EventKind::CallHeld
+        | EventKind::CallResumed
+        | EventKind::CallTransferred
         | EventKind::CallEnded
         | EventKind::TargetInService
         | EventKind::OurRegistration

@@ -285,7 +285,7 @@ impl Way {
         })
     }
 
-    fn leg_before_any_target(&self, cx: &mut Context, caller: &Leg) -> Leg {
+    pub(super) fn leg_before_any_target(&self, cx: &mut Context, caller: &Leg) -> Leg {
         let first = self.callee.settings.origination.first();
         let transport = first.and_then(|target| self.callee.settings.secured(target).transport);
         Leg::from(NewLeg {

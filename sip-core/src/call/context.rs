@@ -145,6 +145,8 @@ pub(crate) enum Note {
     NotWanted { from: CallId, to: CallId },
     /// Who asked for that call is gone.
     Abandoned { call: CallId },
+    /// The first party of a call that we placed has answered: where does the second one's INVITE go?
+    FirstAnswered { call: CallId },
 }
 
 impl Context {
@@ -212,6 +214,17 @@ impl Context {
         for branch in self.places.branches(invite) {
             self.clients.remove(&self.challenges.current(branch));
             self.clients.remove(&branch);
+        }
+    }
+
+    /// What still comes of an INVITE is for that leg.
+    pub(crate) fn reassign(&mut self, invite: ClientKey, owner: Owner) {
+        for branch in self.places.branches(invite) {
+            for client in [branch, self.challenges.current(branch)] {
+                if let Some(known) = self.clients.get_mut(&client) {
+                    *known = owner;
+                }
+            }
         }
     }
 

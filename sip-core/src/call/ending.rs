@@ -43,6 +43,19 @@ impl Ending {
         self
     }
 
+    pub(super) fn wait_for_bye(&mut self, side: Side, bye: Option<ClientKey>) {
+        let leg = &mut self.legs[side.index()];
+        leg.bye = leg.bye.or(bye);
+    }
+
+    pub(super) fn wait_for_invite(&mut self, side: Side, invite: ClientKey) {
+        self.legs[side.index()].invite = Some(invite);
+    }
+
+    pub(super) fn wait_for_no_ack(&mut self, side: Side) {
+        self.legs[side.index()].unacknowledged = None;
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.legs
             .iter()

@@ -313,6 +313,7 @@ impl Hunt {
         });
         *parties.leg_mut(Side::Callee) = leg;
         self.current = Some((target, hop));
+        parties.rings_no_more();
         self.forks.begin();
         Ok(client)
     }

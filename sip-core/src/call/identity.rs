@@ -2,6 +2,7 @@
 //! destination's, and `sips:` only where the trunk wants it (SIG-6, SEC-5).
 
 use crate::message::{NameAddr, Scheme, Uri};
+use crate::stack::ControlError;
 use crate::transport::{Host, Listener, Transport};
 use crate::trunk::Destination;
 
@@ -129,6 +130,41 @@ pub(super) fn renumbered_to(to: &NameAddr, called: &Uri, new: &str) -> NameAddr 
     }
     to.with_uri(renumbered(to.uri(), new))
 }
+
+/// A SIP or `tel:` URI that an operator has written; `None`: a number, or a name without a host.
+///
+/// # Errors
+/// It is neither.
+pub(crate) fn target_uri(text: &str) -> Result<Option<Uri>, ControlError> {
+    let bad = |why: &str| ControlError::BadTarget(format!("{text:?} {why}"));
+    if text.is_empty() || text.len() > LONGEST_TARGET {
+        return Err(bad("is no number and no URI"));
+    }
+    let has_scheme = ["sip:", "sips:", "tel:"].iter().any(|scheme| {
+        let start = text.as_bytes().get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+    });
+    let uri = match has_scheme {
+        true => text.to_owned(),
+        false if text.contains('@') => format!("sip:{text}"),
+        false if text.bytes().all(is_dialled) => return Ok(None),
+        false => return Err(bad("is no number and no URI")),
+    };
+    let uri = Uri::parse(uri.as_bytes()).ok_or_else(|| bad("cannot be read"))?;
+    match uri.user().is_some_and(|user| !user.is_empty()) && uri.headers().is_none() {
+        true => Ok(Some(uri.without_param("method"))),
+        false => Err(bad("names nobody who can be called")),
+    }
+}
+
+/// Digits, and what extensions are named by (RFC 3261 section 25.1, `unreserved`, and `#` of
+/// telephones, which is escaped).
+fn is_dialled(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+*#-_.!~'()".contains(&byte)
+}
+
+/// Bytes of what an operator may have called.
+const LONGEST_TARGET: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -164,6 +164,7 @@ impl Inviting {
             });
             parties.leg_mut(Side::Callee).has_answered |= heard == Heard::Reliable;
         }
+        parties.rings(cx, response.status);
         if passage != Passage::Hidden {
             let invite = (self.server, &*self.invite);
             parties.pass_provisional(cx, invite, (response, heard), body, self.late_offer);
@@ -205,6 +206,9 @@ impl Inviting {
             );
             parties.finish(cx, Outcome::refused(&UNUSABLE_ANSWER));
             return State::Ending(Ending::default());
+        }
+        if parties.calls_first_party() {
+            return self.first_party_answered(cx, parties, &response);
         }
         let sdp = session_description(&response.headers, &response.body)
             .ok()

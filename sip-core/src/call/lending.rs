@@ -13,10 +13,12 @@ use super::inviting::sequence;
 use super::leg::Leg;
 use super::outcome::{Failure, Outcome};
 use super::parties::Parties;
+use super::transfer::{Asker, the};
 use super::up::{self, Up};
 use super::{Call, Input, State};
 use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
+use crate::stack::EventKind;
 use crate::transaction::{ClientKey, ServerKey};
 
 /// A re-INVITE on behalf of another call is out.
@@ -243,17 +245,29 @@ impl Call {
             true => StatusCode::OK,
             false => StatusCode::TEMPORARILY_UNAVAILABLE,
         };
-        let asked_for = self.conclude_transfer(cx, status);
+        if was_taken && self.parties.transfer.is_none() {
+            let text = format!("{}, whom another call has asked for", the(rest.other()));
+            self.parties
+                .event(cx, EventKind::CallTransferred, rest.other(), None, text);
+        }
+        let asker = self.conclude_transfer(cx, status);
         let parties = &mut self.parties;
-        parties.finish(cx, Outcome::transferred(rest));
-        self.state = match asked_for {
+        let (outcome, because) = match asker {
+            Asker::Operator => {
+                let refusal = Refusal::TRANSFERRED;
+                (Outcome::ended(&refusal), Some(refusal))
+            }
+            Asker::Side | Asker::Nobody => (Outcome::transferred(rest), None),
+        };
+        parties.finish(cx, outcome);
+        self.state = match asker {
             // Who asked for it hangs up when it has heard of the result.
-            true => State::Departing(Departing {
+            Asker::Side => State::Departing(Departing {
                 side: rest,
                 deadline: cx.now + PATIENCE,
             }),
-            false => {
-                let bye = parties.hang_up(cx, rest, None, None);
+            Asker::Operator | Asker::Nobody => {
+                let bye = parties.hang_up(cx, rest, because.as_ref(), None);
                 State::Ending(Ending::default().with_bye(rest, bye))
             }
         };

@@ -241,6 +241,48 @@ impl CallMedia {
         matches!(self.flows, Flows::Gone)
     }
 
+    /// No packet passes, and every description says so.
+    pub(super) fn hold(&mut self, cx: &mut Context) {
+        self.negotiation.hold();
+        self.apply(cx);
+    }
+
+    /// No packet passes, whatever the descriptions say.
+    pub(super) fn shut(&mut self, cx: &mut Context) {
+        self.negotiation.shut();
+        self.apply(cx);
+    }
+
+    /// Packets pass as the sides have agreed.
+    pub(super) fn open(&mut self, cx: &mut Context) {
+        if self.negotiation.open() {
+            self.apply(cx);
+        }
+    }
+
+    /// What a side is to be told when a hold begins or ends.
+    pub(super) fn redirected(&mut self, side: Side) -> Option<Vec<u8>> {
+        self.negotiation.redirected(side).ok()
+    }
+
+    /// `side` answered that.
+    pub(super) fn turned(
+        &mut self,
+        cx: &mut Context,
+        side: Side,
+        sdp: &[u8],
+        was_held: bool,
+    ) -> Result<(), Refusal> {
+        self.negotiation.turned(side, sdp, was_held)?;
+        self.apply(cx);
+        Ok(())
+    }
+
+    /// Which sides are on hold, indexed by [`Side::index`].
+    pub(super) fn held(&self) -> [bool; 2] {
+        self.negotiation.held()
+    }
+
     /// What was agreed for a leg, for the record; `None` before any answer.
     pub(super) fn leg(&self, side: Side) -> Option<LegMedia> {
         self.negotiation

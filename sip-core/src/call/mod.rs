@@ -28,6 +28,7 @@
 mod accepted;
 mod begin;
 mod bodies;
+mod bridging;
 pub(crate) mod challenges;
 pub(crate) mod context;
 mod crossing;
@@ -35,6 +36,7 @@ mod ending;
 pub(crate) mod failing;
 mod forks;
 pub(crate) mod headers;
+mod holding;
 mod hunting;
 pub(crate) mod identity;
 mod inviting;
@@ -44,15 +46,18 @@ mod lending;
 mod locating;
 mod media;
 mod messaging;
+mod moving;
 pub(crate) mod outcome;
 mod parties;
 pub(crate) mod places;
+mod placing;
 mod record;
 mod referring;
 mod refreshing;
 mod reinviting;
 mod relaying;
 mod reliable;
+mod responses;
 pub(crate) mod session_timer;
 pub(crate) mod transfer;
 mod up;
@@ -70,13 +75,13 @@ pub(crate) use self::joining::Joint;
 use self::leg::SentInvite;
 use self::outcome::Failure;
 use self::parties::Parties;
-use self::places::Branch;
+pub(crate) use self::placing::NewPlaced;
 use self::reliable::Patience;
 use self::session_timer::Due;
-use crate::message::{HeaderName, Method, Request, Response};
+use crate::message::{Request, Response};
 use crate::refusal::Refusal;
 use crate::sdp::DescriptionOrigin;
-use crate::stack::{LiveCall, ResolveId};
+use crate::stack::{EventKind, LiveCall, ResolveId};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::{ConnectionId, Origin};
 use crate::trunk::{Hop, TrunkId};
@@ -91,6 +96,7 @@ pub(crate) struct Call {
 enum State {
     Locating(Box<locating::Locating>),
     Inviting(inviting::Inviting),
+    Placing(placing::Placing),
     Accepted(accepted::Accepted),
     Up(up::Up),
     Reinviting(reinviting::Reinviting),
@@ -156,108 +162,6 @@ impl Call {
         self.parties.id
     }
 
-    pub(crate) fn handle_response(
-        mut self,
-        cx: &mut Context,
-        (side, client): (Side, ClientKey),
-        origin: Origin,
-        response: Response,
-    ) -> Call {
-        let leg = self.parties.leg_mut(side);
-        leg.hear(&origin);
-        leg.learn(&response.headers);
-        if response.status.is_success() && starts_session(&response) {
-            leg.timer.answered(cx.now, &response.headers);
-        }
-        if leg.timer.is_refresh(client) {
-            return match response.status.is_final() {
-                true => self.handle_refreshed(cx, side, &response),
-                false => self,
-            };
-        }
-        if self.parties.is_relayed(client) {
-            let relay = match response.status.is_final() {
-                true => self.parties.take_relay(client),
-                false => None,
-            };
-            return match relay {
-                Some(relay) => self.handle_relayed(cx, relay, &response),
-                None => self,
-            };
-        }
-        self.step(
-            cx,
-            Input::Response {
-                side,
-                client,
-                origin,
-                response,
-            },
-        )
-    }
-
-    /// For a request of that side that is sent again: the number after all that it has used.
-    pub(crate) fn next_sequence(&mut self, side: Side, remote_tag: Option<&str>) -> Option<u32> {
-        self.parties.leg_mut(side).next_sequence(remote_tag)
-    }
-
-    /// Of several places that our INVITE is at, that one speaks: what its response makes of our
-    /// INVITE is made of the one that it had.
-    pub(crate) fn hear_place(&mut self, side: Side, place: &Branch, response: &Response) {
-        let parties = &mut self.parties;
-        if let Some(invite) = &mut parties.leg_mut(side).invite {
-            invite.request = place.request.clone();
-            invite.target = place.target.clone();
-            if let Ok(cseq) = response.headers.cseq() {
-                // It may have been sent again, with credentials.
-                invite.request.headers.set(HeaderName::CSeq, cseq);
-            }
-        }
-        if response.status.is_final() {
-            parties.media.take_up(place.client);
-        }
-        if response.status.is_success() {
-            parties.draft.tried_at(place);
-        }
-    }
-
-    /// A place has answered after another one.
-    pub(crate) fn decline_place(
-        &self,
-        cx: &mut Context,
-        side: Side,
-        place: &Branch,
-        origin: &Origin,
-        response: &Response,
-    ) {
-        if let Some(invite) = &self.parties.leg(side).invite {
-            invite.decline_at(cx, place, origin, response);
-        }
-    }
-
-    pub(crate) fn handle_failure(
-        mut self,
-        cx: &mut Context,
-        side: Side,
-        client: ClientKey,
-        failure: Failure,
-    ) -> Call {
-        if let Some(relay) = self.parties.take_relay(client) {
-            return self.handle_relay_failure(cx, relay, &failure);
-        }
-        if self.parties.leg(side).timer.is_refresh(client) {
-            return self.handle_refresh_failure(cx, side, &failure);
-        }
-        self.step(
-            cx,
-            Input::Failed {
-                side,
-                client,
-                failure,
-            },
-        )
-    }
-
     pub(crate) fn handle_cancel(self, cx: &mut Context, server: ServerKey) -> Call {
         self.step(cx, Input::Cancel { server })
     }
@@ -294,6 +198,8 @@ impl Call {
                 Due::Expired => self.step(cx, Input::End(Refusal::SESSION_EXPIRED)),
             };
         }
+        self.stop_waiting_for_notify(cx);
+        self = self.go_on_with_bridge(cx);
         if self.parties.too_long_at().is_some_and(|at| at <= cx.now) {
             return self.end(cx, Refusal::CALL_TOO_LONG);
         }
@@ -325,7 +231,24 @@ impl Call {
 
     /// The call as it is now, for status.
     pub(crate) fn describe(&self) -> LiveCall {
-        self.parties.describe()
+        self.parties.describe(self.is_ending())
+    }
+
+    /// Tells of that side.
+    pub(crate) fn tell(
+        &self,
+        cx: &mut Context,
+        kind: EventKind,
+        side: Side,
+        code: Option<u32>,
+        text: String,
+    ) {
+        self.parties.event(cx, kind, side, code, text);
+    }
+
+    /// Tells of a hold that began or is over.
+    pub(crate) fn tell_of_hold(&mut self, cx: &mut Context) {
+        self.parties.tell_of_hold(cx);
     }
 
     /// When [`Call::handle_timeout`] wants to be called.
@@ -337,12 +260,15 @@ impl Call {
             [Side::Caller, Side::Callee].map(|side| self.parties.leg(side).timer.deadline());
         let provisionals = self.parties.provisionals.deadline();
         let too_long = self.parties.too_long_at();
+        let refer = self.parties.refer_deadline();
         [
             self.state_deadline(),
             provisionals,
             caller,
             callee,
             too_long,
+            refer,
+            self.parties.bridge_due(),
         ]
         .into_iter()
         .flatten()
@@ -353,7 +279,11 @@ impl Call {
         match &self.state {
             State::Locating(state) => Some(state.deadline()),
             State::Inviting(state) => Some(state.deadline()),
-            State::Up(_) => self.parties.media.correction_due(),
+            State::Up(_) => {
+                let correction = self.parties.media.correction_due();
+                let hold = self.parties.hold.due();
+                correction.into_iter().chain(hold).min()
+            }
             State::Reinviting(state) => state.deadline(),
             State::Refreshing(state) => state.deadline(),
             State::Lending(state) => state.deadline(),
@@ -426,6 +356,7 @@ impl Call {
         self.state = match self.state {
             State::Locating(state) => state.handle(cx, parties, input),
             State::Inviting(state) => state.handle(cx, parties, input),
+            State::Placing(state) => state.handle(cx, parties, input),
             State::Accepted(state) => state.handle(cx, parties, input),
             State::Up(state) => state.handle(cx, parties, input),
             State::Reinviting(state) => state.handle(cx, parties, input),
@@ -436,12 +367,9 @@ impl Call {
             State::Departing(state) => state.handle(cx, parties, input),
             State::Ending(state) => state.handle(cx, parties, input),
         };
-        self.go_on_with_transfer(cx).correct_caller(cx)
+        self.go_on_with_transfer(cx)
+            .correct_caller(cx)
+            .go_on_with_hold(cx)
+            .leave_first_party(cx)
     }
-}
-
-/// Whether a session runs, or goes on, by this 2xx (RFC 4028 section 7.2).
-fn starts_session(response: &Response) -> bool {
-    let cseq = response.headers.cseq();
-    cseq.is_ok_and(|cseq| matches!(cseq.method, Method::Invite | Method::Update))
 }

@@ -6,8 +6,11 @@ use super::bodies::{Description, pass_other_body};
 use super::context::{Context, Owner};
 use super::crossing::Crossing;
 use super::headers::{allow, pass_body_description};
+use super::holding::Hold;
 use super::leg::Leg;
 use super::media::CallMedia;
+use super::moving::Referred;
+use super::placing::Placed;
 use super::record::Draft;
 use super::relaying::Relay;
 use super::reliable::Provisionals;
@@ -29,6 +32,12 @@ pub(super) struct Parties {
     pub(super) relays: Vec<Relay>,
     /// A REFER that we accepted.
     pub(super) transfer: Option<Transfer>,
+    /// A REFER of ours is under way.
+    pub(super) referred: Option<Box<Referred>>,
+    /// What we have still to do for a call that we placed.
+    pub(super) placed: Option<Box<Placed>>,
+    /// An operator's.
+    pub(super) hold: Hold,
 }
 
 impl Parties {
@@ -47,6 +56,9 @@ impl Parties {
             provisionals,
             relays: Vec::new(),
             transfer: None,
+            referred: None,
+            placed: None,
+            hold: Hold::default(),
         }
     }
 
@@ -56,6 +68,10 @@ impl Parties {
 
     pub(super) fn leg_mut(&mut self, side: Side) -> &mut Leg {
         &mut self.legs[side.index()]
+    }
+
+    pub(super) fn exchange_legs(&mut self) {
+        self.legs.swap(0, 1);
     }
 
     pub(super) fn legs_mut(&mut self) -> &mut [Leg; 2] {
@@ -251,7 +267,18 @@ impl Parties {
     /// A 2xx of a fork that came after another one's: acknowledged and ended at once
     /// (RFC 3261 section 13.2.2.4). Retransmissions are not meant here.
     pub(super) fn refuse_fork(&self, cx: &mut Context, origin: &Origin, response: &Response) {
-        let leg = self.leg(Side::Callee);
+        self.refuse_fork_of(cx, Side::Callee, origin, response);
+    }
+
+    /// The same of any side whose leg an INVITE of ours has made.
+    pub(super) fn refuse_fork_of(
+        &self,
+        cx: &mut Context,
+        side: Side,
+        origin: &Origin,
+        response: &Response,
+    ) {
+        let leg = self.leg(side);
         let confirmed = leg
             .dialog
             .as_ref()

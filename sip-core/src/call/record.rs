@@ -9,8 +9,9 @@ use super::context::Context;
 use super::outcome::Outcome;
 use super::parties::Parties;
 use super::places::{Branch, target_uri};
+use crate::message::StatusCode;
 use crate::stack::{
-    CallRecord, Command, EndedBy, Event, EventKind, LegRecord, LiveCall, TriedTarget,
+    CallRecord, CallState, Command, EndedBy, Event, EventKind, LegRecord, LiveCall, TriedTarget,
 };
 use crate::transport::Host;
 use crate::trunk::{Hop, TrunkId};
@@ -25,9 +26,13 @@ pub(super) struct Draft {
     user: Option<String>,
     start: Instant,
     answer: Option<Instant>,
+    /// The target in hand has said that it rings.
+    rang: bool,
+    /// On hold as of the latest event.
+    told_held: [bool; 2],
     end: Option<(Instant, Outcome)>,
     /// The trunks that the call counts on, while it does (TRK-6).
-    counted: Option<[TrunkId; 2]>,
+    counted: [Option<TrunkId>; 2],
     /// When it will have lasted as long as it may; `None` before the answer and after the end.
     too_long_at: Option<Instant>,
     pub(super) targets: Vec<TriedTarget>,
@@ -41,8 +46,10 @@ impl Draft {
             user: None,
             start,
             answer: None,
+            rang: false,
+            told_held: [false; 2],
             end: None,
-            counted: None,
+            counted: [None; 2],
             too_long_at: None,
             targets: Vec::new(),
         }
@@ -70,13 +77,25 @@ impl Draft {
 impl Parties {
     pub(super) fn started(&mut self, cx: &mut Context) {
         cx.counters.calls_started += 1;
-        let trunks = [Side::Caller, Side::Callee].map(|side| self.leg(side).trunk.id);
-        for trunk in trunks {
-            cx.loads.begin(trunk);
+        self.count(cx, Side::Caller);
+        if self.placed.is_none() {
+            self.count(cx, Side::Callee);
         }
-        self.draft.counted = Some(trunks);
         let text = format!("{} calls {}", self.draft.from, self.draft.to);
         self.event(cx, EventKind::CallStarted, Side::Caller, None, text);
+    }
+
+    /// The call takes a place among those of a side's trunk.
+    pub(super) fn count(&mut self, cx: &mut Context, side: Side) {
+        let trunk = self.leg(side).trunk.id;
+        cx.loads.begin(trunk);
+        self.draft.counted[side.index()] = Some(trunk);
+    }
+
+    /// The party that was tried has answered, and another one is called now.
+    pub(super) fn begin_anew(&mut self) {
+        self.draft.targets.clear();
+        self.draft.rang = false;
     }
 
     pub(super) fn answered(&mut self, cx: &mut Context) {
@@ -115,7 +134,10 @@ impl Parties {
     pub(super) fn finish(&mut self, cx: &mut Context, outcome: Outcome) {
         cx.counters.calls_ended += 1;
         self.draft.too_long_at = None;
-        for trunk in self.draft.counted.take().into_iter().flatten() {
+        for trunk in std::mem::take(&mut self.draft.counted)
+            .into_iter()
+            .flatten()
+        {
             cx.loads.end(trunk);
         }
         let side = match outcome.ended_by {
@@ -126,6 +148,7 @@ impl Parties {
         self.event(cx, EventKind::CallEnded, side, outcome.code, text);
         self.abandon_relays(cx);
         self.abandon_transfer(cx);
+        self.moving_failed(cx, "the call ended before a result was told");
         self.draft.end = Some((cx.now, outcome));
         if self.media.remove(cx) {
             self.write_record(cx, None);
@@ -142,21 +165,25 @@ impl Parties {
         let Some((end, outcome)) = self.draft.end.take() else {
             return;
         };
-        let codec = [Side::Caller, Side::Callee]
-            .into_iter()
-            .find_map(|side| self.media.leg(side)?.codec);
+        let codec = self.codec();
         let targets = std::mem::take(&mut self.draft.targets);
         let was_invited = targets.iter().any(|target| target.sip_call_id.is_some());
+        let was_invited = was_invited && !self.calls_first_party();
+        let ended_by = match outcome.ended_by {
+            EndedBy::Caller => self.place_of(Side::Caller).into(),
+            EndedBy::Callee => self.place_of(Side::Callee).into(),
+            EndedBy::Trunkline => EndedBy::Trunkline,
+        };
         let record = CallRecord {
             call: self.id,
-            caller: self.leg_record(Side::Caller),
+            caller: self.leg_record(self.place_of(Side::Caller)),
             callee: was_invited.then(|| self.leg_record(Side::Callee)),
             from: self.draft.from.clone(),
             to: self.draft.to.clone(),
             start: self.draft.start,
             answer: self.draft.answer,
             end,
-            ended_by: outcome.ended_by,
+            ended_by,
             status: outcome.status,
             code: outcome.code,
             reason: outcome.reason,
@@ -167,15 +194,77 @@ impl Parties {
         cx.commands.push_back(Command::Record(Box::new(record)));
     }
 
-    pub(super) fn describe(&self) -> LiveCall {
+    pub(super) fn describe(&self, is_ending: bool) -> LiveCall {
+        let held = self.held();
         LiveCall {
             call: self.id,
-            legs: [Side::Caller, Side::Callee].map(|side| self.leg_record(side)),
+            state: match () {
+                () if is_ending => CallState::Ending,
+                () if self.is_answered() && held != [false; 2] => CallState::Held,
+                () if self.is_answered() => CallState::Answered,
+                () if self.draft.rang => CallState::Ringing,
+                () => CallState::Locating,
+            },
+            held,
+            legs: [Side::Caller, Side::Callee].map(|side| self.leg_record(self.place_of(side))),
             from: self.draft.from.clone(),
             to: self.draft.to.clone(),
             start: self.draft.start,
             answer: self.draft.answer,
+            codec: self.codec(),
+            targets: self.draft.targets.clone(),
         }
+    }
+
+    fn codec(&self) -> Option<String> {
+        let mut legs = [Side::Caller, Side::Callee].into_iter();
+        legs.find_map(|side| self.media.leg(side)?.codec)
+    }
+
+    /// Which sides are on hold.
+    fn held(&self) -> [bool; 2] {
+        match self.is_answered() {
+            true if self.hold.is_in_force() => [true; 2],
+            true => self.media.held(),
+            false => [false; 2],
+        }
+    }
+
+    /// Tells of a hold that began or is over.
+    pub(super) fn tell_of_hold(&mut self, cx: &mut Context) {
+        let held = self.held();
+        if self.draft.end.is_some() || held == self.draft.told_held {
+            return;
+        }
+        self.draft.told_held = held;
+        let (kind, side, text) = match held {
+            [false, false] => (EventKind::CallResumed, Side::Caller, "resumed"),
+            [false, true] => (EventKind::CallHeld, Side::Caller, "held by the caller"),
+            [true, false] => (EventKind::CallHeld, Side::Callee, "held by the callee"),
+            [true, true] if self.hold.is_in_force() => {
+                (EventKind::CallHeld, Side::Caller, "held by an operator")
+            }
+            [true, true] => (EventKind::CallHeld, Side::Caller, "held by both sides"),
+        };
+        self.event(cx, kind, side, None, text.to_owned());
+    }
+
+    /// The target in hand is on its way to an answer.
+    pub(super) fn rings(&mut self, cx: &mut Context, status: StatusCode) {
+        if !std::mem::replace(&mut self.draft.rang, true) {
+            let who = match self.calls_first_party() {
+                true => "the first party: ",
+                false => "",
+            };
+            let text = format!("{who}{status} {}", status.reason());
+            let text = text.trim_end().to_owned();
+            self.event(cx, EventKind::CallRinging, Side::Callee, None, text);
+        }
+    }
+
+    /// The next target is asked.
+    pub(super) fn rings_no_more(&mut self) {
+        self.draft.rang = false;
     }
 
     fn leg_record(&self, side: Side) -> LegRecord {

@@ -4,8 +4,11 @@ use media_core::session::Side;
 
 use super::Call;
 use super::context::Context;
+use super::moving::{Told, told};
 use super::parties::Parties;
+use super::transfer::the;
 use crate::message::{HeaderName, Headers, Method, Params, Request, StatusCode};
+use crate::stack::EventKind;
 use crate::transaction::ServerKey;
 use crate::trunk::refer::ReferMode;
 
@@ -50,6 +53,7 @@ impl Call {
 
     /// A REFER that was passed on for that side was challenged, and has another number now.
     pub(crate) fn refer_renumbered(&mut self, side: Side, old: u32, new: u32) {
+        self.own_refer_renumbered(side.other(), old, new);
         let refers = &mut self.parties.leg_mut(side).passed_refers;
         if let Some(refer) = refers.iter_mut().find(|refer| refer.ours == old) {
             refer.ours = new;
@@ -64,6 +68,9 @@ impl Call {
         server: ServerKey,
         mut notify: Request,
     ) -> Call {
+        if let Some(told) = self.takes_notify(cx, side, server, &notify) {
+            return self.handle_told(cx, told);
+        }
         match self.parties.event_of_refer(side.other(), &notify.headers) {
             Some(Named::AsItCame) => {}
             Some(Named::Anew(event)) => notify.headers.set(HeaderName::Event, event),
@@ -72,6 +79,11 @@ impl Call {
                 self.parties.respond(cx, side, server, &notify, status);
                 return self;
             }
+        }
+        if told(&notify) == Told::Done {
+            let text = format!("{}, by a call of its own", the(side));
+            let kind = EventKind::CallTransferred;
+            self.parties.event(cx, kind, side, None, text);
         }
         self.parties
             .relay(cx, side, (server, notify), Method::Notify, None);

@@ -4,7 +4,7 @@
 //!
 //! A re-INVITE also tells a caller what another target than the one whose answer it has
 //! acknowledged (RFC 3262) took up of its offer. If it does not agree, the call ends: nobody would
-//! hear anything.
+//! hear anything. And it tells a side of a hold of ours ([`super::holding`]).
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use super::context::Context;
 use super::ending::Ending;
 use super::headers::{ACCEPT, session_description};
 use super::inviting::sequence;
+use super::leg::Leg;
 use super::outcome::{Failure, Outcome};
 use super::parties::Parties;
 use super::up::{self, Up};
@@ -110,8 +111,7 @@ impl Call {
 /// A re-INVITE of our own is out to one side.
 pub(super) struct Refreshing {
     side: Side,
-    /// The side had another description before.
-    corrects: bool,
+    purpose: Purpose,
     client: ClientKey,
     /// When we stop waiting; `None` once it is cancelled.
     deadline: Option<Instant>,
@@ -119,16 +119,38 @@ pub(super) struct Refreshing {
     deferred: Option<Deferred>,
 }
 
+/// What it is sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The session timer.
+    Refresh,
+    /// The side had another description before.
+    Correct,
+    /// A hold of ours begins, or ends.
+    Hold { on: bool },
+}
+
 impl Refreshing {
     /// Sends it. `None` if there is nothing to send.
     pub(super) fn start(cx: &mut Context, parties: &mut Parties, side: Side) -> Option<State> {
         let offer = parties.media.settled(side)?;
-        Refreshing::offer(cx, parties, side, offer, false)
+        Refreshing::offer(cx, parties, side, offer, Purpose::Refresh)
     }
 
     fn correct(cx: &mut Context, parties: &mut Parties) -> Option<State> {
         let offer = parties.media.correction()?;
-        Refreshing::offer(cx, parties, Side::Caller, offer, true)
+        Refreshing::offer(cx, parties, Side::Caller, offer, Purpose::Correct)
+    }
+
+    /// Tells a side that the call is held by us, or is not any more. `None` if it cannot be told.
+    pub(super) fn turn(
+        cx: &mut Context,
+        parties: &mut Parties,
+        side: Side,
+        on: bool,
+    ) -> Option<State> {
+        let offer = parties.media.redirected(side)?;
+        Refreshing::offer(cx, parties, side, offer, Purpose::Hold { on })
     }
 
     fn offer(
@@ -136,7 +158,7 @@ impl Refreshing {
         parties: &mut Parties,
         side: Side,
         offer: Vec<u8>,
-        corrects: bool,
+        purpose: Purpose,
     ) -> Option<State> {
         let owner = parties.owner(side);
         let (mut invite, target) = parties.leg_mut(side).request(cx, Method::Invite)?;
@@ -145,7 +167,7 @@ impl Refreshing {
         let client = cx.request(owner, invite, target);
         Some(State::Refreshing(Refreshing {
             side,
-            corrects,
+            purpose,
             client,
             deadline: Some(cx.now + cx.config.timers.timeout()),
             deferred: None,
@@ -169,10 +191,13 @@ impl Refreshing {
                 client, failure, ..
             } if client == self.client => match failure {
                 Failure::TimedOut => self.end_answered(cx, parties, &Refusal::DIALOG_LOST),
-                Failure::TransportFailed(_) if self.corrects => {
+                Failure::TransportFailed(_) if self.purpose == Purpose::Correct => {
                     self.end_answered(cx, parties, &failure.refusal())
                 }
-                Failure::TransportFailed(_) => self.resume(cx, parties),
+                Failure::TransportFailed(reason) => {
+                    self.refused(cx, parties, &reason);
+                    self.resume(cx, parties)
+                }
             },
             Input::Response {
                 side: Side::Callee,
@@ -245,6 +270,9 @@ impl Refreshing {
                 if let Err(refusal) = self.take_answer(cx, parties, response) {
                     return self.end_answered(cx, parties, &refusal);
                 }
+                if let Purpose::Hold { on } = self.purpose {
+                    parties.hold.told(self.side, on);
+                }
             }
             StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 return self.end_answered(cx, parties, &Refusal::DIALOG_LOST);
@@ -253,14 +281,17 @@ impl Refreshing {
                 leg.timer.put_off(cx.now, Duration::ZERO);
             }
             StatusCode::REQUEST_PENDING => {
-                let delay = retry_delay(cx, self.side);
+                let delay = retry_delay(cx, parties.leg(self.side));
                 parties.leg_mut(self.side).timer.put_off(cx.now, delay);
                 parties.media.put_off_correction(cx.now + delay);
+                if matches!(self.purpose, Purpose::Hold { .. }) {
+                    parties.hold.put_off(cx.now + delay);
+                }
             }
-            _ if self.corrects => {
+            _ if self.purpose == Purpose::Correct => {
                 return self.end_answered(cx, parties, &Refusal::NO_COMMON_CODEC);
             }
-            _ => {}
+            status => self.refused(cx, parties, &format!("{status} {}", status.reason())),
         }
         self.resume(cx, parties)
     }
@@ -272,10 +303,20 @@ impl Refreshing {
         response: &Response,
     ) -> Result<(), Refusal> {
         match session_description(&response.headers, &response.body) {
-            Ok(Some(answer)) if self.corrects => parties.media.corrected(cx, answer),
-            Ok(Some(answer)) => parties.media.refreshed(cx, self.side, answer),
-            _ if self.corrects => Err(Refusal::NO_SDP),
+            Ok(Some(answer)) => match self.purpose {
+                Purpose::Refresh => parties.media.refreshed(cx, self.side, answer),
+                Purpose::Correct => parties.media.corrected(cx, answer),
+                Purpose::Hold { on } => parties.media.turned(cx, self.side, answer, on),
+            },
+            _ if self.purpose == Purpose::Correct => Err(Refusal::NO_SDP),
             _ => Ok(()),
+        }
+    }
+
+    /// The side will not hear of a hold, or not of its end. A refresh is not so important.
+    fn refused(&self, cx: &mut Context, parties: &mut Parties, why: &str) {
+        if let Purpose::Hold { on } = self.purpose {
+            parties.hold_refused(cx, self.side, on, why);
         }
     }
 
@@ -308,12 +349,12 @@ impl Refreshing {
 }
 
 /// How long an INVITE of ours waits after 491 (RFC 3261 section 14.1): 2.1 to 4 s if the Call-ID
-/// is ours, as the callee's leg's is, else up to 2 s, in units of 10 ms.
-fn retry_delay(cx: &mut Context, side: Side) -> Duration {
+/// is ours, else up to 2 s, in units of 10 ms.
+pub(super) fn retry_delay(cx: &mut Context, leg: &Leg) -> Duration {
     let random = cx.rng.next_u32();
-    let steps = match side {
-        Side::Callee => 210 + random % 191,
-        Side::Caller => random % 201,
+    let steps = match leg.invite {
+        Some(_) => 210 + random % 191,
+        None => random % 201,
     };
     Duration::from_millis(u64::from(steps) * 10)
 }

@@ -33,11 +33,24 @@ pub(super) struct Transfer {
     /// `id` of the Event header: the CSeq of the REFER, unless it is the dialog's first (RFC 3515
     /// section 2.4.6).
     event_id: Option<u32>,
+    /// Who is called, for events.
+    target: String,
     /// It wants to hear of the result (RFC 4488).
     notifies: bool,
+    /// It was an operator who asked, in that side's name: it hears of nothing.
+    by_operator: bool,
     transferor_is_gone: bool,
     /// What the new call was answered: it waits to be offered to the side that remains.
     answer: Option<Response>,
+}
+
+/// Who asked for a transfer, and is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Nobody,
+    /// The side that stays behind.
+    Side,
+    Operator,
 }
 
 /// A new call that a REFER asks for.
@@ -90,41 +103,14 @@ impl Call {
         refer: &Request,
     ) -> Result<(), Refusal> {
         let refer_to = one_target(&refer.headers).ok_or(Refusal::MALFORMED)?;
-        let is_busy = self.parties.transfer.is_some() || !matches!(self.state, State::Up(_));
-        let far = side.other();
-        let offer = self.parties.media.resumed(far);
-        let (Some(offer), false) = (offer, is_busy) else {
+        if !self.may_transfer(side) {
             self.parties.respond_later(cx, side, server, refer);
             return Ok(());
-        };
-        let own = cx.transactions.reserve_server_key();
-        let leg = self.parties.leg(far);
-        let remote = leg.remote.ok_or(Refusal::TRANSFER)?;
-        let dialog = leg.dialog.as_ref().ok_or(Refusal::TRANSFER)?;
-        let listener = cx.listener(leg.listener);
+        }
         let mut referred_by = Headers::new();
         let lines = refer.headers.iter();
         referred_by.extend(lines.filter(|field| field.name == Some(HeaderName::ReferredBy)));
-        let call = NewCall {
-            asker: self.parties.id,
-            server: own,
-            transferor: self.parties.leg(side).trunk.clone(),
-            caller: leg.trunk.clone(),
-            caller_origin: Origin {
-                transport: leg.transport,
-                listener: leg.listener,
-                local: listener.address,
-                remote,
-                connection: None,
-                tls: None,
-            },
-            caller_address: dialog.remote().clone(),
-            caller_contact: NameAddr::new(dialog.remote_target().clone()),
-            refer_to,
-            referred_by,
-            offer,
-            description: self.parties.media.origin(far),
-        };
+        let call = self.new_call(cx, side, refer_to, referred_by)?;
         let event_id = refer.headers.cseq().ok().map(|cseq| cseq.number);
         let is_first = !std::mem::replace(&mut self.parties.leg_mut(side).was_referred, true);
         let silent = refer
@@ -133,10 +119,12 @@ impl Call {
             .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"false"));
         self.parties.transfer = Some(Transfer {
             transferor: side,
-            server: own,
+            server: call.server,
             call: None,
+            target: call.refer_to.uri().to_string(),
             event_id: event_id.filter(|_| !is_first),
             notifies: !silent,
+            by_operator: false,
             transferor_is_gone: false,
             answer: None,
         });
@@ -151,6 +139,81 @@ impl Call {
         let text = format!("to {}", call.refer_to.uri());
         self.parties
             .event(cx, EventKind::TransferStarted, side, None, text);
+        cx.notes.push_back(Note::NewCall(Box::new(call)));
+        Ok(())
+    }
+
+    /// Whether a transfer can begin now that `transferor` asks for.
+    pub(super) fn may_transfer(&self, transferor: Side) -> bool {
+        let parties = &self.parties;
+        let is_busy = parties.transfer.is_some() || parties.referred.is_some();
+        let is_described = parties.media.resumed(transferor.other()).is_some();
+        !is_busy && is_described && matches!(self.state, State::Up(_))
+    }
+
+    /// The call that a transfer makes: the side that remains is its caller.
+    fn new_call(
+        &self,
+        cx: &mut Context,
+        transferor: Side,
+        refer_to: NameAddr,
+        referred_by: Headers,
+    ) -> Result<NewCall, Refusal> {
+        let far = transferor.other();
+        let leg = self.parties.leg(far);
+        let remote = leg.remote.ok_or(Refusal::TRANSFER)?;
+        let dialog = leg.dialog.as_ref().ok_or(Refusal::TRANSFER)?;
+        let offer = self.parties.media.resumed(far).ok_or(Refusal::TRANSFER)?;
+        Ok(NewCall {
+            asker: self.parties.id,
+            server: cx.transactions.reserve_server_key(),
+            transferor: self.parties.leg(transferor).trunk.clone(),
+            caller: leg.trunk.clone(),
+            caller_origin: Origin {
+                transport: leg.transport,
+                listener: leg.listener,
+                local: cx.listener(leg.listener).address,
+                remote,
+                connection: None,
+                tls: None,
+            },
+            caller_address: dialog.remote().clone(),
+            caller_contact: NameAddr::new(dialog.remote_target().clone()),
+            refer_to,
+            referred_by,
+            offer,
+            description: self.parties.media.origin(far),
+        })
+    }
+
+    /// An operator wants what a REFER of that side's would ask for (OPS-3).
+    pub(super) fn transfer_for_operator(
+        &mut self,
+        cx: &mut Context,
+        transferor: Side,
+        refer_to: NameAddr,
+    ) -> Result<(), Refusal> {
+        let call = self.new_call(cx, transferor, refer_to, Headers::new())?;
+        let target = call.refer_to.uri().to_string();
+        let text = format!("to {target}, by an operator");
+        self.parties.transfer = Some(Transfer {
+            transferor,
+            server: call.server,
+            call: None,
+            target,
+            event_id: None,
+            notifies: false,
+            by_operator: true,
+            transferor_is_gone: false,
+            answer: None,
+        });
+        self.parties.event(
+            cx,
+            EventKind::TransferStarted,
+            transferor.other(),
+            None,
+            text,
+        );
         cx.notes.push_back(Note::NewCall(Box::new(call)));
         Ok(())
     }
@@ -179,6 +242,9 @@ impl Call {
         server: ServerKey,
         response: Response,
     ) -> Call {
+        if self.parties.placed.is_some() {
+            return self.second_responded(cx, server, response);
+        }
         let Some(transfer) = &mut self.parties.transfer else {
             return self;
         };
@@ -227,12 +293,18 @@ impl Call {
         self.transfer_failed(cx, status)
     }
 
-    /// Whoever asked for the transfer hears what became of it. `false` if nobody did.
-    pub(super) fn conclude_transfer(&mut self, cx: &mut Context, status: StatusCode) -> bool {
+    /// Whoever asked for the transfer hears what became of it.
+    pub(super) fn conclude_transfer(&mut self, cx: &mut Context, status: StatusCode) -> Asker {
         self.parties.notify(cx, status);
         let Some(transfer) = self.parties.transfer.take() else {
-            return false;
+            return Asker::Nobody;
         };
+        if status.is_success() {
+            let far = transfer.transferor.other();
+            let text = format!("{} to {}", the(far), transfer.target);
+            self.parties
+                .event(cx, EventKind::CallTransferred, far, None, text);
+        }
         let (kind, code) = match status.is_success() {
             true => (EventKind::TransferDone, None),
             false => (EventKind::TransferFailed, Some(Refusal::TRANSFER.code)),
@@ -240,7 +312,16 @@ impl Call {
         let text = format!("{status} {}", status.reason());
         self.parties
             .event(cx, kind, transfer.transferor, code, text);
-        !transfer.transferor_is_gone
+        match transfer {
+            Transfer {
+                by_operator: true, ..
+            } => Asker::Operator,
+            Transfer {
+                transferor_is_gone: true,
+                ..
+            } => Asker::Nobody,
+            _ => Asker::Side,
+        }
     }
 
     /// The one who asked for the transfer hangs up before it is done: it goes on without.
@@ -289,6 +370,14 @@ impl Parties {
         if let Some(call) = self.transfer.take().and_then(|transfer| transfer.call) {
             cx.notes.push_back(Note::Abandoned { call });
         }
+    }
+}
+
+/// A side in words.
+pub(super) fn the(side: Side) -> &'static str {
+    match side {
+        Side::Caller => "the caller",
+        Side::Callee => "the callee",
     }
 }
 

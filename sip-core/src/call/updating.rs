@@ -115,6 +115,12 @@ impl Call {
             Some(_) => return Way::OurOffer,
             None => {}
         }
+        if self.parties.is_bridging() {
+            return match side {
+                Side::Caller => Way::OurOffer,
+                Side::Callee => Way::TheirOffer,
+            };
+        }
         match &self.state {
             State::Locating(_) | State::Inviting(_) => self.way_before_answer(side),
             State::Accepted(state) => match state.offerer() {
@@ -132,6 +138,7 @@ impl Call {
             },
             // Offers of the one are answered by somebody else.
             State::Lending(_)
+            | State::Placing(_)
             | State::Joining(_)
             | State::Lent(_)
             | State::Departing(_)

@@ -38,9 +38,16 @@ impl Call {
                 if self.transferor_left(side) {
                     return self;
                 }
+                self.first_party_left(side);
                 self.step(cx, Input::Bye { side, request })
             }
             Method::Invite if self.crosses_update(cx, side, server, &request) => self,
+            Method::Invite if side == Side::Caller && self.parties.is_bridging() => {
+                // RFC 3261 section 14.2: ours is in progress there.
+                let status = StatusCode::REQUEST_PENDING;
+                self.parties.respond(cx, side, server, &request, status);
+                self
+            }
             Method::Invite => {
                 cx.servers.insert(server, self.parties.owner(side));
                 self.step(

@@ -127,6 +127,7 @@ impl Answering<'_> {
                 slot,
                 stream,
                 profiles,
+                directions: by_side(to, offered.peer.direction, direction),
                 codec,
             },
             edit,

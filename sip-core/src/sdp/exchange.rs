@@ -5,7 +5,7 @@ use media_core::srtp::key::MasterKey;
 use media_core::srtp::profile::Suite;
 
 use super::crypto::CryptoLine;
-use super::fields::{MediaLine, Profile};
+use super::fields::{Direction, MediaLine, Profile};
 use super::stream::PeerStream;
 
 /// An offer that was passed on.
@@ -65,6 +65,8 @@ pub(super) struct AgreedStream {
     pub(super) stream: Stream,
     /// Indexed by [`Side::index`].
     pub(super) profiles: [Profile; 2],
+    /// What each side said of its own, indexed likewise.
+    pub(super) directions: [Direction; 2],
     pub(super) codec: String,
 }
 

@@ -205,6 +205,11 @@ impl Direction {
         receive: true,
     };
 
+    pub(super) const NONE: Direction = Direction {
+        send: false,
+        receive: false,
+    };
+
     const ALL: [Direction; 4] = [
         Direction::BOTH,
         Direction {
@@ -215,10 +220,7 @@ impl Direction {
             send: false,
             receive: true,
         },
-        Direction {
-            send: false,
-            receive: false,
-        },
+        Direction::NONE,
     ];
 
     /// The attribute.

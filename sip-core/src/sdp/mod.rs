@@ -17,6 +17,7 @@ mod document;
 mod exchange;
 mod fax;
 mod fields;
+mod holding;
 mod leg;
 pub mod negotiation;
 mod offering;

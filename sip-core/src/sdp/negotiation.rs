@@ -1,14 +1,15 @@
 //! One call's media: the offers and answers of both legs.
 
 use media_core::ports::{MediaPorts, RealmId};
-use media_core::session::{CallId, LocalMedia, Session, Side};
+use media_core::session::{CallId, LocalMedia, Session, Side, Stream};
 use media_core::srtp::profile::Suite;
 use rand_core::CryptoRng;
 
 use super::answering::Answering;
 use super::document::Document;
-use super::exchange::{Agreed, Exchange};
+use super::exchange::{Agreed, AgreedStream, Exchange};
 use super::fields::Profile;
+use super::holding::{Gate, keep_wishes, make_inactive};
 use super::leg::{Leg, Said};
 use super::offering::Offering;
 use super::policy::LegPolicy;
@@ -37,6 +38,7 @@ pub struct Negotiation {
     legs: [Leg; 2],
     agreed: Option<Agreed>,
     exchange: Option<Exchange>,
+    gate: Gate,
 }
 
 /// What the call record says of a leg's media.
@@ -57,6 +59,7 @@ impl Negotiation {
             legs: [Leg::new(caller), Leg::new(callee)],
             agreed: None,
             exchange: None,
+            gate: Gate::Open,
         }
     }
 
@@ -93,7 +96,10 @@ impl Negotiation {
         .read(&document)?;
         let to = from.other();
         let policy = &self.legs[to.index()].policy;
-        let edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(to, policy)).collect();
+        let mut edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(to, policy)).collect();
+        if self.gate == Gate::Held {
+            make_inactive(&mut edits);
+        }
         let told = self.legs.each_ref().map(Leg::said);
         let body = self.send(from.other(), &mut document, &edits, ports)?;
         self.legs[from.index()].hear(sdp);
@@ -134,7 +140,11 @@ impl Negotiation {
             agreed: self.agreed.as_ref(),
             rng,
         };
-        let (outcome, edits) = answering.read(&document)?;
+        let (mut outcome, mut edits) = answering.read(&document)?;
+        if self.gate == Gate::Held {
+            make_inactive(&mut edits);
+            keep_wishes(&mut outcome, exchange, self.agreed.as_ref());
+        }
         let body = self.send(from.other(), &mut document, &edits, ports)?;
         self.legs[from.index()].hear(sdp);
         self.replace_outcome(outcome);
@@ -183,12 +193,20 @@ impl Negotiation {
 
     /// What the media plane must do now, also during early media; `None` before any answer.
     pub fn session(&self) -> Option<Session> {
-        let streams = self
+        let mut streams: Vec<Stream> = self
             .current()?
             .streams
             .iter()
             .map(|agreed| agreed.stream.clone())
             .collect();
+        if self.gate != Gate::Open {
+            for stream in &mut streams {
+                stream.on_hold = true;
+                for leg in &mut stream.legs {
+                    leg.remote = None;
+                }
+            }
+        }
         Some(Session {
             call: self.call,
             streams,
@@ -221,6 +239,35 @@ impl Negotiation {
         self.current().is_some_and(|agreed| {
             !agreed.streams.is_empty() && agreed.streams.iter().all(|agreed| agreed.stream.on_hold)
         })
+    }
+
+    /// Which sides are on hold, indexed by [`Side::index`]: in no stream the other one receives.
+    pub fn held(&self) -> [bool; 2] {
+        let Some(agreed) = self.current().filter(|agreed| !agreed.streams.is_empty()) else {
+            return [false; 2];
+        };
+        [Side::Caller, Side::Callee].map(|side| {
+            let far = side.other().index();
+            let mut streams = agreed.streams.iter();
+            streams.all(|stream| !stream.directions[far].receive)
+        })
+    }
+
+    pub(super) fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    pub(super) fn set_gate(&mut self, gate: Gate) {
+        self.gate = gate;
+    }
+
+    /// The pending offer.
+    pub(super) fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_ref()
+    }
+
+    pub(super) fn agreed_on(&self, slot: usize) -> Option<&AgreedStream> {
+        self.agreed.as_ref()?.stream(slot)
     }
 
     pub(super) fn leg_of_mut(&mut self, side: Side) -> &mut Leg {
@@ -257,7 +304,7 @@ impl Negotiation {
     }
 
     /// Rewrites a description for a side.
-    fn send(
+    pub(super) fn send(
         &mut self,
         to: Side,
         document: &mut Document,

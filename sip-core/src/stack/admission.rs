@@ -9,7 +9,6 @@ use super::authentication::Checked;
 use super::refusals::{is_strangers, note};
 use super::{CallRecord, Command, Event, EventKind, LegRecord, Stack};
 use crate::call::headers::{accepts_sdp, session_description};
-use crate::call::identity;
 use crate::call::leg::LegTrunk;
 use crate::call::outcome::Outcome;
 use crate::call::session_timer::judge;
@@ -17,13 +16,11 @@ use crate::call::within::{check_extensions, describe_unsupported, interval_too_s
 use crate::call::{NewInvite, Way};
 use crate::message::{Method, Request, Response, Scheme, StatusCode};
 use crate::refusal::Refusal;
-use crate::registrar::Aor;
 use crate::transaction::{Overload, ServerKey};
 use crate::transport::{ListenerId, Origin};
+use crate::trunk::TrunkId;
 use crate::trunk::acl::{NotAdmitted, admit, connected_to_other};
-use crate::trunk::routing::route;
 use crate::trunk::session::SessionPolicy;
-use crate::trunk::{Numbers, RouteTo, TrunkId};
 
 /// Why an INVITE makes no call, with a response that says more than the refusal alone, and the
 /// caller's trunk as far as it is known.
@@ -71,7 +68,10 @@ impl Stack {
             Ok(Some(replaces)) => return self.handle_replacing(invite, &replaces),
             Err(_) => return self.refuse(&invite, Refused::of(Refusal::MALFORMED, None)),
         }
-        let way = caller.and_then(|caller| self.way_from(&invite, caller));
+        let way = caller.and_then(|caller| match self.draining {
+            true => Err(Refused::of(Refusal::DRAINING, Some(caller))),
+            false => self.way_from(&invite, caller),
+        });
         let trunk = match &way {
             Ok(way) => Some(way.caller.id),
             Err(refused) => refused.trunk,
@@ -172,6 +172,8 @@ impl Stack {
         }
         let method = &request.method;
         if *method == Method::Invite && self.calls.len() >= self.cx.config.max_calls {
+            let what = format!("{} calls at once", self.cx.config.max_calls);
+            self.tell_of_limit(None, what);
             return Err(refuse(Refusal::LIMIT));
         }
         self.admit_to(caller, method).map_err(|detail| Refused {
@@ -200,69 +202,14 @@ impl Stack {
         let max_forwards = self.acceptable(invite, caller)?;
         let request = &invite.request;
         let refuse = |refusal| Refused::of(refusal, Some(caller));
-        let (callee, account, numbers) = self.route(caller, request).map_err(refuse)?;
-        let callee = self.leg_trunk(callee);
-        let (Some(caller), Some(callee)) = (self.leg_trunk(caller), callee) else {
-            return Err(refuse(Refusal::NO_ROUTE));
-        };
-        let places = match &account {
-            Some(aor) => self.places_of(&callee, aor),
-            None => self.places(&callee, &numbers.called),
-        };
-        let places = places.map_err(refuse)?;
-        if places.is_empty() && !callee.settings.origination.has_targets() {
-            return Err(refuse(Refusal::NO_ROUTE));
-        }
-        self.admit_to(callee.id, &request.method)
+        let destination = self.destination(caller, request).map_err(refuse)?;
+        let caller = self.leg_trunk(caller).ok_or(refuse(Refusal::NO_ROUTE))?;
+        self.admit_to(destination.trunk.id, &request.method)
             .map_err(|detail| Refused {
                 detail: Some(detail),
                 ..refuse(Refusal::LIMIT)
             })?;
-        Ok(Way {
-            caller,
-            callee,
-            numbers,
-            places,
-            max_forwards,
-            keeps_parameters: false,
-        })
-    }
-
-    /// Where a call from that trunk goes: the trunk, and its account if the route names one; and
-    /// with which numbers (TRK-7).
-    fn route(
-        &self,
-        caller: TrunkId,
-        request: &Request,
-    ) -> Result<(TrunkId, Option<Aor>, Numbers), Refusal> {
-        let trunk = self.trunks.get(usize::from(caller.0));
-        let plan = trunk.and_then(|trunk| trunk.dial_plan.as_ref());
-        let normalised =
-            |number: String| plan.map_or_else(|| number.clone(), |plan| plan.normalise(&number));
-        let from = request.headers.from();
-        let numbers = Numbers {
-            called: normalised(identity::number(&request.uri)),
-            caller: normalised(
-                from.map_or_else(|_| String::new(), |from| identity::number(from.uri())),
-            ),
-        };
-        let route = route(&self.cx.config.routes, caller, &numbers).ok_or(Refusal::NO_ROUTE)?;
-        let numbers = route.rewrite(&numbers);
-        match &route.to {
-            RouteTo::Trunk(callee) => Ok((*callee, None, numbers)),
-            RouteTo::Account(callee, aor) => Ok((*callee, Some(aor.clone()), numbers)),
-            RouteTo::Reject(status) => Err(Refusal::ROUTE_REJECTED.with_status(*status)),
-        }
-    }
-
-    /// TRK-6. The error says which limit is reached.
-    fn admit_to(&mut self, id: TrunkId, method: &Method) -> Result<(), String> {
-        let (now, loads) = (self.cx.now, &mut self.cx.loads);
-        match self.trunks.get(usize::from(id.0)) {
-            Some(trunk) if *method == Method::Message => loads.admit_message(now, id, trunk),
-            Some(trunk) => loads.admit(now, id, trunk),
-            None => Ok(()),
-        }
+        Ok(destination.way_of(caller, max_forwards))
     }
 
     /// That we can read what the INVITE asks for: URI, extensions, body.
@@ -452,4 +399,4 @@ pub(super) fn refused_record(
 }
 
 /// RFC 3261 section 16.3: a request without the header.
-const DEFAULT_MAX_FORWARDS: u8 = 70;
+pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;

@@ -152,7 +152,11 @@ impl Stack {
                 let tag = self.cx.token();
                 let refer = self.refer_mode(&origin, &request);
                 let listener = origin.listener;
-                let response = response_outside(&self.cx, &request, &tag, listener, refer);
+                let mut response = response_outside(&self.cx, &request, &tag, listener, refer);
+                if self.draining && response.status == StatusCode::OK {
+                    let refusal = Refusal::DRAINING;
+                    response = self.cx.refusal_response(&request, &tag, &refusal, listener);
+                }
                 self.cx.respond(key, &response);
             }
         }
@@ -364,7 +368,8 @@ impl Stack {
     /// Takes a call one step on; when it is over, only its remains stay.
     pub(super) fn with_call(&mut self, id: CallId, step: impl FnOnce(Call, &mut Context) -> Call) {
         if let Some(entry) = self.calls.remove(&id) {
-            let call = step(entry.call, &mut self.cx);
+            let mut call = step(entry.call, &mut self.cx);
+            call.tell_of_hold(&mut self.cx);
             self.put(call, entry.scheduled);
         }
     }

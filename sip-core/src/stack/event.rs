@@ -26,7 +26,17 @@ pub struct Event {
 pub enum EventKind {
     /// A call came in and goes out.
     CallStarted,
+    /// Whoever is called has said that it rings, or something else on the way to an answer: the text
+    /// says what. Once for each target that is tried.
+    CallRinging,
     CallAnswered,
+    /// A side is on hold now, or both are: the text says who holds.
+    CallHeld,
+    /// No side is on hold any more.
+    CallResumed,
+    /// A side has gone over to another call, whoever made that ([`EventKind::TransferDone`] is told
+    /// beside it if it was we): the text says where to.
+    CallTransferred,
     CallEnded,
     /// A call was refused: by us, with the code.
     CallRefused,
@@ -56,6 +66,9 @@ pub enum EventKind {
     OurRegistration,
     /// We are not registered with a provider, or will soon not be; tried again later.
     OurRegistrationFailed,
+    /// New calls are refused because a trunk, or the process, has as many as it may have: told for the
+    /// first one, and again after ten seconds without.
+    LimitReached,
     /// Requests were refused because there are too many at once; told now and then while it lasts.
     Overloaded,
     /// A TLS handshake failed: with code 32222 because the peer speaks no version that we accept.
@@ -86,7 +99,11 @@ impl EventKind {
     pub fn name(self) -> &'static str {
         match self {
             EventKind::CallStarted => "call_started",
+            EventKind::CallRinging => "call_ringing",
             EventKind::CallAnswered => "call_answered",
+            EventKind::CallHeld => "call_held",
+            EventKind::CallResumed => "call_resumed",
+            EventKind::CallTransferred => "call_transferred",
             EventKind::CallEnded => "call_ended",
             EventKind::CallRefused => "call_refused",
             EventKind::MessageRefused => "message_refused",
@@ -102,6 +119,7 @@ impl EventKind {
             EventKind::RegistrationRefused => "registration_refused",
             EventKind::OurRegistration => "our_registration",
             EventKind::OurRegistrationFailed => "our_registration_failed",
+            EventKind::LimitReached => "limit_reached",
             EventKind::Overloaded => "overloaded",
             EventKind::TlsFailed => "tls_failed",
             EventKind::ServerNameMismatch => "server_name_mismatch",

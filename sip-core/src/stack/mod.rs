@@ -8,12 +8,16 @@ mod admission;
 mod authentication;
 mod command;
 mod config;
+mod control;
 mod counters;
+mod destination;
 mod dispatch;
 mod event;
 mod malformed;
+mod media;
 mod messaging;
 mod our_registrations;
+mod placing;
 mod probing;
 mod record;
 mod refusals;
@@ -25,10 +29,11 @@ pub use self::command::{
     Command, MediaCommand, Resolve, ResolveId, Transmit, TransmitId, TransportFailure,
 };
 pub use self::config::StackConfig;
+pub use self::control::{ControlError, Place, TransferHow};
 pub use self::counters::Counters;
 pub use self::event::{Event, EventKind};
 pub use self::probing::{ProbeState, TargetStatus};
-pub use self::record::{CallRecord, EndedBy, LegRecord, LiveCall, TriedTarget};
+pub use self::record::{CallRecord, CallState, EndedBy, LegRecord, LiveCall, TriedTarget};
 pub use crate::transport::Listener;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -36,15 +41,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media_core::ports::MediaPorts;
-use media_core::report::{Digit, MediaEvent};
-use media_core::session::{CallId, Side};
+use media_core::report::MediaEvent;
+use media_core::session::CallId;
 use rand_core::CryptoRng;
 
 use self::authentication::Authentication;
 use self::messaging::Messages;
 use self::our_registrations::OurRegistration;
 use self::probing::Prober;
-use self::refusals::Told;
+use self::refusals::{LimitsTold, Told};
 pub(crate) use self::remains::Remains;
 use crate::call::Call;
 use crate::call::challenges::Challenges;
@@ -79,7 +84,10 @@ pub struct Stack {
     call_connections: HashSet<ConnectionId>,
     next_call: u64,
     shutting_down: bool,
+    /// No new calls, by an operator's wish.
+    draining: bool,
     told: Told,
+    limits_told: LimitsTold,
     /// When overload was last told of.
     overload_told: Option<Instant>,
 }
@@ -143,7 +151,9 @@ impl Stack {
             call_connections: HashSet::new(),
             next_call,
             shutting_down: false,
+            draining: false,
             told: Told::default(),
+            limits_told: LimitsTold::default(),
             overload_told: None,
         };
         stack.configure_registrations();
@@ -391,62 +401,5 @@ impl Stack {
     /// What the transactions count.
     pub fn transaction_counters(&self) -> &crate::transaction::Counters {
         self.cx.transactions.counters()
-    }
-
-    /// MED-3.
-    fn tell_of_digit(&mut self, id: CallId, from: Side, digit: Digit) {
-        if !self.calls.contains_key(&id) {
-            return;
-        }
-        let what = match self.cx.config.show_digits {
-            true => format!("digit {}", digit.as_char()),
-            false => "a digit".to_owned(),
-        };
-        let who = match from {
-            Side::Caller => "caller",
-            Side::Callee => "callee",
-        };
-        self.cx.event(Event {
-            kind: EventKind::Digit,
-            call: Some(id),
-            trunk: None,
-            peer: None,
-            code: None,
-            text: format!("{what} from the {who}"),
-        });
-    }
-
-    fn end_silent_call(&mut self, id: CallId, silent_for: Duration) {
-        // Before the answer nobody need talk; the ring timeout bounds that.
-        if !self
-            .calls
-            .get(&id)
-            .is_some_and(|entry| entry.call.is_answered())
-        {
-            return;
-        }
-        let text = format!("no media for {} s", silent_for.as_secs());
-        self.end_for_media(id, EventKind::MediaTimeout, Refusal::MEDIA_TIMEOUT, text);
-    }
-
-    fn end_failed_call(&mut self, id: CallId, reason: String) {
-        // The failure may cross the end: then there is nothing to tell of.
-        if !self.calls.contains_key(&id) {
-            return;
-        }
-        self.end_for_media(id, EventKind::MediaFailed, Refusal::MEDIA_FAILED, reason);
-    }
-
-    fn end_for_media(&mut self, id: CallId, kind: EventKind, refusal: Refusal, text: String) {
-        let code = Some(refusal.code);
-        self.cx.event(Event {
-            kind,
-            call: Some(id),
-            trunk: None,
-            peer: None,
-            code,
-            text,
-        });
-        self.with_call(id, |call, cx| call.end(cx, refusal));
     }
 }

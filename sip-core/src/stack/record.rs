@@ -65,18 +65,87 @@ impl CallRecord {
             Side::Callee => self.callee.as_ref(),
         }
     }
+
+    /// As [`LiveCall::sip_call_ids`].
+    pub fn sip_call_ids(&self) -> Vec<&str> {
+        call_ids(&self.caller, &self.targets, self.callee.as_ref())
+    }
 }
 
 /// One call while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCall {
     pub call: CallId,
+    pub state: CallState,
+    /// Which sides are on hold, indexed by [`Side::index`]: what they send is not wanted, by the other
+    /// side or by an operator.
+    pub held: [bool; 2],
     /// Indexed by [`Side::index`].
     pub legs: [LegRecord; 2],
     pub from: String,
     pub to: String,
     pub start: Instant,
     pub answer: Option<Instant>,
+    /// Encoding name of the audio codec, once there is an answer.
+    pub codec: Option<String>,
+    /// Where the call has been tried, in order; the last one is the callee's leg.
+    pub targets: Vec<TriedTarget>,
+}
+
+/// What a call is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallState {
+    /// A target is looked for, or asked and has not said anything yet.
+    Locating,
+    /// A target rings.
+    Ringing,
+    /// Both sides talk.
+    Answered,
+    /// They would, but a side is on hold.
+    Held,
+    /// It is over; a peer has still to confirm that, or media to be removed.
+    Ending,
+}
+
+impl CallState {
+    /// The name in the API and on the console.
+    pub fn name(self) -> &'static str {
+        match self {
+            CallState::Locating => "locating",
+            CallState::Ringing => "ringing",
+            CallState::Answered => "answered",
+            CallState::Held => "held",
+            CallState::Ending => "ending",
+        }
+    }
+}
+
+impl LiveCall {
+    /// The Call-ID of every dialog that the call has or has tried, each once: the caller's first,
+    /// the callee's last.
+    pub fn sip_call_ids(&self) -> Vec<&str> {
+        let [caller, callee] = &self.legs;
+        let callee = Some(callee).filter(|_| !self.targets.is_empty());
+        call_ids(caller, &self.targets, callee)
+    }
+}
+
+fn call_ids<'a>(
+    caller: &'a LegRecord,
+    targets: &'a [TriedTarget],
+    callee: Option<&'a LegRecord>,
+) -> Vec<&'a str> {
+    let tried = targets
+        .iter()
+        .filter_map(|target| target.sip_call_id.as_deref());
+    let ends = callee.map(|leg| leg.sip_call_id.as_str());
+    let mut ids = vec![caller.sip_call_id.as_str()];
+    for id in tried.chain(ends) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
 }
 
 /// One leg of a call.

@@ -1,7 +1,8 @@
 //! Which refusals leave a record and an event. A flood of them, which anybody can send, must not
 //! fill a disk: what goes beyond is counted, and the next one that is told says how many.
 
-use std::time::Instant;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use crate::rate::TokenBucket;
 use crate::refusal::Refusal;
@@ -35,6 +36,21 @@ impl Told {
         None
     }
 }
+
+/// Which limits are reached, each since when nothing was refused for it any more.
+#[derive(Debug, Default)]
+pub(super) struct LimitsTold(HashMap<String, Instant>);
+
+impl LimitsTold {
+    /// Something is refused for that limit: whether that is news.
+    pub(super) fn admit(&mut self, now: Instant, limit: &str) -> bool {
+        self.0.retain(|_, latest| now < *latest + QUIET);
+        self.0.insert(limit.to_owned(), now).is_none()
+    }
+}
+
+/// Without a refusal, and a limit is not reached any more.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Whether whoever is refused has not proven to be of a trunk: anybody can send that many.
 pub(super) fn is_strangers(refusal: &Refusal, trunk_is_known: bool) -> bool {

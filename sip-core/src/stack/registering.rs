@@ -216,7 +216,7 @@ impl Stack {
         let bindings = self.registrar.bindings(self.cx.now, aor);
         let places = bindings
             .iter()
-            .filter_map(|binding| self.place(trunk, binding));
+            .filter_map(|binding| self.place_at(trunk, binding));
         let places: Vec<Place> = places.collect();
         if places.is_empty() {
             return Err(Refusal::NOT_REGISTERED);
@@ -226,7 +226,7 @@ impl Stack {
 
     /// By the flow that the REGISTER came by; else to the first proxy of the path, or the Contact,
     /// if [`Stack::may_lead_to`] says so. Nothing leaves a secure trunk but by TLS (SEC-2).
-    fn place(&self, trunk: &LegTrunk, binding: &Binding) -> Option<Place> {
+    fn place_at(&self, trunk: &LegTrunk, binding: &Binding) -> Option<Place> {
         let settings = &trunk.settings;
         let contact = binding.contact.uri();
         let target = match binding.flow {

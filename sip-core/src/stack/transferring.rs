@@ -67,6 +67,7 @@ impl Stack {
             Note::NotWanted { from, to } => {
                 self.with_call(from, |call, cx| call.loan_unwanted(cx, to));
             }
+            Note::FirstAnswered { call } => self.call_second(call),
             Note::Abandoned { call } => {
                 self.with_call(call, |call, cx| call.give_up_own(cx, Refusal::TRANSFER));
             }

@@ -18,8 +18,8 @@ use media_core::session::{CallId, Session, Side};
 use media_core::srtp::profile::Suite;
 use sip_core::registrar::Snapshot;
 use sip_core::stack::{
-    CallRecord, Command, Event, EventKind, Listener, MediaCommand, ResolveId, Stack, StackConfig,
-    TransmitId, TransportFailure,
+    CallRecord, Command, Event, EventKind, Listener, LiveCall, MediaCommand, ResolveId, Stack,
+    StackConfig, TransmitId, TransportFailure,
 };
 use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, TlsPeer, Transport};
 use sip_core::trunk::{
@@ -418,6 +418,26 @@ impl World {
         };
         self.stack.handle_media(self.now, event);
         self.flush();
+    }
+
+    /// An operator does something, now.
+    pub(crate) fn operate<T>(&mut self, act: impl FnOnce(&mut Stack, Instant) -> T) -> T {
+        let result = act(&mut self.stack, self.now);
+        self.flush();
+        result
+    }
+
+    /// The one call that there is.
+    pub(crate) fn live(&self) -> LiveCall {
+        let mut live = self.stack.live_calls();
+        assert_eq!(live.len(), 1, "{live:?}");
+        live.remove(0)
+    }
+
+    /// What was told of calls, in order.
+    pub(crate) fn told(&self) -> Vec<&'static str> {
+        let calls = self.events.iter().filter(|event| event.call.is_some());
+        calls.map(|event| event.kind.name()).collect()
     }
 
     pub(crate) fn shut_down(&mut self) {
