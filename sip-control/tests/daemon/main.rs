@@ -7,6 +7,7 @@
 
 mod bounds;
 mod certificates;
+mod cli;
 mod config;
 mod connections;
 mod credentials;
