@@ -9,6 +9,7 @@ pub(crate) enum JournalItem {
     Event(EventRow),
     Audit(AuditEntry),
     Answer(AnswerRow),
+    Mark(MarkRow),
 }
 
 impl JournalItem {
@@ -29,6 +30,7 @@ impl JournalItem {
             // Of its detail, which is a tree, a guess.
             JournalItem::Audit(audit) => audit.who.len() + audit.object.len() + 512,
             JournalItem::Answer(answer) => answer.key.len() + answer.body.len(),
+            JournalItem::Mark(mark) => mark.name.len(),
         };
         size_of::<JournalItem>() + strings
     }
@@ -122,6 +124,14 @@ pub(crate) struct AuditEntry {
     /// The fields that changed; no secrets.
     pub(crate) detail: Value,
     pub(crate) outcome: String,
+}
+
+/// How far somebody has got who reads events: in the place of what was kept under that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MarkRow {
+    pub(crate) name: String,
+    /// `None`: it is to be forgotten.
+    pub(crate) value: Option<u64>,
 }
 
 /// What a request with an idempotency key was answered with. It is kept for a day.

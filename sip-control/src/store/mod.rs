@@ -36,7 +36,9 @@ use tokio::time::timeout;
 use self::backend::{Place, Reserved};
 pub(crate) use self::entry::{Change, Entry, Expected, Kind, StoreError};
 pub(crate) use self::health::{StoreHealth, StoreState};
-pub(crate) use self::journal::{AnswerRow, AuditEntry, CallRow, EventRow, JournalItem, Outcome};
+pub(crate) use self::journal::{
+    AnswerRow, AuditEntry, CallRow, EventRow, JournalItem, MarkRow, Outcome,
+};
 pub(crate) use self::reader::{CallQuery, EventPage, KeptCall, Page, Reader};
 use self::readers::Readers;
 use self::shared::{Order, Shared};

@@ -32,6 +32,9 @@ pub(crate) trait Reader {
     ) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
 
     fn idempotent(&self, key: &str) -> Result<Option<AnswerRow>, StoreError>;
+
+    /// What was kept by a [`MarkRow`](super::journal::MarkRow) of that name.
+    fn mark(&self, name: &str) -> Result<Option<u64>, StoreError>;
 }
 
 /// Which calls; all that is set must hold.
@@ -109,6 +112,10 @@ impl Reader for Nothing {
     }
 
     fn idempotent(&self, _: &str) -> Result<Option<AnswerRow>, StoreError> {
+        Ok(None)
+    }
+
+    fn mark(&self, _: &str) -> Result<Option<u64>, StoreError> {
         Ok(None)
     }
 }

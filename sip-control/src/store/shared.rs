@@ -280,7 +280,7 @@ impl Numbers {
                 event.call
             }
             JournalItem::Call(call) => Some(call.call),
-            JournalItem::Audit(_) | JournalItem::Answer(_) => None,
+            JournalItem::Audit(_) | JournalItem::Answer(_) | JournalItem::Mark(_) => None,
         };
         if let Some(call) = call {
             self.call.fetch_max(call, Ordering::Relaxed);

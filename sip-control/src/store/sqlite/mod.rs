@@ -29,7 +29,7 @@ use super::backend::{
     Backend, Batch, Contents, Failure, FailureKind, NotChanged, Retention, Swept, Tended,
 };
 use super::entry::{Change, Entry, Kind, StoreError};
-use super::journal::{AnswerRow, AuditEntry, CallRow, JournalItem};
+use super::journal::{AnswerRow, AuditEntry, CallRow, JournalItem, MarkRow};
 use super::reader::{CallQuery, EventPage, KeptCall, Page, Reader};
 
 /// How long another process may hold the file.
@@ -148,6 +148,7 @@ fn write(connection: &mut Connection, batch: &Batch<'_>) -> rusqlite::Result<()>
             JournalItem::Event(event) => events::insert(&transaction, event)?,
             JournalItem::Audit(entry) => audit::insert(&transaction, entry)?,
             JournalItem::Answer(answer) => audit::insert_answer(&transaction, answer)?,
+            JournalItem::Mark(mark) => set_mark(&transaction, mark)?,
         }
     }
     if let Some(reserved) = batch.reserved {
@@ -194,6 +195,10 @@ impl Reader for SqliteReader {
     fn idempotent(&self, key: &str) -> Result<Option<AnswerRow>, StoreError> {
         Ok(audit::answer(&self.0, key)?)
     }
+
+    fn mark(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        Ok(meta(&self.0, &mark_name(name))?.map(to_u64))
+    }
 }
 
 fn pragma(connection: &Connection, name: &str, value: &str) -> Result<(), Failure> {
@@ -220,6 +225,22 @@ fn raise_meta(connection: &Connection, name: &str, value: i64) -> rusqlite::Resu
 fn set_meta(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
     let mut set = connection.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
     set.execute((name, value)).map(drop)
+}
+
+fn set_mark(connection: &Connection, mark: &MarkRow) -> rusqlite::Result<()> {
+    let name = mark_name(&mark.name);
+    match mark.value {
+        Some(value) => set_meta(connection, &name, to_i64(value)),
+        None => {
+            let mut delete = connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?;
+            delete.execute([name]).map(drop)
+        }
+    }
+}
+
+/// Apart from the numbers that are the store's own.
+fn mark_name(name: &str) -> String {
+    format!("mark {name}")
 }
 
 /// SQLite's integers are signed.
