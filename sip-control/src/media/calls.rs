@@ -11,7 +11,7 @@ use super::carrier::{Carrier, FlowTotals};
 use super::direction::{self, Heard, path_of};
 use super::silence::Silence;
 use super::slots::Latched;
-use super::status::{Carried, FlowStatus};
+use super::status::{Carried, FlowSample, FlowStatus};
 
 /// A call with flows.
 pub(super) struct Call {
@@ -204,6 +204,12 @@ impl Call {
         }));
     }
 
+    /// Adds how good each direction is.
+    pub(super) fn samples(&self, carrier: &mut dyn Carrier, into: &mut Vec<FlowSample>) {
+        let paths = carrier.paths();
+        direction::samples(self.media.call(), &self.totals(carrier), paths, into);
+    }
+
     fn media_flows(&self) -> impl Iterator<Item = &PlannedFlow> {
         self.running
             .iter()
@@ -212,12 +218,16 @@ impl Call {
 
     fn report(&self, carrier: &mut dyn Carrier) -> MediaReport {
         let paths = carrier.paths();
+        direction::report(&self.totals(carrier), paths)
+    }
+
+    /// What every flow has done; those that run come last.
+    fn totals(&self, carrier: &mut dyn Carrier) -> Vec<(&PlannedFlow, FlowTotals)> {
         let running = self
             .running
             .iter()
             .map(|flow| (flow, carrier.totals(flow.local)));
         let past = self.past.iter().map(|(flow, totals)| (flow, *totals));
-        let all: Vec<(&PlannedFlow, FlowTotals)> = past.chain(running).collect();
-        direction::report(&all, paths)
+        past.chain(running).collect()
     }
 }

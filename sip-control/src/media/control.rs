@@ -18,7 +18,7 @@ use super::carrier::Carrier;
 use super::config::{Backend, MediaConfig};
 use super::error::MediaError;
 use super::slots::{FlowReport, FlowReports, Latched, Slots};
-use super::status::{ActiveBackend, FlowStatus, MediaDescription};
+use super::status::{ActiveBackend, FlowSample, FlowStatus, MediaDescription};
 use super::udp::UdpBackend;
 use super::wake::{self, Waker};
 use super::xdp::XdpBackend;
@@ -43,6 +43,7 @@ pub(super) enum Input {
     Remove(CallId),
     Verdicts(mpsc::Sender<Verdicts>),
     Flows(mpsc::Sender<Vec<FlowStatus>>),
+    Samples(Vec<CallId>, mpsc::Sender<Vec<FlowSample>>),
     Stop,
 }
 
@@ -212,6 +213,13 @@ impl Control {
                     call.statuses(&mut *self.carrier, &mut flows);
                 }
                 drop(answer.send(flows));
+            }
+            Input::Samples(wanted, answer) => {
+                let mut samples = Vec::with_capacity(2 * wanted.len());
+                for call in wanted.iter().filter_map(|id| self.calls.get(id)) {
+                    call.samples(&mut *self.carrier, &mut samples);
+                }
+                drop(answer.send(samples));
             }
             Input::Stop => {}
         }

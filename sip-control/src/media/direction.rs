@@ -7,9 +7,10 @@ use media_core::flow_plan::{Action, PlannedFlow};
 use media_core::quality::{Codec, FarEnd, Mos, Quality};
 use media_core::report::{DirectionReport, MediaPath, MediaReport};
 use media_core::rtcp::ReportsSeen;
-use media_core::session::Side;
+use media_core::session::{CallId, Side};
 
 use super::carrier::{FlowTotals, Paths};
+use super::status::FlowSample;
 
 /// Every direction of a call's flows.
 pub(super) fn report(flows: &[(&PlannedFlow, FlowTotals)], paths: Paths) -> MediaReport {
@@ -28,6 +29,53 @@ pub(super) fn report(flows: &[(&PlannedFlow, FlowTotals)], paths: Paths) -> Medi
             .into_values()
             .map(|direction| direction.report(&heard))
             .collect(),
+    }
+}
+
+/// The same with less, of a call that goes on: adds a sample for each direction.
+pub(super) fn samples(
+    call: CallId,
+    flows: &[(&PlannedFlow, FlowTotals)],
+    paths: Paths,
+    into: &mut Vec<FlowSample>,
+) {
+    let heard = Heard::of(flows.iter().map(|(flow, totals)| (*flow, totals)));
+    let first = into.len();
+    for (flow, totals) in flows {
+        if !flow.config.carries.is_media() {
+            continue;
+        }
+        let quality = totals.quality(flow.codec);
+        let here = into[first..]
+            .iter_mut()
+            .find(|sample| (sample.stream, sample.from) == (flow.stream, flow.side));
+        match here {
+            // Those that run come last: what they are is what the direction is now.
+            Some(sample) => {
+                sample.path = path_of(flow, totals, paths);
+                sample.coding = flow.codec;
+                sample.packets += totals.packets();
+                sample.bytes += totals.bytes();
+                sample.dropped += totals.dropped();
+                sample.quality = sample.quality.and(quality);
+            }
+            None => into.push(FlowSample {
+                call,
+                from: flow.side,
+                stream: flow.stream,
+                path: path_of(flow, totals, paths),
+                packets: totals.packets(),
+                bytes: totals.bytes(),
+                dropped: totals.dropped(),
+                quality,
+                coding: flow.codec,
+                mos: None,
+                round_trips_us: heard.round_trips_us(flow),
+            }),
+        }
+    }
+    for sample in &mut into[first..] {
+        sample.mos = sample.quality.mos(sample.coding, sample.round_trips_us);
     }
 }
 
@@ -112,13 +160,16 @@ impl Heard {
                 far_end: None,
             };
         }
-        let far_end = self.of_end(flow, flow.side.other(), flow.codec);
-        let near_end = self.of_end(flow, flow.side, flow.codec);
-        let round_trips = [far_end, near_end].map(|end| end.and_then(|end| end.round_trip_us));
         Opinion {
-            mos: quality.mos(flow.codec, round_trips),
-            far_end,
+            mos: quality.mos(flow.codec, self.round_trips_us(flow)),
+            far_end: self.of_end(flow, flow.side.other(), flow.codec),
         }
+    }
+
+    /// From us to the end that the flow goes to and to the one that it comes from, and back.
+    fn round_trips_us(&self, flow: &PlannedFlow) -> [Option<u32>; 2] {
+        [flow.side.other(), flow.side]
+            .map(|side| self.of_end(flow, side, flow.codec)?.round_trip_us)
     }
 
     /// What that side reports of what it receives.

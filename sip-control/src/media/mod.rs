@@ -46,7 +46,8 @@ pub use carrier::Place;
 pub use config::{Attach, Backend, MediaConfig};
 pub use error::MediaError;
 pub use status::{
-    ActiveBackend, AttachedMode, Carried, FlowStatus, InterfaceDescription, MediaDescription,
+    ActiveBackend, AttachedMode, Carried, FlowSample, FlowStatus, InterfaceDescription,
+    MediaDescription,
 };
 
 use control::{Control, Input, Inputs};
@@ -113,6 +114,15 @@ impl MediaPlane {
     /// The flows of the live calls. Waits like [`MediaPlane::verdicts`].
     pub fn flows(&self) -> Vec<FlowStatus> {
         self.inputs.ask(Input::Flows).unwrap_or_default()
+    }
+
+    /// How good the media of these calls is; those without media have no samples. Waits like
+    /// [`MediaPlane::verdicts`]: ask for some hundred calls at a time, so that the sessions of new
+    /// ones need not wait.
+    pub fn samples(&self, calls: Vec<CallId>) -> Vec<FlowSample> {
+        self.inputs
+            .ask(|answer| Input::Samples(calls, answer))
+            .unwrap_or_default()
     }
 
     /// How it runs.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use media_common::quality::{FlowCounters, FlowIncidents};
 use media_core::quality::{Codec, FarEnd, Mos, Quality};
 use media_core::relay::{Carries, Route, Source};
-use media_core::report::MediaPath;
+use media_core::report::{DirectionReport, MediaPath};
 use media_core::session::{CallId, Side};
 
 use super::carrier::Place;
@@ -163,6 +163,48 @@ pub struct FlowStatus {
     pub kernel: (FlowCounters, FlowIncidents),
     /// The same, of what the workers or the sockets relayed.
     pub relay: (FlowCounters, FlowIncidents),
+}
+
+/// One direction of a live call, as far as its quality goes: little enough to be asked often, of ten
+/// thousand calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowSample {
+    pub call: CallId,
+    /// The leg that the packets come from.
+    pub from: Side,
+    /// Place of the m-line in the session.
+    pub stream: usize,
+    pub path: MediaPath,
+    /// Packets sent on, and UDP payload bytes of them.
+    pub packets: u64,
+    pub bytes: u64,
+    /// Packets dropped, for any reason.
+    pub dropped: u64,
+    pub quality: Quality,
+    pub coding: Codec,
+    pub mos: Option<Mos>,
+    /// From us to the end that it goes to, and to the one that it comes from, and back: where RTCP
+    /// tells.
+    pub round_trips_us: [Option<u32>; 2],
+}
+
+impl FlowSample {
+    /// Of a call that is over.
+    pub fn of_report(report: &DirectionReport) -> FlowSample {
+        FlowSample {
+            call: CallId(0),
+            from: report.from,
+            stream: report.stream,
+            path: report.path,
+            packets: report.packets,
+            bytes: report.bytes,
+            dropped: report.dropped.iter().map(|(_, count)| count).sum(),
+            quality: report.quality,
+            coding: Codec::default(),
+            mos: report.mos,
+            round_trips_us: [None; 2],
+        }
+    }
 }
 
 /// The kind of packets that a flow carries.
