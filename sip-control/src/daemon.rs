@@ -21,6 +21,7 @@ use crate::driver::{Driver, Inputs, log_warnings};
 use crate::events::EventLog;
 use crate::manage::Manager;
 use crate::media::MediaPlane;
+use crate::observe::Observers;
 use crate::operation::OPERATIONS;
 use crate::outbox::Outbox;
 use crate::ports::{self, SharedPorts};
@@ -58,6 +59,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let entries = std::mem::take(&mut loaded.entries);
     let entries = loaded.complete.then_some(entries);
     let (manager, config) = Manager::new(config, entries, store.clone(), operation_sender.clone());
+    let mut observers = Observers::start(&config, &store, &media)?;
+    observers.follow_webhooks(manager.watch_webhooks());
+    let watcher = observers.watcher(&config);
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVALS);
     let transports = Transports::start(&config, arrival_sender)?;
     let control = match &config.control_socket {
@@ -103,6 +107,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         records,
         store,
         events: EventLog::default(),
+        watcher,
         manager,
         inputs,
         outbox,
@@ -116,7 +121,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(tending) = tending {
         tending.abort();
     }
-    stop(driver, control).await;
+    stop(driver, control, observers).await;
     ended
 }
 
@@ -148,12 +153,13 @@ fn restore(config: &Config, store: &Store, loaded: &Loaded, stack: &mut Stack) {
     }
 }
 
-async fn stop(driver: Driver, control: Option<ControlSocket>) {
+async fn stop(driver: Driver, control: Option<ControlSocket>, observers: Observers) {
     let (media, transports, records, store) = driver.into_parts();
     if let Some(control) = control {
         control.close().await;
     }
     transports.close().await;
+    observers.close().await;
     // An answer to status may still hold it; then it stops when that is done.
     let media_stopped =
         tokio::task::spawn_blocking(move || Arc::into_inner(media).map(MediaPlane::stop));

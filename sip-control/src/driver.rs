@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media_core::report::MediaEvent;
-use sip_core::stack::{Command, MediaCommand, Stack, Transmit};
+use sip_core::stack::{Command, Event, MediaCommand, Stack, Transmit};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
@@ -15,6 +15,7 @@ use crate::control::Snapshot;
 use crate::events::EventLog;
 use crate::manage::Manager;
 use crate::media::MediaPlane;
+use crate::observe::Watcher;
 use crate::operation::Operation;
 use crate::outbox::Outbox;
 use crate::ports::SharedPorts;
@@ -39,6 +40,7 @@ pub(crate) struct Driver {
     pub(crate) records: Records,
     pub(crate) store: Store,
     pub(crate) events: EventLog,
+    pub(crate) watcher: Watcher,
     pub(crate) manager: Arc<Manager>,
     pub(crate) inputs: Inputs,
     pub(crate) outbox: Outbox<Transmit>,
@@ -163,10 +165,16 @@ impl Driver {
         self.stack
             .set_lateness(now.saturating_duration_since(since));
         match arrival {
-            Arrival::Message { origin, bytes } => self.stack.handle_message(now, origin, &bytes),
+            Arrival::Message { origin, bytes } => {
+                let arrived = self.watcher.arriving(&origin, &bytes);
+                self.stack.handle_message(now, origin, &bytes);
+                if let Some(arrived) = arrived {
+                    self.watcher.came(arrived, bytes);
+                }
+            }
             Arrival::Resolved { id, found } => self.stack.handle_resolved(now, id, found),
             Arrival::Failed(failure) => self.stack.handle_transport_failure(now, failure),
-            Arrival::Event(event) => self.events.write(&event),
+            Arrival::Event(event) => self.tell(event),
             Arrival::Closed(connection) => self.stack.handle_connection_closed(now, connection),
         }
     }
@@ -181,12 +189,20 @@ impl Driver {
                 }
                 Command::Resolve(resolve) => self.transports.resolve(resolve),
                 Command::Media(MediaCommand::Remove(call)) => self.media.remove(call),
-                Command::Record(record) => self.records.write(&record),
+                Command::Record(record) => {
+                    self.records.write(&record);
+                    self.watcher.ended(record);
+                }
                 Command::Store(snapshot) => self.store.keep(&snapshot),
-                Command::Event(event) => self.events.write(&event),
+                Command::Event(event) => self.tell(event),
             }
             self.send_what_may_leave();
         }
+    }
+
+    fn tell(&self, event: Event) {
+        self.events.write(&event);
+        self.watcher.event(event, &self.stack);
     }
 
     fn send_what_may_leave(&mut self) {
@@ -197,6 +213,7 @@ impl Driver {
 
     fn send(&mut self, transmit: Transmit) {
         self.warn_if_unverified(&transmit);
+        self.watcher.leaves(&transmit);
         if let Err(failure) = self.transports.send(transmit) {
             self.stack.handle_transport_failure(Instant::now(), failure);
         }

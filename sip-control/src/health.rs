@@ -1,9 +1,6 @@
 //! What is wrong with the daemon, if anything is: looked at every few seconds, told as events where
 //! it changes, and as a whole to whoever asks.
 
-// Joined to the daemon together with the store.
-#![cfg(any())]
-
 mod board;
 mod certificates;
 mod cpu;
@@ -243,13 +240,9 @@ impl Monitor {
         }
         for target in snapshot.targets() {
             if target["state"] == "out_of_service" {
-                let text = |name: &str| target[name].as_str().unwrap_or_default().to_owned();
-                let detail = format!(
-                    "{} is out of service: {}",
-                    text("uri"),
-                    text("latest_probe")
-                );
-                found.push((format!("trunk {}", text("trunk")), detail));
+                let text = |name: &str| target[name].as_str().unwrap_or("no answer");
+                let what = format!("target {} of trunk {}", text("uri"), text("trunk"));
+                found.push((what, format!("is out of service: {}", text("latest_probe"))));
             }
         }
         lock(&self.board).with_since("signalling", found)

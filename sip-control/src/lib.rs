@@ -19,6 +19,7 @@ mod line_limit;
 mod manage;
 pub mod media;
 pub mod metrics;
+mod observe;
 mod operation;
 mod outbox;
 mod ports;

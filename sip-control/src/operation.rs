@@ -2,7 +2,10 @@
 //!
 //! Each has a way back for the answer. Whoever asked may have left: then nobody minds.
 
-use sip_core::stack::LiveCall;
+use std::time::Instant;
+
+use media_core::session::{CallId, Side};
+use sip_core::stack::{ControlError, LiveCall, Place, TransferHow};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -19,6 +22,23 @@ pub(crate) enum Operation {
     /// Applies trunks, accounts and routes: the next call follows them, live calls do not change
     /// (SEC-1).
     Configure(Box<Config>, Answer<()>),
+    HangUp(CallId, Answer<Result<(), ControlError>>),
+    Transfer {
+        call: CallId,
+        /// Who is moved.
+        side: Side,
+        target: String,
+        how: TransferHow,
+        answer: Answer<Result<(), ControlError>>,
+    },
+    Hold {
+        call: CallId,
+        on: bool,
+        answer: Answer<Result<(), ControlError>>,
+    },
+    Place(Box<Place>, Answer<Result<CallId, ControlError>>),
+    /// No new calls while it is on; those that are up go on.
+    Drain(bool, Answer<()>),
     LiveCalls(Answer<Vec<LiveCall>>),
     Snapshot(Answer<Snapshot>),
 }
@@ -26,10 +46,34 @@ pub(crate) enum Operation {
 impl Driver {
     /// Does what is asked, and says so.
     pub(crate) fn operate(&mut self, operation: Operation) {
+        let now = Instant::now();
         match operation {
             Operation::Configure(config, done) => {
                 self.configure(*config);
                 let _ = done.send(());
+            }
+            Operation::HangUp(call, answer) => {
+                let _ = answer.send(self.stack.hang_up(now, call));
+            }
+            Operation::Transfer {
+                call,
+                side,
+                target,
+                how,
+                answer,
+            } => {
+                let _ = answer.send(self.stack.transfer(now, call, side, &target, how));
+            }
+            Operation::Hold { call, on, answer } => {
+                let _ = answer.send(self.stack.hold(now, call, on));
+            }
+            Operation::Place(place, answer) => {
+                let _ = answer.send(self.stack.place(now, &place));
+            }
+            Operation::Drain(on, answer) => {
+                self.stack.set_draining(on);
+                self.watcher.drain(on);
+                let _ = answer.send(());
             }
             Operation::LiveCalls(answer) => {
                 let _ = answer.send(self.stack.live_calls());
@@ -45,6 +89,7 @@ impl Driver {
         self.transports.reconfigure(&config);
         let stack = config.stack();
         self.stack.reconfigure(stack.trunks, stack.routes);
+        self.watcher.configured(&config);
         self.config = config;
     }
 }

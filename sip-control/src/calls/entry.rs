@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
-use sip_core::stack::{CallRecord, LiveCall};
+use sip_core::stack::{CallRecord, LegRecord, LiveCall};
 
 use super::lock;
 use super::quality::{CallQuality, DirectionView, RecentMos};
@@ -22,28 +22,25 @@ pub(super) struct Entry {
 pub(super) struct Signalling {
     pub(super) live: LiveCall,
     start: SystemTime,
-    /// Call-IDs of the caller's leg and of every target that was seen, in order.
-    pub(super) call_ids: Vec<String>,
 }
 
 impl Entry {
     pub(super) fn new(live: LiveCall) -> Entry {
         let start = WallClock::now().at(live.start);
-        let signalling = Signalling::after(None, live, start);
         Entry {
-            signalling: RwLock::new(Arc::new(signalling)),
+            signalling: RwLock::new(Arc::new(Signalling { live, start })),
             quality: Mutex::default(),
         }
     }
 
     pub(super) fn update(&self, live: LiveCall) {
-        let before = self.signalling();
-        let after = Signalling::after(Some(&before), live, before.start);
         let mut signalling = self
             .signalling
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *signalling = Arc::new(after);
+        // Where the clock was set meanwhile, the call began when it did.
+        let start = signalling.start;
+        *signalling = Arc::new(Signalling { live, start });
     }
 
     pub(super) fn signalling(&self) -> Arc<Signalling> {
@@ -73,61 +70,29 @@ impl Entry {
     }
 }
 
-impl Signalling {
-    fn after(before: Option<&Signalling>, live: LiveCall, start: SystemTime) -> Signalling {
-        let mut call_ids = before.map_or_else(Vec::new, |before| before.call_ids.clone());
-        for leg in &live.legs {
-            if !leg.sip_call_id.is_empty() && !call_ids.contains(&leg.sip_call_id) {
-                call_ids.push(leg.sip_call_id.clone());
-            }
-        }
-        Signalling {
-            live,
-            start,
-            call_ids,
-        }
-    }
-
-    /// Call-IDs and whose they are, as ladders name them.
-    pub(super) fn dialogs(&self) -> Vec<(String, String)> {
-        let [caller, callee] = &self.live.legs;
-        named(
-            &caller.sip_call_id,
-            Some(&callee.sip_call_id),
-            &self.call_ids,
-        )
-    }
+/// Call-IDs of a call, and whose they are, as ladders name them.
+pub(super) fn dialogs(live: &LiveCall) -> Vec<(String, String)> {
+    let callee = Some(&live.legs[1]).filter(|_| !live.targets.is_empty());
+    named(&live.sip_call_ids(), callee)
 }
 
 /// The same of a call that is over.
 pub(super) fn dialogs_of(record: &CallRecord) -> Vec<(String, String)> {
-    let callee = record.callee.as_ref().map(|leg| leg.sip_call_id.as_str());
-    let targets: Vec<String> = record
-        .targets
-        .iter()
-        .filter_map(|target| target.sip_call_id.clone())
-        .collect();
-    named(&record.caller.sip_call_id, callee, &targets)
+    named(&record.sip_call_ids(), record.callee.as_ref())
 }
 
-/// The caller's, then each target's; the last target that was reached is the callee.
-fn named(caller: &str, callee: Option<&str>, others: &[String]) -> Vec<(String, String)> {
-    let mut dialogs = vec![(caller.to_owned(), "caller".to_owned())];
-    let others = others.iter().map(String::as_str);
-    let targets = others.filter(|id| *id != caller);
-    let mut number = 0;
-    for id in targets.chain(callee) {
-        if dialogs.iter().any(|(known, _)| known == id) {
-            continue;
-        }
-        number += 1;
-        let name = match callee == Some(id) {
-            true => "callee".to_owned(),
-            false => format!("target {number}"),
+/// The caller's is the first; each target has the next.
+fn named(ids: &[&str], callee: Option<&LegRecord>) -> Vec<(String, String)> {
+    let callee = callee.map(|leg| leg.sip_call_id.as_str());
+    let name = |(place, id): (usize, &&str)| {
+        let name = match place {
+            0 => "caller".to_owned(),
+            _ if callee == Some(*id) => "callee".to_owned(),
+            place => format!("target {place}"),
         };
-        dialogs.push((id.to_owned(), name));
-    }
-    dialogs
+        ((*id).to_owned(), name)
+    };
+    ids.iter().enumerate().map(name).collect()
 }
 
 /// A live call, as the API tells it.
@@ -162,10 +127,7 @@ impl LiveView {
 
     /// In one word: `locating`, `ringing`, `answered`, `held`, `ending`.
     pub(crate) fn state(&self) -> &'static str {
-        match self.live().answer {
-            Some(_) => "answered",
-            None => "ringing",
-        }
+        self.live().state.name()
     }
 }
 
@@ -175,11 +137,16 @@ struct Fields<'a> {
     from: &'a str,
     to: &'a str,
     state: &'static str,
+    /// Of the caller and of the callee.
+    held: [bool; 2],
     start: String,
     answer: Option<String>,
     age_ms: u64,
     caller: cdr::Leg<'a>,
-    callee: cdr::Leg<'a>,
+    /// `None` until a target is asked.
+    callee: Option<cdr::Leg<'a>>,
+    codec: Option<&'a str>,
+    targets: Vec<cdr::Target<'a>>,
     media: Media<'a>,
     mos: &'a [RecentMos],
 }
@@ -198,11 +165,16 @@ impl Serialize for LiveView {
             from: &live.from,
             to: &live.to,
             state: self.state(),
+            held: live.held,
             start: rfc3339(self.start()),
             answer: self.answer().map(rfc3339),
             age_ms: u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX),
             caller: cdr::leg(caller),
-            callee: cdr::leg(callee),
+            callee: Some(callee)
+                .filter(|_| !live.targets.is_empty())
+                .map(cdr::leg),
+            codec: live.codec.as_deref(),
+            targets: live.targets.iter().map(cdr::target).collect(),
             media: Media {
                 directions: &self.directions,
             },

@@ -5,15 +5,13 @@
 //! and the ladder, another looks at the flows. Whoever reads gets values of its own: nothing is
 //! locked while an answer is written.
 
-// Joined to the daemon together with the store.
-#![cfg(any())]
-
 mod alarm;
 mod ended;
 mod entry;
 mod history;
 mod intake;
 mod ladder;
+mod load;
 mod quality;
 mod sampler;
 mod view;
@@ -28,14 +26,16 @@ use sip_core::stack::{CallRecord, LiveCall};
 
 pub(crate) use self::entry::LiveView;
 pub(crate) use self::history::QualitySample;
-pub(crate) use self::quality::{DirectionHistory, DirectionView, QualityHistory, RecentMos};
 pub(crate) use self::intake::Arrived;
+pub(crate) use self::load::TrunkLoad;
+pub(crate) use self::quality::{DirectionHistory, DirectionView, QualityHistory, RecentMos};
 pub(crate) use self::view::{CallLadder, LadderMessage, LiveHealth, LivePage, LiveQuery};
 
 use self::ended::Ended;
 use self::entry::Entry;
 use self::intake::{Change, Intake};
 use self::ladder::Ladder;
+use self::load::Starts;
 pub(crate) use self::sampler::Flows;
 use crate::events::Hub;
 use crate::store::CallRow;
@@ -71,6 +71,7 @@ pub(crate) struct Live {
     calls: RwLock<BTreeMap<u64, Arc<Entry>>>,
     ladder: Mutex<Ladder>,
     ended: Mutex<Ended>,
+    starts: Mutex<Starts>,
     /// Until when each is looked at each second.
     watched: Mutex<HashMap<u64, Instant>>,
     journal: Journal,
@@ -109,6 +110,7 @@ impl Live {
             calls: RwLock::default(),
             ladder: Mutex::new(Ladder::new(settings.ladder_bytes)),
             ended: Mutex::default(),
+            starts: Mutex::default(),
             watched: Mutex::default(),
             journal,
             hub,
@@ -162,18 +164,30 @@ impl Live {
         if changes.is_empty() {
             return;
         }
+        let mut starts = lock(&self.starts);
         let mut calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
-        let mut over = Vec::new();
+        let (now, mut over) = (Instant::now(), Vec::new());
         for (id, change) in changes {
             match change {
                 Change::Changed(call) => match calls.get(&id) {
                     Some(entry) => entry.update(*call),
-                    None => drop(calls.insert(id, Arc::new(Entry::new(*call)))),
+                    None => {
+                        starts.count(&call.legs, now);
+                        calls.insert(id, Arc::new(Entry::new(*call)));
+                    }
                 },
-                Change::Ended(record) => over.push((record, calls.remove(&id))),
+                Change::Ended(record) => {
+                    let entry = calls.remove(&id);
+                    if entry.is_none() {
+                        let callee = record.callee.as_ref();
+                        starts.count([&record.caller].into_iter().chain(callee), now);
+                    }
+                    over.push((record, entry));
+                }
             }
         }
         drop(calls);
+        drop(starts);
         let mut ended = lock(&self.ended);
         for (record, entry) in over {
             ended.wait(record, entry);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use media_core::quality::{Codec, Mos, Quality};
-use media_core::report::{DirectionReport, MediaPath};
+use media_core::quality::{Mos, Quality};
+use media_core::report::DirectionReport;
 use media_core::session::Side;
 use serde::Serialize;
 
@@ -242,6 +242,8 @@ fn hundredths(mos: Option<Mos>) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use media_core::quality::Codec;
+    use media_core::report::MediaPath;
     use media_core::session::CallId;
 
     use super::*;

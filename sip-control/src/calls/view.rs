@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::entry::Entry;
+use super::entry::{Entry, dialogs};
 use super::ladder::{Dialogs, Kept};
 use super::quality::QualityHistory;
 use super::sampler::LOOK_EVERY;
@@ -126,7 +126,7 @@ impl Live {
         self.watch(call);
         // Those that the driver has left a moment ago too.
         self.take_messages();
-        Some(self.ladder_of(&entry.signalling().dialogs()))
+        Some(self.ladder_of(&dialogs(&entry.signalling().live)))
     }
 
     /// How good a live call was so far.
@@ -194,8 +194,8 @@ fn is_wanted(entry: &Entry, query: &LiveQuery, search: Option<&str>) -> bool {
     });
     of_trunk
         && search.is_none_or(|search| {
-            let ids = signalling.call_ids.iter();
-            let mut texts = [&live.from, &live.to].into_iter().chain(ids);
+            let ids = live.sip_call_ids().into_iter();
+            let mut texts = [live.from.as_str(), &live.to].into_iter().chain(ids);
             texts.any(|text| text.to_ascii_lowercase().contains(search))
         })
 }

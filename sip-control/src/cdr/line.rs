@@ -90,7 +90,7 @@ pub(crate) fn leg(leg: &LegRecord) -> Leg<'_> {
 
 /// Where a call was tried.
 #[derive(Serialize)]
-struct Target<'a> {
+pub(crate) struct Target<'a> {
     uri: &'a str,
     #[serde(serialize_with = "as_text")]
     address: Option<std::net::SocketAddr>,
@@ -100,7 +100,7 @@ struct Target<'a> {
     outcome: &'a str,
 }
 
-fn target(tried: &TriedTarget) -> Target<'_> {
+pub(crate) fn target(tried: &TriedTarget) -> Target<'_> {
     Target {
         uri: &tried.uri,
         address: tried.hop.map(|hop| hop.address),

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 
 use sip_core::stack::CallRecord;
 
-use self::line::record;
-pub(crate) use self::line::{far_end, in_ms, leg, side};
+pub(crate) use self::line::{Leg, Target, far_end, in_ms, leg, record, side, target};
 use crate::config::RecordSink;
 use crate::metrics::Counter;
 

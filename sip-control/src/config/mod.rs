@@ -181,6 +181,16 @@ impl Config {
         of_listeners.chain(of_trunks).chain(of_api).collect()
     }
 
+    /// What servers of webhooks are verified by.
+    pub(crate) fn webhook_roots(&self) -> rustls::RootCertStore {
+        settings::webhook_roots(&self.file)
+    }
+
+    /// Digits may be shown: in events, and in the messages of calls.
+    pub(crate) fn shows_digits(&self) -> bool {
+        self.file.media.log_digits
+    }
+
     /// What signalling is started with.
     pub fn stack(&self) -> StackConfig {
         StackConfig {

@@ -139,6 +139,19 @@ pub(super) fn tls(file: &File, warnings: &mut Vec<String>) -> Result<TlsSettings
     })
 }
 
+/// What servers of webhooks are verified by: the system's roots, and those of `tls.ca`.
+pub(super) fn webhook_roots(file: &File) -> RootCertStore {
+    let paths = [Some(SYSTEM_CA), file.tls.ca.as_deref()];
+    let mut all = RootCertStore::empty();
+    for path in paths.into_iter().flatten() {
+        // One that cannot be read has been told of, or is not there on this host.
+        if let Ok(roots) = certificates::roots("tls.ca", Path::new(path)) {
+            all.extend(roots.roots.iter().cloned());
+        }
+    }
+    all
+}
+
 fn key_log(path: &str, warnings: &mut Vec<String>) -> Result<Arc<KeyLogToFile>, Fault> {
     let file = KeyLogToFile::open(Path::new(path))
         .map_err(|error| Fault::new("tls.key_log", format!("{path} cannot be written: {error}")))?;

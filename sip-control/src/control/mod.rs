@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub use self::ask::{ask_flow, ask_flows, ask_status};
-pub(crate) use self::status::Snapshot;
+pub(crate) use self::status::{Snapshot, verdicts};
 use crate::media::MediaPlane;
 use crate::operation::Operation;
 

@@ -58,6 +58,20 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    pub(crate) fn counters(&self) -> &Value {
+        &self.counters
+    }
+
+    pub(crate) fn targets(&self) -> &[Value] {
+        &self.targets
+    }
+
+    pub(crate) fn registrations(&self) -> &[Value] {
+        &self.registrations
+    }
+}
+
 /// An origination URI and how it stands (TRK-5).
 fn target(target: &TargetStatus) -> Value {
     let (at, latest) = target.latest.clone().unzip();
@@ -168,7 +182,7 @@ fn with_flows(call: u64, mut fields: Map<String, Value>, flows: &[FlowStatus]) -
 }
 
 /// Every packet by its fate: sent on, passed to the host, dropped by reason (those that occurred).
-fn verdicts(verdicts: &Verdicts) -> Value {
+pub(crate) fn verdicts(verdicts: &Verdicts) -> Value {
     let (passed, sent): (Vec<_>, Vec<_>) = verdicts
         .passed()
         .partition(|(name, _)| name.starts_with("pass"));

@@ -18,8 +18,6 @@ pub(crate) mod kind {
     pub(crate) const QUALITY_NORMAL: &str = "quality_normal";
     /// A certificate of ours expires in 30, 14, 7 or 1 days, or has expired.
     pub(crate) const CERTIFICATE_EXPIRING: &str = "certificate_expiring";
-    /// Calls were refused for a limit; told at most once a minute of each trunk.
-    pub(crate) const LIMIT_REACHED: &str = "limit_reached";
     /// A trunk, route, account, token or webhook was changed, or the file was read again.
     pub(crate) const CONFIG_CHANGED: &str = "config_changed";
     pub(crate) const WEBHOOK_FAILING: &str = "webhook_failing";

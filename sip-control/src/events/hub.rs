@@ -25,14 +25,8 @@ const WAITING: usize = 16_384;
 const REST: Duration = Duration::from_millis(10);
 /// More of it for each subscriber, so that waking them takes a bounded share of the CPU.
 const REST_OF_EACH: Duration = Duration::from_micros(50);
-/// A limit that is reached is told of so often, at most.
-const LIMIT_EVERY: Duration = Duration::from_secs(60);
-/// Trunks of which that is remembered.
-const LIMITED_TRUNKS: usize = 1024;
 /// A subscriber that is so far behind counts as stalled.
 pub(super) const STALLED_BEHIND: u64 = 1000;
-/// What refusals for a limit have in common.
-const LIMIT_CODE: u32 = 32001;
 
 /// Numbers events and hands them round.
 pub(crate) struct Hub {
@@ -59,8 +53,6 @@ struct Intake {
     floods: Floods,
     lost: u64,
     left_out: u64,
-    /// When a limit of that trunk was last told of.
-    limits: HashMap<Option<String>, Instant>,
 }
 
 /// How many listen, and what was not told.
@@ -90,7 +82,6 @@ impl Hub {
                 floods: Floods::default(),
                 lost: 0,
                 left_out: 0,
-                limits: HashMap::new(),
             }),
             handing: Mutex::default(),
             wake: Notify::new(),
@@ -228,6 +219,12 @@ impl Hub {
         std::mem::take(&mut intake.waiting)
     }
 
+    /// What the pump does, for tests without a runtime.
+    #[cfg(test)]
+    pub(crate) fn hand_on_for_tests(&self) {
+        self.hand_on();
+    }
+
     pub(super) fn leave(&self, subscriber: u64) {
         self.subscribers().remove(&subscriber);
     }
@@ -250,12 +247,6 @@ impl Hub {
 
 impl Intake {
     fn take(&mut self, event: Event, now: Instant) -> u64 {
-        let limit = (event.code == Some(LIMIT_CODE))
-            .then(|| self.limit_reached(&event, now))
-            .flatten();
-        if let Some(limit) = limit {
-            self.number(limit);
-        }
         if !self.floods.admit(event.kind, now) {
             self.left_out += 1;
             return 0;
@@ -272,20 +263,6 @@ impl Intake {
             self.lost += 1;
         }
         seq
-    }
-
-    /// The first refusal of a minute says that a limit is reached.
-    fn limit_reached(&mut self, refusal: &Event, now: Instant) -> Option<Event> {
-        let told = self.limits.get(&refusal.trunk);
-        if told.is_some_and(|told| now.saturating_duration_since(*told) < LIMIT_EVERY) {
-            return None;
-        }
-        if self.limits.len() >= LIMITED_TRUNKS {
-            self.limits.clear();
-        }
-        self.limits.insert(refusal.trunk.clone(), now);
-        let event = Event::new(kind::LIMIT_REACHED, refusal.text.clone());
-        Some(event.of_trunk(refusal.trunk.clone()))
     }
 }
 

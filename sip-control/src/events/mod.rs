@@ -1,21 +1,23 @@
 //! What happens: into the log, into the store, to whoever listens (OPS-3).
+//!
+//! The driver and others [`Hub::publish`]; the API, the console and webhooks subscribe.
 
+mod event;
+mod flood;
+mod hub;
 mod log;
+mod past;
+mod ring;
+mod subscription;
+mod webhook;
 
-// Joined to the daemon together with the store:
-// mod event;
-// mod flood;
-// mod hub;
-// mod past;
-// mod ring;
-// mod subscription;
-// mod webhook;
-// pub(crate) use self::event::{Event, Published, kind, unix_ms};
-// pub(crate) use self::hub::{Hub, HubHealth};
-// pub(crate) use self::past::{NoPast, Past};
-// pub(crate) use self::subscription::{Filter, Item, Subscription};
-// pub(crate) use self::webhook::{
-//     NoPlaces, Places, WebhookSettings, WebhookStatus, Webhooks, check_url,
-// };
-
+pub(crate) use self::event::{Event, Published, kind, unix_ms};
+pub(crate) use self::hub::{Hub, HubHealth};
 pub(crate) use self::log::EventLog;
+#[cfg(test)]
+pub(crate) use self::past::NoPast;
+pub(crate) use self::past::{Past, StoredPast};
+pub(crate) use self::subscription::{Filter, Item, Subscription};
+pub(crate) use self::webhook::{
+    Places, StoredPlaces, WebhookSettings, WebhookStatus, Webhooks, check_url,
+};

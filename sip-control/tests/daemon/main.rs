@@ -14,6 +14,7 @@ mod credentials;
 mod docs;
 mod lifecycle;
 mod mutual_tls;
+mod observed;
 mod openssl;
 mod policies;
 mod streams;

@@ -123,6 +123,11 @@ impl Daemon {
         &self.directory
     }
 
+    /// For another daemon in its place.
+    pub(crate) fn into_directory(mut self) -> Directory {
+        std::mem::replace(&mut self.directory, Directory::new())
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path("log")).unwrap()
     }

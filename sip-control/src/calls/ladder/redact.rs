@@ -208,7 +208,8 @@ fn without_credentials(line: &str, out: &mut String) {
         .unwrap_or("");
     // A line that is folded goes on with parameters; Authentication-Info has nothing else.
     if !scheme.eq_ignore_ascii_case("digest") && !scheme.is_empty() && !scheme.contains('=') {
-        return blot_to_end(line, value_at + 1, out);
+        let has_space = value.starts_with(' ');
+        return blot_to_end(line, value_at + usize::from(has_space), out);
     }
     out.push_str(&line[..value_at]);
     let mut rest = value;

@@ -57,7 +57,7 @@ pub(super) fn is_of_no_call(method: &str) -> bool {
 }
 
 /// The same by the first bytes, before anything is copied.
-pub(super) fn begins_outside_calls(message: &[u8]) -> bool {
+pub(in crate::calls) fn begins_outside_calls(message: &[u8]) -> bool {
     message.starts_with(b"OPTIONS ") || message.starts_with(b"REGISTER ")
 }
 

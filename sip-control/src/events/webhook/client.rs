@@ -14,8 +14,6 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// For all of it: the name, the connection, TLS, and the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Of an answer, which nobody reads: a longer one costs the connection.
 const LONGEST_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -77,16 +75,27 @@ impl Destination {
     }
 }
 
+/// Why a body was not taken.
+enum Failure {
+    /// There was no connection, or it broke off.
+    Broken(String),
+    /// The server does not want it, or does not answer.
+    Refused(String),
+}
+
 /// Posts to one URL.
 pub(super) struct Client {
+    /// For all of it: the name, the connection, TLS, and the answer.
+    patience: Duration,
     destination: Result<Destination, String>,
     tls: Arc<ClientConfig>,
     open: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Client {
-    pub(super) fn new(url: &str, tls: Arc<ClientConfig>) -> Client {
+    pub(super) fn new(url: &str, tls: Arc<ClientConfig>, patience: Duration) -> Client {
         Client {
+            patience,
             destination: Destination::of(url),
             tls,
             open: None,
@@ -99,31 +108,25 @@ impl Client {
         headers: &[(&'static str, String)],
         body: &str,
     ) -> Result<(), String> {
-        // A connection that was kept may have been closed by now: then once more, by a new one.
         let was_kept = self.open.is_some();
-        match tokio::time::timeout(PATIENCE, self.exchange(headers, body)).await {
-            Ok(Ok(status)) => return judge(status),
-            Ok(Err(error)) => {
-                self.open = None;
-                if !was_kept {
-                    return Err(error);
-                }
-            }
-            Err(_) => {
-                self.open = None;
-                return Err(format!("no answer within {} s", PATIENCE.as_secs()));
-            }
+        match self.try_once(headers, body).await {
+            // A connection that was kept may have been closed meanwhile.
+            Err(Failure::Broken(_)) if was_kept => self.try_once(headers, body).await,
+            tried => tried,
         }
-        match tokio::time::timeout(PATIENCE, self.exchange(headers, body)).await {
-            Ok(Ok(status)) => judge(status),
-            Ok(Err(error)) => {
-                self.open = None;
-                Err(error)
-            }
-            Err(_) => {
-                self.open = None;
-                Err(format!("no answer within {} s", PATIENCE.as_secs()))
-            }
+        .map_err(|(Failure::Broken(error) | Failure::Refused(error))| error)
+    }
+
+    async fn try_once(
+        &mut self,
+        headers: &[(&'static str, String)],
+        body: &str,
+    ) -> Result<(), Failure> {
+        let patience = self.patience;
+        match tokio::time::timeout(patience, self.exchange(headers, body)).await {
+            Ok(Ok(status)) => judge(status).map_err(Failure::Refused),
+            Ok(Err(error)) => Err(Failure::Broken(error)),
+            Err(_) => Err(Failure::Refused(format!("no answer within {patience:?}"))),
         }
     }
 

@@ -9,14 +9,11 @@ use tokio::sync::watch;
 
 use super::client::Client;
 use super::signature::sign;
-use super::{Order, Places, Report, Shared, WebhookSettings, lock};
+use super::{Order, Pace, Places, Report, Shared, WebhookSettings, lock};
 use crate::events::event::{Event, kind, unix_ms};
 use crate::events::hub::Hub;
 use crate::events::subscription::{Filter, Item, Subscription};
 
-/// The first wait after a failure; each is twice the one before, up to the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// An event that was not taken for so long is not offered any more.
 const OFFERED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// After that many failures in a row it is told.
@@ -32,6 +29,7 @@ pub(super) struct Delivery {
     hub: Arc<Hub>,
     places: Arc<dyn Places>,
     client: Client,
+    pace: Pace,
     report: Shared<Report>,
     /// Failures in a row, and since when.
     failures: u32,
@@ -52,17 +50,17 @@ struct Post {
 impl Delivery {
     pub(super) fn new(
         settings: WebhookSettings,
-        hub: Arc<Hub>,
-        places: Arc<dyn Places>,
-        tls: Arc<ClientConfig>,
+        (hub, places): (Arc<Hub>, Arc<dyn Places>),
+        (tls, pace): (Arc<ClientConfig>, Pace),
         report: Shared<Report>,
     ) -> Delivery {
-        let client = Client::new(&settings.url, tls);
+        let client = Client::new(&settings.url, tls, pace.patience);
         Delivery {
             settings,
             hub,
             places,
             client,
+            pace,
             report,
             failures: 0,
             failing_since: None,
@@ -97,19 +95,31 @@ impl Delivery {
                 break;
             }
         }
-        match *order.borrow() {
-            Order::Forget => self.places.forget(&self.settings.name),
+        let order = *order.borrow();
+        match order {
+            Order::Forget => self.forget(),
             _ => self.keep_place(),
         }
+    }
+
+    /// It has no place any more.
+    pub(super) fn forget(&self) {
+        self.reached(0);
+        self.places.forget(&self.settings.name);
     }
 
     /// Where it left off; a new one is told of what happens from now on.
     async fn first_place(&self) -> u64 {
         let latest = self.hub.latest();
+        // It was changed: the store may not have the place yet.
+        let reached = lock(&self.report).at;
+        if reached > 0 {
+            return reached;
+        }
         for _ in 0..ATTEMPTS_TO_LOAD {
             match self.places.load(&self.settings.name).await {
                 Some(kept) => return kept.unwrap_or(latest),
-                None => tokio::time::sleep(FIRST_WAIT).await,
+                None => tokio::time::sleep(self.pace.first_wait).await,
             }
         }
         tracing::warn!(
@@ -158,7 +168,7 @@ impl Delivery {
                 Err(error) => self.failed(&error),
             }
             tokio::select! {
-                () = tokio::time::sleep(wait_after(self.failures)) => {}
+                () = tokio::time::sleep(wait_after(self.failures, &self.pace)) => {}
                 _ = order.wait_for(|order| *order != Order::GoOn) => return false,
             }
         }
@@ -276,9 +286,9 @@ fn gap(from: u64, to: u64) -> Post {
 }
 
 /// Half of the time is certain, half by chance: those that failed together do not come back together.
-fn wait_after(failures: u32) -> Duration {
-    let doubled = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    let longest = doubled.min(LONGEST_WAIT);
+fn wait_after(failures: u32, pace: &Pace) -> Duration {
+    let times = 1 << failures.saturating_sub(1).min(16);
+    let longest = pace.first_wait.saturating_mul(times).min(pace.longest_wait);
     let chance = OsRng.try_next_u32().unwrap_or(u32::MAX / 2);
     longest / 2 + (longest / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
@@ -290,7 +300,9 @@ mod tests {
     #[test]
     fn waits_grow_up_to_five_minutes_and_differ() {
         for (failures, least, most) in [(1, 500, 1000), (4, 4000, 8000), (60, 150_000, 300_000)] {
-            let waits: Vec<_> = (0..20).map(|_| wait_after(failures).as_millis()).collect();
+            let waits: Vec<_> = (0..20)
+                .map(|_| wait_after(failures, &Pace::default()).as_millis())
+                .collect();
             assert!(
                 waits.iter().all(|wait| (least..=most).contains(wait)),
                 "{waits:?}"

@@ -5,11 +5,12 @@
 
 mod client;
 mod delivery;
+mod places;
 mod signature;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::RootCertStore;
 use serde::Serialize;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::client::check_url;
 use self::client::tls_for;
 use self::delivery::Delivery;
+pub(crate) use self::places::{Places, StoredPlaces};
 use super::hub::Hub;
 use super::past::Answer;
 use crate::clock::rfc3339;
@@ -35,30 +37,6 @@ pub(crate) struct WebhookSettings {
     /// Signs the bodies.
     pub(crate) secret: Zeroizing<String>,
     pub(crate) enabled: bool,
-}
-
-/// How far each webhook has got, kept where it outlives the process.
-pub(crate) trait Places: Send + Sync {
-    /// The last number that was delivered, if one is known.
-    fn load(&self, webhook: &str) -> Answer<Option<u64>>;
-
-    /// Never waits.
-    fn keep(&self, webhook: &str, seq: u64);
-
-    fn forget(&self, webhook: &str);
-}
-
-/// Without a store nothing outlives the process.
-pub(crate) struct NoPlaces;
-
-impl Places for NoPlaces {
-    fn load(&self, _: &str) -> Answer<Option<u64>> {
-        Box::pin(std::future::ready(Some(None)))
-    }
-
-    fn keep(&self, _: &str, _: u64) {}
-
-    fn forget(&self, _: &str) {}
 }
 
 /// How a webhook does.
@@ -89,6 +67,26 @@ struct Report {
     at: u64,
 }
 
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// For an answer, from the name of the host to the end of the headers.
+    patience: Duration,
+    /// After the first failure; each wait is twice the one before, up to the longest.
+    first_wait: Duration,
+    longest_wait: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            patience: Duration::from_secs(10),
+            first_wait: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(300),
+        }
+    }
+}
+
 type Shared<T> = Arc<Mutex<T>>;
 
 /// What a delivery is to do.
@@ -105,6 +103,7 @@ pub(crate) struct Webhooks {
     hub: Arc<Hub>,
     places: Arc<dyn Places>,
     tls: Arc<rustls::ClientConfig>,
+    pace: Pace,
     running: Mutex<HashMap<String, Running>>,
 }
 
@@ -122,10 +121,20 @@ impl Webhooks {
         places: Arc<dyn Places>,
         roots: RootCertStore,
     ) -> Arc<Webhooks> {
+        Webhooks::at_pace(hub, places, roots, Pace::default())
+    }
+
+    fn at_pace(
+        hub: Arc<Hub>,
+        places: Arc<dyn Places>,
+        roots: RootCertStore,
+        pace: Pace,
+    ) -> Arc<Webhooks> {
         Arc::new(Webhooks {
             hub,
             places,
             tls: tls_for(roots),
+            pace,
             running: Mutex::default(),
         })
     }
@@ -168,9 +177,8 @@ impl Webhooks {
         });
         let delivery = Delivery::new(
             settings.clone(),
-            Arc::clone(&self.hub),
-            Arc::clone(&self.places),
-            Arc::clone(&self.tls),
+            (Arc::clone(&self.hub), Arc::clone(&self.places)),
+            (Arc::clone(&self.tls), self.pace),
             Arc::clone(&report),
         );
         let is_enabled = settings.enabled;
@@ -179,8 +187,10 @@ impl Webhooks {
             if let Some(previous) = previous {
                 let _ = previous.await;
             }
-            if is_enabled {
-                delivery.run(ordered).await;
+            match is_enabled {
+                true => delivery.run(ordered).await,
+                // When it is switched on again, it is told of what happens from then on.
+                false => delivery.forget(),
             }
         });
         Running {

@@ -96,7 +96,8 @@ async fn serve(
 
 /// Takes a whole request out, if one is there.
 fn one_request(bytes: &mut Vec<u8>) -> Option<Got> {
-    let text = String::from_utf8(bytes.clone()).unwrap();
+    // What begins TLS is no text, and no request.
+    let text = String::from_utf8(bytes.clone()).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let header = |name: &str| {
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));
@@ -135,11 +136,14 @@ fn setup() -> Setup {
     let hub = Hub::new(1, Arc::new(NoPast));
     tokio::spawn(Arc::clone(&hub).pump());
     let places = Arc::new(KeptPlaces::default());
-    let webhooks = Webhooks::new(
-        Arc::clone(&hub),
-        Arc::clone(&places) as Arc<dyn Places>,
-        RootCertStore::empty(),
-    );
+    // An hour in a second or two.
+    let pace = Pace {
+        patience: Duration::from_millis(100),
+        first_wait: Duration::from_millis(10),
+        longest_wait: Duration::from_millis(100),
+    };
+    let kept = Arc::clone(&places) as Arc<dyn Places>;
+    let webhooks = Webhooks::at_pace(Arc::clone(&hub), kept, RootCertStore::empty(), pace);
     Setup {
         hub,
         places,
@@ -192,6 +196,8 @@ async fn ops_3_events_are_posted_in_order_and_signed() {
         1,
         "it is kept open"
     );
+    let delivered = || setup.webhooks.status()[0].delivered;
+    until("delivered", || delivered() == 200).await;
     setup.webhooks.close().await;
     assert_eq!(lock(&setup.places.0).get("crm"), Some(&200));
 }
@@ -200,7 +206,7 @@ fn kind_of_test() -> &'static str {
     crate::events::kind::CONFIG_CHANGED
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn ops_3_a_webhook_that_hangs_is_shown_and_catches_up_where_it_left_off() {
     let setup = setup();
     let mut receiver = receiver("200 OK").await;
@@ -210,7 +216,7 @@ async fn ops_3_a_webhook_that_hangs_is_shown_and_catches_up_where_it_left_off() 
     for _ in 0..5 {
         setup.hub.publish(Event::new(kind_of_test(), "x"));
     }
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let status = setup.webhooks.status();
     assert!(status[0].failing_since.is_some(), "{status:?}");
     assert!(
@@ -218,18 +224,18 @@ async fn ops_3_a_webhook_that_hangs_is_shown_and_catches_up_where_it_left_off() 
             .last_error
             .as_ref()
             .unwrap()
-            .contains("no answer within 10 s")
+            .contains("no answer within 100ms")
     );
     assert!(status[0].behind >= 5);
     assert!(kinds(&setup.hub).contains(&"webhook_failing".to_owned()));
     let tries = receiver.connections.load(Ordering::Relaxed);
-    assert!((8..40).contains(&tries), "{tries} attempts within an hour");
+    assert!((5..25).contains(&tries), "{tries} attempts");
     receiver.hangs.store(false, Ordering::Relaxed);
     for seq in 1..=6 {
         assert_eq!(receiver.got.recv().await.unwrap().seq, seq);
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(kinds(&setup.hub).contains(&"webhook_recovered".to_owned()));
+    let is_told = || kinds(&setup.hub).contains(&"webhook_recovered".to_owned());
+    until("recovered", is_told).await;
     assert_eq!(setup.webhooks.status()[0].failing_since, None);
 }
 
