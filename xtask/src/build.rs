@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::setup::{self, Group};
-use crate::{ebpf, progress, workspace};
+use crate::{ebpf, progress, web, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// The XDP program's object alone; prints its path.
     #[arg(long, conflicts_with_all = ["no_ebpf", "debug"])]
     only_ebpf: bool,
+    /// Without the console: needs no Node.js.
+    #[arg(long)]
+    no_web: bool,
     /// With the tracing variant of the XDP program.
     #[arg(long, conflicts_with = "no_ebpf")]
     trace: bool,
@@ -34,8 +37,13 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
         println!("{}", object.display());
         return Ok(());
     }
+    let web = match arguments.no_web {
+        true => None,
+        false => Some(web::build()?),
+    };
     let daemon = daemon(&Daemon {
         object,
+        web,
         trace: arguments.trace,
         debug: arguments.debug,
     })?;
@@ -48,6 +56,8 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
 pub(crate) struct Daemon {
     /// The object to embed.
     pub(crate) object: Option<PathBuf>,
+    /// The directory with the console to embed.
+    pub(crate) web: Option<PathBuf>,
     /// Show what the tracing object logs.
     pub(crate) trace: bool,
     pub(crate) debug: bool,
@@ -76,6 +86,10 @@ pub(crate) fn binaries(daemon: &Daemon, selection: &[&str], what: &str) -> Resul
     match &daemon.object {
         Some(object) => command.env(ebpf::OBJECT_VARIABLE, object),
         None => command.env_remove(ebpf::OBJECT_VARIABLE),
+    };
+    match &daemon.web {
+        Some(directory) => command.env(web::DIRECTORY_VARIABLE, directory),
+        None => command.env_remove(web::DIRECTORY_VARIABLE),
     };
     progress::shown(what, &mut command)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::setup::{self, Group};
-use crate::{build, ebpf, workspace};
+use crate::{build, ebpf, web, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -40,6 +40,7 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     };
     let daemon = build::Daemon {
         object,
+        web: web::build_if_possible()?,
         ..build::Daemon::default()
     };
     let selection = [

@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod setup;
 mod test;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;

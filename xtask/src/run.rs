@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::setup::{self, Group};
-use crate::{build, ebpf};
+use crate::{build, ebpf, web};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -33,6 +33,7 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     };
     let daemon = build::daemon(&build::Daemon {
         object,
+        web: web::build_if_possible()?,
         trace: arguments.trace,
         debug: arguments.debug,
     })?;

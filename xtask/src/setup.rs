@@ -53,6 +53,8 @@ const DEMO: &[&str] = &["bpftool", "iproute2"];
 /// Peers and tools of the lab and of the interop tests.
 const TEST: &[&str] = &[
     "baresip-core",
+    // The console is tried out in it.
+    "chromium",
     // Without a service of its own, which would listen on this machine's port 53.
     "dnsmasq-base",
     "ethtool",

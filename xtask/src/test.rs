@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Group};
-use crate::{build, ebpf, progress, workspace};
+use crate::{build, ebpf, progress, web, workspace};
 
 /// Privileged tests fail instead of being skipped.
 const REQUIRE_PRIVILEGED: &str = "TRUNKLINE_REQUIRE_PRIVILEGED";
@@ -31,8 +31,12 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     let object = ebpf::build(false)?;
     // Beside the shipped object, where the test of the tracing build looks for it.
     ebpf::build(true)?;
+    let console = web::build()?;
+    web::test()?;
+    web::install_browser_driver()?;
     let daemon = build::daemon(&build::Daemon {
         object: Some(object.clone()),
+        web: Some(console.clone()),
         debug: true,
         ..build::Daemon::default()
     })?;
@@ -40,7 +44,8 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     if arguments.filter.is_none() {
         let mut doc = workspace::cargo();
         doc.args(["test", "--workspace", "--doc", "--quiet"]);
-        doc.env(ebpf::OBJECT_VARIABLE, &object);
+        doc.env(ebpf::OBJECT_VARIABLE, &object)
+            .env(web::DIRECTORY_VARIABLE, &console);
         progress::shown("documentation tests", &mut doc)?;
     }
 
@@ -49,6 +54,7 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     let mut runner = nextest(arguments);
     runner
         .env(ebpf::OBJECT_VARIABLE, &object)
+        .env(web::DIRECTORY_VARIABLE, &console)
         .env(DAEMON, daemon)
         .env(SKIP_LOG, &skip_log);
     // Not through `progress`: the runner's closing lines come last.
