@@ -186,9 +186,14 @@ step('ops_3: it is hung up from here, after being asked, and becomes history', a
   // Whoever plays the two telephones waits for it from here on.
   console.log('hanging up');
   await dialog().getByRole('button', { name: 'Hang up' }).click();
-  await page.getByRole('link', { name: 'Call history' }).first().waitFor();
+  await page.locator('a.up', { hasText: 'Call history' }).waitFor();
   await page.locator('.head .badge', { hasText: /answered|cut off/ }).waitFor();
   await browser.go('#/history');
+  // The store is written behind the call.
+  for (let tries = 0; tries < 20 && (await page.locator('tbody tr', { hasText: CALL_FROM }).count()) === 0; tries++) {
+    await page.waitForTimeout(250);
+    await page.getByRole('button', { name: /Refresh/ }).click();
+  }
   await page.locator('tbody tr', { hasText: CALL_FROM }).first().waitFor();
 });
 

@@ -36,14 +36,12 @@ export function EventsScreen() {
   const from = latest.value === undefined ? undefined : Math.max(0, latest.value - BACKLOG);
   const feed = useFeed(from, kinds);
   const [isFetching, setFetching] = useState(false);
-  const oldest = lowest(feed.entries);
+  const oldest = lowest(feed.entries) ?? (from === undefined ? undefined : from + 1);
   const older = async () => {
     if (!oldest) return;
     setFetching(true);
     try {
-      const after = Math.max(0, oldest - 1 - BACKLOG);
-      const page = await get<Page<Happening>>(`events${query({ after, limit: BACKLOG, kinds: kinds.join(',') })}`);
-      feed.addOlder(page.items.filter((item) => item.seq !== undefined), after);
+      feed.addOlder(await before(oldest, kinds));
     } catch (error) {
       sayProblem(error);
     } finally {
@@ -66,7 +64,7 @@ export function EventsScreen() {
       ) : (
         feed.entries.length > 0 && <Feed entries={feed.entries} />
       )}
-      {oldest !== undefined && oldest > 1 && feed.entries.length < MOST && !feed.isAtEnd && (
+      {oldest !== undefined && oldest > 1 && feed.isSettled && feed.entries.length < MOST && !feed.isAtEnd && (
         <div class="pager">
           <Button busy={isFetching} onClick={() => void older()}>
             Older
@@ -76,6 +74,22 @@ export function EventsScreen() {
       {feed.entries.length >= MOST && <p class="muted pager">The latest {count(MOST)} are shown; the API has the others.</p>}
     </>
   );
+}
+
+/** The events before a number. Of kinds that are rare one has to go far back. */
+async function before(oldest: number, kinds: string[]): Promise<Happening[]> {
+  for (let window = BACKLOG; ; window *= 8) {
+    const first = Math.max(0, oldest - 1 - window);
+    const found: Happening[] = [];
+    for (let after: string | number | null = first; after !== null; ) {
+      const page: Page<Happening> = await get<Page<Happening>>(`events${query({ after, limit: 1000, kinds: kinds.join(',') })}`);
+      // A gap stands among them without a number of its own.
+      const fitting = page.items.filter((item) => item.seq !== undefined && item.seq < oldest);
+      found.push(...fitting);
+      after = page.items.some((item) => item.seq >= oldest) ? null : page.next;
+    }
+    if (found.length > 0 || first === 0) return found.slice(-BACKLOG);
+  }
 }
 
 function StreamBadge({ state }: { state: StreamState }) {
@@ -202,9 +216,9 @@ function useFeed(from: number | undefined, kinds: string[]) {
     isAtEnd,
     isSettled,
     toggle: () => setPaused(!paused),
-    addOlder: (older: Happening[], after: number) => {
+    addOlder: (older: Happening[]) => {
       setEntries((old) => append(old, older).slice(0, MOST));
-      if (after === 0 || older.length === 0) setAtEnd(true);
+      if (older.length === 0) setAtEnd(true);
     },
   };
 }

@@ -2,11 +2,12 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { address, get, query } from '../core/api';
-import { duration, fixed, time } from '../core/format';
+import { count, duration, fixed, time } from '../core/format';
 import { figures } from '../core/live';
 import { useLoad } from '../core/load';
 import { go, link, place, setQuery } from '../core/route';
 import { ofLeg } from '../core/security';
+import { Stream } from '../core/stream';
 import type { Call, Page, Trunk } from '../core/types';
 import { Badge, Button, Empty, Freshness, Head, type Tone } from '../ui/basic';
 import { ChoiceField, Segments, TextField } from '../ui/field';
@@ -42,13 +43,21 @@ export function HistoryScreen() {
   const where = `history${query({ ...wanted, limit: PAGE, after })}`;
   const calls = useLoad(where, (signal) => get<Page<Call>>(where, signal));
   const trunks = useLoad('trunk names', (signal) => get<Page<Trunk>>(`trunks${query({ limit: 1000 })}`, signal));
+  const news = useNews();
   const isFiltered = FILTERS.some((name) => filters[name]);
   const filter = (name: string, value: string | undefined) => setQuery({ [name]: value, after: undefined });
   const items = calls.value?.items ?? [];
   return (
     <>
       <Head title="Call history" about="A record of each call, whatever became of it.">
-        <Button onClick={calls.reload}>Refresh</Button>
+        <Button
+          onClick={() => {
+            news.forget();
+            calls.reload();
+          }}
+        >
+          {news.count > 0 ? `Refresh: ${count(news.count)} new` : 'Refresh'}
+        </Button>
         <a class="button plain" href={address(`history.csv${query(wanted)}`).href} download="calls.csv">
           <span>CSV</span>
         </a>
@@ -81,6 +90,16 @@ export function HistoryScreen() {
       <Pager after={after} next={calls.value?.next} onGo={(cursor) => setQuery({ after: cursor })} newest="Newest" older="Older calls" />
     </>
   );
+}
+
+/** How many calls have ended since: rows do not push each other about by themselves. */
+function useNews() {
+  const [ended, setEnded] = useState(0);
+  useEffect(() => {
+    const stream = new Stream({ onEvent: () => setEnded((count) => count + 1) }, { kinds: ['call_ended', 'call_refused'] });
+    return () => stream.close();
+  }, []);
+  return { count: ended, forget: () => setEnded(0) };
 }
 
 /** What a date field says is local; the daemon wants to know when that was. */
