@@ -13,10 +13,10 @@ use sip_core::trunk::SecureMode;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::api::{self, ApiServer, Told};
 use crate::cdr::Records;
 use crate::clock::rfc3339;
 use crate::config::Config;
-use crate::control::ControlSocket;
 use crate::driver::{Driver, Inputs, log_warnings};
 use crate::events::EventLog;
 use crate::manage::Manager;
@@ -64,14 +64,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let watcher = observers.watcher(&config);
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVALS);
     let transports = Transports::start(&config, arrival_sender)?;
-    let control = match &config.control_socket {
-        Some(path) => Some(ControlSocket::open(
-            path,
-            operation_sender,
-            Arc::clone(&media),
-        )?),
-        None => None,
-    };
+    let told = Told::new(&config);
+    let router = api::router(api::Parts {
+        manager: Arc::clone(&manager),
+        store: store.clone(),
+        hub: Arc::clone(&observers.hub),
+        live: Arc::clone(&observers.live),
+        health: Arc::clone(&observers.monitor),
+        registrations: Arc::clone(&told.registrations),
+        media: Arc::clone(&media),
+        operations: operation_sender,
+        event_clients: config.api.event_clients,
+        backup_dir: config.store.backup_dir.clone(),
+    });
+    let socket = config.control_socket.as_deref();
+    let api = ApiServer::open(socket, &config.api, &told, router).await?;
     let rng = Box::new(OsRng.unwrap_err());
     let stack_config = StackConfig {
         first_call: store.first_call(),
@@ -84,6 +91,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Instant::now(),
     );
     restore(&config, &store, &loaded, &mut stack);
+    for snapshot in &loaded.bindings {
+        told.registered(snapshot);
+    }
     let tending = config
         .store
         .path
@@ -108,6 +118,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         store,
         events: EventLog::default(),
         watcher,
+        told,
         manager,
         inputs,
         outbox,
@@ -121,7 +132,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(tending) = tending {
         tending.abort();
     }
-    stop(driver, control, observers).await;
+    stop(driver, api, observers).await;
     ended
 }
 
@@ -153,11 +164,9 @@ fn restore(config: &Config, store: &Store, loaded: &Loaded, stack: &mut Stack) {
     }
 }
 
-async fn stop(driver: Driver, control: Option<ControlSocket>, observers: Observers) {
+async fn stop(driver: Driver, api: ApiServer, observers: Observers) {
     let (media, transports, records, store) = driver.into_parts();
-    if let Some(control) = control {
-        control.close().await;
-    }
+    api.close().await;
     transports.close().await;
     observers.close().await;
     // An answer to status may still hold it; then it stops when that is done.

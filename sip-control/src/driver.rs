@@ -9,9 +9,9 @@ use sip_core::stack::{Command, Event, MediaCommand, Stack, Transmit};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use crate::api::{Snapshot, Told};
 use crate::cdr::Records;
 use crate::config::Config;
-use crate::control::Snapshot;
 use crate::events::EventLog;
 use crate::manage::Manager;
 use crate::media::MediaPlane;
@@ -41,6 +41,7 @@ pub(crate) struct Driver {
     pub(crate) store: Store,
     pub(crate) events: EventLog,
     pub(crate) watcher: Watcher,
+    pub(crate) told: Told,
     pub(crate) manager: Arc<Manager>,
     pub(crate) inputs: Inputs,
     pub(crate) outbox: Outbox<Transmit>,
@@ -193,7 +194,10 @@ impl Driver {
                     self.records.write(&record);
                     self.watcher.ended(record);
                 }
-                Command::Store(snapshot) => self.store.keep(&snapshot),
+                Command::Store(snapshot) => {
+                    self.store.keep(&snapshot);
+                    self.told.registered(&snapshot);
+                }
                 Command::Event(event) => self.tell(event),
             }
             self.send_what_may_leave();

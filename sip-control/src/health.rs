@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use self::board::{Board, Rising};
 use self::certificates::Expiry;
 use self::cpu::{CpuMeter, CpuShare};
+use crate::api::{Snapshot, verdicts};
 use crate::calls::{Live, LiveHealth};
 use crate::config::Limits;
-use crate::control::{Snapshot, verdicts};
 use crate::events::{Event, Hub, HubHealth, WebhookStatus, Webhooks, kind};
 use crate::media::MediaPlane;
 use crate::store::{Store, StoreHealth, StoreState};
@@ -233,16 +233,18 @@ impl Monitor {
             found.push(("calls".to_owned(), detail));
         }
         for registration in snapshot.registrations() {
-            if let Some(problem) = registration["problem"].as_str() {
-                let aor = registration["aor"].as_str().unwrap_or_default();
-                found.push((format!("registration {aor}"), problem.to_owned()));
+            if let Some(problem) = &registration.problem {
+                found.push((
+                    format!("registration {}", registration.aor),
+                    problem.clone(),
+                ));
             }
         }
         for target in snapshot.targets() {
-            if target["state"] == "out_of_service" {
-                let text = |name: &str| target[name].as_str().unwrap_or("no answer");
-                let what = format!("target {} of trunk {}", text("uri"), text("trunk"));
-                found.push((what, format!("is out of service: {}", text("latest_probe"))));
+            if target.state == "out_of_service" {
+                let latest = target.latest_probe.as_deref().unwrap_or("no answer");
+                let what = format!("target {} of trunk {}", target.uri, target.trunk);
+                found.push((what, format!("is out of service: {latest}")));
             }
         }
         lock(&self.board).with_since("signalling", found)

@@ -8,8 +8,8 @@ use media_core::session::{CallId, Side};
 use sip_core::stack::{ControlError, LiveCall, Place, TransferHow};
 use tokio::sync::oneshot;
 
+use crate::api::Snapshot;
 use crate::config::Config;
-use crate::control::Snapshot;
 use crate::driver::Driver;
 
 /// Operations that wait for the driver; beyond it whoever asks waits.
@@ -90,6 +90,7 @@ impl Driver {
         let stack = config.stack();
         self.stack.reconfigure(stack.trunks, stack.routes);
         self.watcher.configured(&config);
+        self.told.configured(&config);
         self.config = config;
     }
 }

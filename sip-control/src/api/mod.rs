@@ -5,9 +5,6 @@
 //! loop of signalling for more than a moment, and nothing waits for a disk in a thread that others
 //! need.
 
-// Joined to the daemon together with what it asks.
-#![cfg(any())]
-
 mod auth;
 mod flows;
 mod idempotency;
@@ -21,6 +18,9 @@ mod resources;
 mod server;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod told;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ use tokio::sync::{Semaphore, mpsc};
 pub(crate) use self::registrations::Registrations;
 pub(crate) use self::server::ApiServer;
 pub(crate) use self::status::{Snapshot, verdicts};
+pub(crate) use self::told::Told;
 use crate::calls::Live;
 use crate::events::Hub;
 use crate::health::Monitor;

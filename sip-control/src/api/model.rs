@@ -1,7 +1,7 @@
 //! What requests and answers have, where no other part of the daemon says it already.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 /// A page of a list.
@@ -30,9 +30,6 @@ pub(super) struct Paging {
     /// `next` of the page before.
     pub(super) after: Option<String>,
 }
-
-/// JSON of another part of the daemon, as it is.
-pub(super) type Fields = Map<String, Value>;
 
 /// `GET /live`, `GET /ready`.
 #[derive(Debug, Serialize, ToSchema)]

@@ -85,22 +85,27 @@ const FRESH: Duration = Duration::from_millis(100);
 impl Api {
     /// How signalling is, or was a moment ago.
     pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
-        let stopping = || Problem::new(Slug::Draining, "the daemon is stopping");
         let mut latest = self.snapshots.0.lock().await;
         if let Some((at, snapshot)) = &*latest
             && at.elapsed() < FRESH
         {
             return Ok(Arc::clone(snapshot));
         }
+        let snapshot = Arc::new(self.snapshot_now().await?);
+        *latest = Some((Instant::now(), Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+
+    /// How signalling is at this moment.
+    pub(super) async fn snapshot_now(&self) -> Result<Snapshot, Problem> {
+        let stopping = || Problem::new(Slug::Draining, "the daemon is stopping");
         let (sender, answer) = oneshot::channel();
         let operation = Operation::Snapshot(sender);
         self.operations
             .send(operation)
             .await
             .map_err(|_| stopping())?;
-        let snapshot = Arc::new(answer.await.map_err(|_| stopping())?);
-        *latest = Some((Instant::now(), Arc::clone(&snapshot)));
-        Ok(snapshot)
+        answer.await.map_err(|_| stopping())
     }
 }
 

@@ -34,7 +34,7 @@ const ORIGINATION: [&str; 2] = ["destination", "origination"];
 const NAME: &str = "name";
 
 impl TrunkPart {
-    fn has(self, field: &str) -> bool {
+    pub(crate) fn has(self, field: &str) -> bool {
         let is_elsewhere =
             field == NAME || TERMINATION.contains(&field) || ORIGINATION.contains(&field);
         match self {

@@ -5,6 +5,7 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod api;
 mod bounds;
 mod certificates;
 mod cli;

@@ -107,16 +107,17 @@ impl Daemon {
     }
 
     fn spawn(directory: Directory, log: impl Into<Stdio>, environment: &[(&str, &str)]) -> Daemon {
-        let child = Command::new(env!("CARGO_BIN_EXE_trunkline"))
-            .envs(environment.iter().copied())
-            .args(["run", "--config"])
-            .arg(directory.path("trunkline.toml"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = run(&directory, log, environment);
         Daemon { child, directory }
+    }
+
+    /// Stops it, and starts it again with a log of its own.
+    pub(crate) fn restart(&mut self) {
+        self.signal(Signal::TERM);
+        self.wait();
+        let log = File::create(self.directory.path("log")).unwrap();
+        self.child = run(&self.directory, log, &[]);
+        self.wait_for_log("ready");
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -194,6 +195,18 @@ impl Daemon {
         assert!(output.0, "{}", output.2);
         serde_json::from_str(&output.1).unwrap()
     }
+}
+
+fn run(directory: &Directory, log: impl Into<Stdio>, environment: &[(&str, &str)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_trunkline"))
+        .envs(environment.iter().copied())
+        .args(["run", "--config"])
+        .arg(directory.path("trunkline.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Daemon {

@@ -38,7 +38,7 @@ use super::request::Condition;
         (name = "tokens", description = "What one shows who one is with."),
         (name = "session", description = "A cookie instead of a token, for browsers."),
     ),
-    components(schemas(ProblemDocument)),
+    components(schemas(ProblemDocument<'_>)),
 )]
 struct Top;
 
@@ -87,7 +87,7 @@ fn add_problems(operation: &mut Operation) {
         .parameters
         .iter()
         .flatten()
-        .any(|parameter| parameter.name == "If-Match")
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"))
     {
         add("412", "It has changed since it was read.");
         add("428", "If-Match is missing.");
@@ -116,7 +116,7 @@ impl IntoParams for Condition {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some("^(\\*|\"v-?[0-9]{1,18}\")$"))
-            .example(Some(json!("\"v42\"")));
+            .examples([json!("\"v42\"")]);
         let parameter = ParameterBuilder::new()
             .name("If-Match")
             .parameter_in(ParameterIn::Header)

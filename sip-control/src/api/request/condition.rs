@@ -32,14 +32,6 @@ impl Condition {
             given => Ok(given),
         }
     }
-
-    /// For what has a version but is not kept by it.
-    pub(in crate::api) fn holds_for(self, version: i64) -> Result<(), Problem> {
-        match self.required()? {
-            Condition::Version(seen) if seen != version => Err(stale()),
-            _ => Ok(()),
-        }
-    }
 }
 
 fn stale() -> Problem {
@@ -107,8 +99,7 @@ mod tests {
             Condition::Missing.required().unwrap_err().slug(),
             Slug::PreconditionRequired
         );
-        let stale = Condition::Version(7).holds_for(8).unwrap_err();
-        assert_eq!(stale.slug(), Slug::Stale);
-        assert!(Condition::Version(8).holds_for(8).is_ok());
+        assert_eq!(Condition::Never.required().unwrap_err().slug(), Slug::Stale);
+        assert!(Condition::Version(8).required().is_ok());
     }
 }

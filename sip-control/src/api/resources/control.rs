@@ -270,11 +270,11 @@ impl From<ControlError> for Problem {
             }
             ControlError::BadTarget(_) => Problem::new(Slug::BadTarget, text),
             ControlError::Refused(refusal) => {
-                let slug = match refusal.code {
+                let slug = match refusal.status {
                     503 => Slug::Draining,
                     _ => Slug::BadTarget,
                 };
-                Problem::new(slug, text)
+                Problem::new(slug, text).with_code(refusal.code)
             }
         }
     }

@@ -81,7 +81,7 @@ async fn ready(State(api): State<Api>) -> Response {
     responses((status = 200, description = "Targets, registrations, live calls, counters, certificates.", body = Object)),
 )]
 async fn all(_: Reader, State(api): State<Api>) -> Result<Json<Value>, Problem> {
-    let snapshot = api.snapshot().await?;
+    let snapshot = api.snapshot_now().await?;
     let query = LiveQuery {
         limit: usize::MAX,
         ..LiveQuery::default()

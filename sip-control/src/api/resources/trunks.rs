@@ -66,9 +66,18 @@ pub(super) struct States {
 }
 
 impl States {
-    pub(super) async fn now(api: &Api) -> Result<States, Problem> {
+    /// As they are, or were a moment ago.
+    pub(super) async fn recent(api: &Api) -> Result<States, Problem> {
         Ok(States {
             snapshot: api.snapshot().await?,
+            load: api.live.load(),
+        })
+    }
+
+    /// As they are after a change.
+    pub(super) async fn now(api: &Api) -> Result<States, Problem> {
+        Ok(States {
+            snapshot: Arc::new(api.snapshot_now().await?),
             load: api.live.load(),
         })
     }
@@ -122,7 +131,7 @@ fn shown(trunk: &Managed<TrunkSection>, states: &States) -> Value {
     responses((status = 200, description = "All of them, those of trunkline.toml first.", body = Page<TrunkView>)),
 )]
 async fn list(_: Reader, State(api): State<Api>) -> Result<Json<Page<Value>>, Problem> {
-    let states = States::now(&api).await?;
+    let states = States::recent(&api).await?;
     let trunks = api.manager.trunks();
     let items = trunks.iter().map(|trunk| shown(trunk, &states)).collect();
     Ok(Json(Page::whole(items)))

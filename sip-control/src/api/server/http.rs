@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::connection::Connection;
@@ -26,6 +27,8 @@ use super::deadline::WriteDeadline;
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// For whoever is sent something and takes nothing of it.
 const WRITE_PATIENCE: Duration = Duration::from_secs(20);
+/// For what is being answered when the daemon stops; events would go on without end.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 const LONGEST_HEAD_BYTES: usize = 32 << 10;
 const MOST_HEADERS: usize = 64;
 /// Of one connection; a console has a few.
@@ -65,7 +68,7 @@ pub(super) async fn serve<T>(
                 ended = &mut serving => ended,
                 () = is_closing(closed) => {
                     serving.as_mut().graceful_shutdown();
-                    serving.await
+                    timeout(LAST_ANSWER, serving).await.unwrap_or(Ok(()))
                 }
             }
         }
@@ -83,7 +86,7 @@ pub(super) async fn serve<T>(
                 ended = &mut serving => ended,
                 () = is_closing(closed) => {
                     serving.as_mut().graceful_shutdown();
-                    serving.await
+                    timeout(LAST_ANSWER, serving).await.unwrap_or(Ok(()))
                 }
             }
         }

@@ -8,20 +8,19 @@ mod places;
 mod tcp;
 mod unix;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(super) use self::connection::{Connection, Peer};
-use crate::config::{ApiConfig, Config};
+use super::Told;
+use crate::config::ApiConfig;
 
 /// How long those who are being answered may take when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -33,10 +32,6 @@ const OTHERS: usize = 256;
 /// The open doors; the file of the socket is removed when it is closed.
 pub(crate) struct ApiServer {
     socket: Option<PathBuf>,
-    /// Where it is reached over TCP.
-    address: Option<SocketAddr>,
-    /// What the port proves itself with; replaced when certificates are read again.
-    tls: Arc<RwLock<Option<Arc<ServerConfig>>>>,
     closing: watch::Sender<bool>,
     accepting: Vec<JoinHandle<()>>,
 }
@@ -47,14 +42,12 @@ impl ApiServer {
     pub(crate) async fn open(
         socket: Option<&Path>,
         api: &ApiConfig,
+        told: &Told,
         router: Router,
     ) -> anyhow::Result<ApiServer> {
         let (closing, closed) = watch::channel(false);
-        let tls = Arc::new(RwLock::new(api.tls.clone()));
         let mut server = ApiServer {
             socket: socket.map(Path::to_owned),
-            address: None,
-            tls: Arc::clone(&tls),
             closing,
             accepting: Vec::new(),
         };
@@ -68,10 +61,9 @@ impl ApiServer {
             let listener = tokio::net::TcpListener::bind(listen)
                 .await
                 .with_context(|| format!("api.listen {listen}"))?;
-            server.address = listener.local_addr().ok();
             let port = tcp::Port {
                 listener,
-                tls,
+                tls: Arc::clone(&told.tls),
                 allow: api.allow.clone(),
                 places: places::Places::new(api.event_clients + OTHERS),
             };
@@ -79,17 +71,6 @@ impl ApiServer {
             server.accepting.push(tokio::spawn(accepting));
         }
         Ok(server)
-    }
-
-    /// Where it is reached over TCP.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
-
-    /// New connections are met with the certificates that were just read.
-    pub(crate) fn reconfigure(&self, config: &Config) {
-        let mut tls = self.tls.write().unwrap_or_else(PoisonError::into_inner);
-        tls.clone_from(&config.api.tls);
     }
 
     /// Ends every connection; what holds the daemon's parts is gone afterwards.
