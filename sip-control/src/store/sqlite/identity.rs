@@ -67,6 +67,15 @@ pub(super) fn remove_log(path: &Path) {
     }
 }
 
+/// Removes what is beside a file that was only read, but for a log that has something in it.
+pub(super) fn remove_empty_log(path: &Path) {
+    let _ = std::fs::remove_file(beside(path, "-shm"));
+    let log = beside(path, "-wal");
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
+        let _ = std::fs::remove_file(log);
+    }
+}
+
 pub(super) fn bytes(path: &Path) -> u64 {
     let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
     length(path) + length(&beside(path, "-wal"))

@@ -6,7 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::is_in_use;
-use super::{BUSY, bindings, entries, meta, to_u64};
+use super::{BUSY, bindings, entries, identity, meta, to_u64};
 use crate::store::backend::{Contents, Reserved};
 
 /// What signalling starts with.
@@ -45,12 +45,15 @@ pub(super) fn remains(path: &Path) -> Contents {
     let Ok(connection) = open_damaged(path) else {
         return Contents::default();
     };
-    Contents {
+    let remains = Contents {
         bindings: bindings::all(&connection).unwrap_or_default(),
         entries: entries::all(&connection).unwrap_or_default(),
         reserved: reserved(&connection).unwrap_or_default(),
         clock_ms: meta(&connection, "clock_ms").unwrap_or_default(),
-    }
+    };
+    drop(connection);
+    identity::remove_empty_log(path);
+    remains
 }
 
 /// Its log is read, and it stays as it is.

@@ -87,21 +87,29 @@ fn old(transaction: &Transaction<'_>, table: &str, before_ms: i64) -> rusqlite::
     Ok(i64::try_from(deleted).unwrap_or(0))
 }
 
-/// What is oldest, of calls and events. Who did what stays for its time.
+/// What is oldest, calls and events up to the same time. Who did what stays for its time.
 fn oldest(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
-    let first = |select: &str| -> rusqlite::Result<Option<i64>> {
-        transaction
-            .prepare_cached(select)?
-            .query_row([], |row| row.get(0))
+    let call = time_of(transaction, "call", "start_ms", CALLS)?;
+    let event = time_of(transaction, "event", "time_ms", ROWS)?;
+    let Some(until) = call.into_iter().chain(event).min() else {
+        return Ok(0);
     };
-    let call = first("SELECT min(start_ms) FROM call")?;
-    let event = first("SELECT min(time_ms) FROM event")?;
-    match (call, event) {
-        (Some(call), Some(event)) if event < call => old_events(transaction, i64::MAX),
-        (Some(_), _) => old_calls(transaction, i64::MAX),
-        (None, Some(_)) => old_events(transaction, i64::MAX),
-        (None, None) => Ok(0),
-    }
+    let before_ms = until.saturating_add(1);
+    Ok(old_calls(transaction, before_ms)? + old_events(transaction, before_ms)?)
+}
+
+/// The time of the row of that place from the oldest on, or of the last if there are fewer.
+fn time_of(
+    transaction: &Transaction<'_>,
+    table: &str,
+    column: &str,
+    place: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let select = format!(
+        "SELECT max({column}) FROM (SELECT {column} FROM {table} ORDER BY {column} LIMIT ?1)"
+    );
+    let mut select = transaction.prepare_cached(&select)?;
+    select.query_row([place], |row| row.get(0))
 }
 
 /// Gives free room back to the disk, if there is much of it or the file is too large; whether there

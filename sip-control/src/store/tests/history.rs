@@ -105,7 +105,7 @@ fn ops_1_a_search_finds_numbers_users_and_call_ids_whole_or_in_part() {
     // In part.
     assert_eq!(found(&store, searched(" +4930130 ")), [30]);
     assert_eq!(found(&store, searched("93013")), [30, 3]);
-    assert_eq!(found(&store, searched("Out-2")).len(), 11);
+    assert_eq!(found(&store, searched("uT-2")).len(), 11);
     assert_eq!(found(&store, searched("%")), [0_u64; 0]);
     assert_eq!(found(&store, searched("")).len(), 30);
     store.close();
