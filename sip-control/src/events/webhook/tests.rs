@@ -77,6 +77,10 @@ async fn serve(
 ) {
     let mut bytes = Vec::new();
     loop {
+        // What begins TLS is no text.
+        if std::str::from_utf8(&bytes).is_err() {
+            return;
+        }
         let Some(request) = one_request(&mut bytes) else {
             match stream.read_buf(&mut bytes).await {
                 Ok(read) if read > 0 => continue,
@@ -96,7 +100,6 @@ async fn serve(
 
 /// Takes a whole request out, if one is there.
 fn one_request(bytes: &mut Vec<u8>) -> Option<Got> {
-    // What begins TLS is no text, and no request.
     let text = String::from_utf8(bytes.clone()).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let header = |name: &str| {
