@@ -289,7 +289,9 @@ async fn signalling(mut asked: mpsc::Receiver<Operation>, health: Arc<Monitor>) 
     let mut placed = 100;
     while let Some(operation) = asked.recv().await {
         match operation {
-            Operation::Configure(_, done) => drop(done.send(())),
+            Operation::Configure(_, done) => {
+                let _ = done.send(());
+            }
             Operation::HangUp(call, answer) => drop(answer.send(known(call))),
             Operation::Transfer {
                 call,
@@ -310,7 +312,7 @@ async fn signalling(mut asked: mpsc::Receiver<Operation>, health: Arc<Monitor>) 
             }
             Operation::Drain(on, done) => {
                 health.set_draining(on);
-                drop(done.send(()));
+                let _ = done.send(());
             }
             Operation::LiveCalls(answer) => drop(answer.send(Vec::new())),
             Operation::Snapshot(answer) => drop(answer.send(snapshot())),
