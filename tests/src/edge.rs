@@ -36,6 +36,8 @@ pub struct EdgeOptions {
     pub tls_lines: String,
     /// `secure` of the trunks of secure parties.
     pub secure: &'static str,
+    /// With `[store]`, a file in the edge's directory.
+    pub keeps_store: bool,
     /// Sections to add at the end, TOML.
     pub extra: String,
 }
@@ -51,6 +53,7 @@ impl Default for EdgeOptions {
             media_lines: "",
             tls_lines: String::new(),
             secure: "srtp",
+            keeps_store: false,
             extra: String::new(),
         }
     }
@@ -113,17 +116,25 @@ impl Edge {
 
     /// What `trunkline status --json` says.
     pub fn status(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.ask(&["status", "--json"])?)?)
+    }
+
+    /// What a verb of the command line prints, e.g. `["token", "list", "--json"]`.
+    pub fn ask(&self, verb: &[&str]) -> Result<String> {
         let output = Command::new(&self.daemon)
-            .args(["status", "--json", "--socket"])
+            .args(verb)
+            .arg("--socket")
             .arg(self.control_socket())
+            .stdin(Stdio::null())
             .output()
-            .context("asking the daemon for its status")?;
+            .with_context(|| format!("running trunkline {}", verb.join(" ")))?;
         ensure!(
             output.status.success(),
-            "trunkline status: {}",
+            "trunkline {}: {}",
+            verb.join(" "),
             String::from_utf8_lossy(&output.stderr).trim()
         );
-        Ok(serde_json::from_slice(&output.stdout)?)
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// The call records written so far.
@@ -291,6 +302,9 @@ fn configuration(directory: &Path, stage: &Stage, options: &EdgeOptions) -> Stri
         "[tls]\nca = \"{dir}/ca.crt\"\n{}[cdr]\npath = \"{dir}/calls.jsonl\"\n[control]\nsocket = \"{dir}/control.sock\"\n",
         options.tls_lines
     );
+    if options.keeps_store {
+        text += &format!("[store]\npath = \"{dir}/store.db\"\n");
+    }
     for (realm, side, first) in [
         ("carrier", Host::Carrier, 30_000),
         ("pbx", Host::Pbx, 40_000),

@@ -3,10 +3,13 @@
 
 pub mod acts;
 pub mod agent;
+pub mod api;
 pub mod baresip;
 pub mod call;
 pub mod capture;
+pub mod crowd;
 pub mod dns;
+pub mod door;
 pub mod edge;
 pub mod kamailio;
 pub mod lab;

@@ -1,13 +1,15 @@
 //! `cargo xtask bench [micro]`: the criterion microbenches; `cargo xtask bench media`: the media
-//! plane beside its peers; `cargo xtask bench sip`: signalling beside its peers.
+//! plane beside its peers; `cargo xtask bench sip`: signalling beside its peers; `cargo xtask bench api`:
+//! the HTTP API and the console with calls up.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::setup::{self, Group};
-use crate::{build, ebpf, progress, workspace};
+use crate::{build, ebpf, progress, web, workspace};
 
 /// The command as it was given, for the report.
 const COMMAND: &str = "TRUNKLINE_BENCH_COMMAND";
@@ -34,6 +36,8 @@ enum Bench {
     Media(BesidePeers),
     /// Signalling beside Kamailio with rtpengine, in namespaces, as root.
     Sip(BesidePeers),
+    /// Reads of the HTTP API with 10,000 calls up, the console's size and first paint, as root.
+    Api(BesidePeers),
 }
 
 #[derive(clap::Args)]
@@ -55,6 +59,7 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
         Some(Bench::Micro { arguments }) => micro(arguments),
         Some(Bench::Media(arguments)) => media(arguments),
         Some(Bench::Sip(arguments)) => sip(arguments),
+        Some(Bench::Api(arguments)) => api(arguments),
     }
 }
 
@@ -86,24 +91,44 @@ fn media(arguments: &BesidePeers) -> Result<()> {
 }
 
 fn sip(arguments: &BesidePeers) -> Result<()> {
+    signalling("sip", "sip-bench", None, arguments)
+}
+
+fn api(arguments: &BesidePeers) -> Result<()> {
+    setup::ensure(Group::Test)?;
+    web::install_browser_driver()?;
+    signalling("api", "api-bench", Some(web::build()?), arguments)
+}
+
+/// A bench that puts calls through a daemon of the release profile, with the console in it or not.
+fn signalling(
+    name: &str,
+    binary: &str,
+    web: Option<PathBuf>,
+    arguments: &BesidePeers,
+) -> Result<()> {
     if !workspace::is_root() {
-        bail!("the SIP bench makes network namespaces and loads the XDP program: it needs root");
+        bail!("the {name} bench makes network namespaces and loads the XDP program: it needs root");
     }
     setup::ensure(Group::Bench)?;
     let daemon = build::Daemon {
         object: Some(ebpf::build(false)?),
+        web: web.clone(),
         ..build::Daemon::default()
     };
     let selection = ["-p", "sip-control", "--bin", "trunkline"]
         .into_iter()
-        .chain(["-p", "trunkline-benches", "--bin", "sip-bench"]);
+        .chain(["-p", "trunkline-benches", "--bin", binary]);
     let selection: Vec<&str> = selection.collect();
-    build::binaries(&daemon, &selection, "daemon and SIP bench")?;
-    let mut bench = Command::new(build::binary_path("sip-bench", false));
+    build::binaries(&daemon, &selection, &format!("daemon and {name} bench"))?;
+    let mut bench = Command::new(build::binary_path(binary, false));
     bench
         .arg("--daemon")
         .arg(build::binary_path("trunkline", false));
-    take_place("sip", bench, arguments)
+    if let Some(web) = web {
+        bench.env(web::DIRECTORY_VARIABLE, web);
+    }
+    take_place(name, bench, arguments)
 }
 
 /// Runs a bench in this process's place: Ctrl-C reaches it, nothing ends before its clean-up, and

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: five calls through the daemon, checked by their endpoints.
+//! `cargo xtask demo`: five calls through the daemon, checked by their endpoints; `--console`: calls
+//! that go on, with the console beside them.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -16,6 +17,10 @@ pub(crate) struct Arguments {
     /// One JSON object on standard output and nothing else there.
     #[arg(long)]
     json: bool,
+    /// Calls that go on until Ctrl-C, and the address and token of the console that shows them. With
+    /// `--json`: one line of both when all is up.
+    #[arg(long)]
+    console: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -62,8 +67,10 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
         Backend::Xdp => "xdp",
         Backend::Socket => "socket",
     });
-    if arguments.json {
-        demo.arg("--json");
+    for (is_wanted, flag) in [(arguments.json, "--json"), (arguments.console, "--console")] {
+        if is_wanted {
+            demo.arg(flag);
+        }
     }
     // The demo takes this process's place: Ctrl-C reaches it, nothing ends before
     // its clean-up, and the exit status is its own.

@@ -1,8 +1,10 @@
 //! Signalling beside its peers, in three namespaces: `cargo xtask bench sip`.
 //!
 //! The same calls go through our daemon and through Kamailio with rtpengine, in turn, on the same
-//! CPUs. [`run`] measures and prints; docs/performance.md says how and why.
+//! CPUs. [`run`] measures and prints; docs/performance.md says how and why. [`run_api`] measures what
+//! operating costs, with the same lab and generator: `cargo xtask bench api`.
 
+pub mod api;
 pub mod call;
 pub mod caller_link;
 pub mod contender;
@@ -67,11 +69,30 @@ const SECTIONS: &[(&str, Measure)] = &[
     ("handshakes", handshakes::measure),
 ];
 
-/// Measures and prints.
+/// Of [`run_api`].
+const API_SECTIONS: &[(&str, Measure)] = &[
+    ("reads", api::reads),
+    ("bundle", api::bundle),
+    ("first_paint", api::first_paint),
+];
+
+/// Measures signalling and prints.
 ///
 /// # Errors
 /// If something cannot be measured: no number is printed that was not.
 pub fn run(options: &Options) -> Result<()> {
+    run_sections(options, SECTIONS)
+}
+
+/// Measures the HTTP API and the console, and prints.
+///
+/// # Errors
+/// See [`run`].
+pub fn run_api(options: &Options) -> Result<()> {
+    run_sections(options, API_SECTIONS)
+}
+
+fn run_sections(options: &Options, sections: &[(&str, Measure)]) -> Result<()> {
     ensure!(
         trunkline_tests::sys::is_root(),
         "the SIP bench makes network namespaces and loads the XDP program: it needs root"
@@ -81,7 +102,7 @@ pub fn run(options: &Options) -> Result<()> {
         "the SIP bench needs two CPUs: one for the generator, one for what is measured"
     );
     for wanted in &options.only {
-        let names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
         ensure!(
             names.contains(&wanted.as_str()),
             "there is no section {wanted}; there are: {}",
@@ -96,7 +117,7 @@ pub fn run(options: &Options) -> Result<()> {
     keep_ports_apart(&lab)?;
     let bench = Bench::new(&lab, options)?;
     let mut report = Report::default();
-    for (name, measure) in SECTIONS {
+    for (name, measure) in sections {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
             continue;
         }

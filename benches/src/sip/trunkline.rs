@@ -17,9 +17,14 @@ pub struct Trunkline(Process);
 
 impl Trunkline {
     pub fn start(bench: &Bench<'_>, scenario: Scenario) -> Result<Trunkline> {
+        Trunkline::start_with(bench, scenario, "")
+    }
+
+    /// With further sections of its configuration, TOML.
+    pub fn start_with(bench: &Bench<'_>, scenario: Scenario, extra: &str) -> Result<Trunkline> {
         let directory = bench.directory();
         let config = directory.join("trunkline.toml");
-        std::fs::write(&config, configuration(bench, scenario))?;
+        std::fs::write(&config, configuration(bench, scenario) + extra)?;
         let mut command = bench.lab.edge.command(&bench.daemon);
         command.args(["run", "--config"]).arg(&config);
         let log = directory.join("trunkline.log");

@@ -141,22 +141,16 @@ impl Media {
 
     /// Sends `count` packets, one each 20 ms, with sender reports between them.
     pub async fn send(&self, count: u32) -> Result<()> {
-        let mut ticks = tokio::time::interval(PTIME);
-        for _ in 0..count {
-            ticks.tick().await;
-            let (packet, report, remote) = lock(&self.state).next_packets()?;
-            self.rtp
-                .send_to(&packet, remote)
-                .await
-                .context("sending RTP")?;
-            if let Some(report) = report {
-                self.rtcp
-                    .send_to(&report, SocketAddr::new(remote.ip(), remote.port() + 1))
-                    .await
-                    .context("sending RTCP")?;
-            }
+        self.speaker().send(count).await
+    }
+
+    /// What sends in the agent's place, while the agent itself is busy.
+    pub fn speaker(&self) -> Speaker {
+        Speaker {
+            state: Arc::clone(&self.state),
+            rtp: Arc::clone(&self.rtp),
+            rtcp: Arc::clone(&self.rtcp),
         }
-        Ok(())
     }
 
     /// From now on what arrives is a fax's, and what [`Media::send_fax`] sends goes there; speech
@@ -201,6 +195,35 @@ impl Media {
 
     pub fn counts(&self) -> MediaCounts {
         lock(&self.state).counts.clone()
+    }
+}
+
+/// The sending half of [`Media`].
+pub struct Speaker {
+    state: Arc<Mutex<State>>,
+    rtp: Arc<UdpSocket>,
+    rtcp: Arc<UdpSocket>,
+}
+
+impl Speaker {
+    /// See [`Media::send`].
+    pub async fn send(&self, count: u32) -> Result<()> {
+        let mut ticks = tokio::time::interval(PTIME);
+        for _ in 0..count {
+            ticks.tick().await;
+            let (packet, report, remote) = lock(&self.state).next_packets()?;
+            self.rtp
+                .send_to(&packet, remote)
+                .await
+                .context("sending RTP")?;
+            if let Some(report) = report {
+                self.rtcp
+                    .send_to(&report, SocketAddr::new(remote.ip(), remote.port() + 1))
+                    .await
+                    .context("sending RTCP")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod pattern;
 mod place;
 mod protection;
 mod sdp;
+mod serving;
 mod signalling;
 mod tls;
 
@@ -28,6 +29,7 @@ pub use message::SipMessage;
 pub use pattern::{MARKER, PAYLOAD_LEN, Pattern};
 pub use place::Place;
 pub use sdp::{LocalSdp, RemoteSdp};
+pub use serving::Served;
 pub use signalling::{PATIENCE, Signalling, Via};
 pub use tls::{Authority, Credentials, Identity};
 
@@ -202,19 +204,7 @@ impl Agent {
     /// Waits for a re-INVITE and accepts it; returns the direction that was offered.
     pub async fn accept_reinvite(&mut self) -> Result<String> {
         let (via, invite) = self.expect_request("INVITE").await?;
-        let offer = RemoteSdp::parse(&invite.body)?;
-        let crypto_tag = self.choose_crypto(&offer)?;
-        self.dialog.as_mut().context("no dialog")?.crypto_tag = crypto_tag;
-        self.use_answer(&offer)?;
-        self.sdp_version += 1;
-        // RFC 3264 section 6.1.
-        let answer = self.local_sdp(match offer.direction.as_str() {
-            "sendonly" => "recvonly",
-            "recvonly" => "sendonly",
-            other => other,
-        });
-        self.accept(via, &invite, "", &answer).await?;
-        Ok(offer.direction)
+        self.take_reinvite(via, &invite).await
     }
 
     /// Asks the edge to connect the other side with `refer_to` instead (RFC 3515); returns when it is

@@ -1,7 +1,8 @@
 //! `cargo xtask demo`: five calls through the daemon, one after another, then a failover and a transfer,
-//! all checked by their endpoints.
+//! all checked by their endpoints. With `--console`: calls that go on, for whoever watches.
 
 mod acts;
+mod console;
 mod report;
 mod scenario;
 mod table;
@@ -26,6 +27,9 @@ struct Arguments {
     /// One JSON object on standard output and nothing else there.
     #[arg(long)]
     json: bool,
+    /// No checks: calls go on until Ctrl-C, with the console beside them.
+    #[arg(long)]
+    console: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,13 +70,25 @@ fn run(arguments: &Arguments) -> Result<bool> {
             Backend::Socket => Stage::loopback(),
         }
         .with_v6_carrier();
+        if arguments.console {
+            // An end that was asked for is a good one.
+            tokio::select! {
+                shown = console::show(&arguments.daemon, stage, arguments.json) => shown?,
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            return Ok(None);
+        }
         // Dropping the scenario, in whatever state, stops the daemon and removes everything.
         tokio::select! {
-            report = scenario::play(&arguments.daemon, &stage, !arguments.json) => report,
+            report = scenario::play(&arguments.daemon, &stage, !arguments.json) => report.map(Some),
             _ = terminate.recv() => Err(anyhow::anyhow!("terminated; everything is cleaned up")),
             _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted; everything is cleaned up")),
         }
     })?;
+    let Some(report) = report else {
+        return Ok(true);
+    };
     if arguments.json {
         println!("{}", serde_json::to_string(&report.to_json())?);
     } else {
