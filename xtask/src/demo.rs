@@ -45,7 +45,10 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     };
     let daemon = build::Daemon {
         object,
-        web: web::build_if_possible()?,
+        web: match arguments.console {
+            true => Some(web::build()?),
+            false => web::build_if_possible()?,
+        },
         ..build::Daemon::default()
     };
     let selection = [
