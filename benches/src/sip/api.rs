@@ -238,7 +238,7 @@ pub fn first_paint(bench: &Bench<'_>) -> Result<Section> {
 
 async fn make_token(socket: &Path) -> Result<String> {
     let mut api = Api::over_socket(socket).await?;
-    let wanted = json!({"name": "bench", "role": "admin"});
+    let wanted = json!({"label": "bench", "role": "admin"});
     let created = api
         .send(Method::POST, "/tokens", Some(&wanted), None)
         .await?

@@ -64,7 +64,9 @@ fn prepare(edge: &Edge, stage: &Stage) -> Result<String> {
     std::fs::write(&sections, crowd::sections(stage))?;
     let sections = sections.to_str().context("a path that is not UTF-8")?;
     edge.ask(&["import", sections, "--yes"])?;
-    let created = edge.ask(&["token", "create", "demo", "--role", "admin", "--json"])?;
+    let created = edge.ask(&[
+        "token", "create", "--label", "demo", "--role", "admin", "--json",
+    ])?;
     let created: Value = serde_json::from_str(&created)
         .with_context(|| format!("trunkline token create said {created}"))?;
     let token = created["token"].as_str();
