@@ -55,7 +55,10 @@ fn destination(
         (Some(name), None) => {
             let to = trunk(&format!("{key}.to"), name, trunks)?;
             let trunk = &trunks[usize::from(to.0)].trunk;
-            if !trunk.origination.has_targets() && trunk.accounts.is_empty() {
+            // One whose targets are all disabled has them still: calls are refused until one is not.
+            let has_targets =
+                trunk.origination.first().is_some() || trunk.origination.fallback.is_some();
+            if !has_targets && trunk.accounts.is_empty() {
                 let problem = format!(
                     "trunk {name:?} has no destination and no accounts; expected one that calls can go to"
                 );

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rand_core::{OsRng, TryRngCore};
 use serde_json::json;
 use sip_core::stack::{Command, Stack};
-use sip_core::transport::{ListenerId, Origin, Transport};
+use sip_core::transport::{Host, ListenerId, Origin, Transport};
 
 use super::*;
 use crate::manage::TrunkPart;
@@ -52,8 +52,10 @@ impl Edge {
         while let Some(command) = self.stack.poll_command() {
             if let Command::Send(transmit) = command {
                 let target = &transmit.target;
-                let address = target.address.unwrap();
-                let to = SocketAddr::new(address, target.port);
+                let Host::Address(address) = &target.host else {
+                    panic!("{:?}", target.host);
+                };
+                let to = SocketAddr::new(*address, target.port);
                 sent.push((to, String::from_utf8(transmit.bytes).unwrap()));
             }
         }

@@ -139,7 +139,11 @@ async fn an_import_that_makes_no_sense_changes_nothing_and_says_what_and_where()
             "trunks[0].not (a)",
             "unknown field",
         ),
-        ("[[realms]]\nname = \"a\"\n", "realms", "expected one of"),
+        (
+            "[[realms]]\nname = \"a\"\n",
+            "realms[0] (a)",
+            "expected one of",
+        ),
         (
             "[[trunks]]\nname = \"a\"\nacl = [\"x\"]\n",
             "trunks[a].acl[0]",
