@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -238,4 +239,55 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
     assert!((0..100).any(is_answered), "no answer");
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
+}
+
+/// Numbers of the calls in the records, once there are so many.
+fn recorded_calls(daemon: &Daemon, count: usize) -> Vec<u64> {
+    let started = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(daemon.directory().path("calls.jsonl")).unwrap();
+        let numbers: Vec<u64> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|record| record["call"].as_u64())
+            .collect();
+        if numbers.len() >= count {
+            return numbers;
+        }
+        assert!(started.elapsed() < SOON, "{count} records expected: {text}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn ops_2_no_call_has_the_number_of_one_before_a_crash() {
+    let (edge, callee, stranger) = (Edge::new(), udp_peer("127.0.0.3"), udp_peer("127.0.0.9"));
+    let store = "[store]\npath = \"DIR/store.db\"\n";
+    let mut daemon = start(&edge, &(trunks("127.0.0.2", &callee) + store));
+    let refused = |id: &str| {
+        let request = invite(&stranger, "100", id);
+        stranger.send_to(request.as_bytes(), udp(&edge)).unwrap();
+        receive(&stranger, "SIP/2.0 403 ");
+    };
+    refused("before-1");
+    refused("before-2");
+    recorded_calls(&daemon, 2);
+    daemon.crash_and_restart();
+    refused("after");
+    let numbers = recorded_calls(&daemon, 3);
+    assert_eq!(numbers[..2], [1, 2]);
+    assert!(numbers[2] > 2, "{numbers:?}");
+}
+
+#[test]
+fn a_store_that_is_deleted_under_us_is_counted_and_comes_back_while_calls_go_on() {
+    let (edge, caller, callee) = (Edge::new(), udp_peer("127.0.0.2"), udp_peer("127.0.0.3"));
+    let store = "[store]\npath = \"DIR/store.db\"\n";
+    let mut daemon = start(&edge, &(trunks("127.0.0.2", &callee) + store));
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        std::fs::remove_file(daemon.directory().path(name)).unwrap();
+    }
+    set_up_call(&edge, &caller, &callee, "meanwhile");
+    daemon.wait_for_log("the file was deleted; it has been written again");
+    assert!(daemon.directory().path("store.db").exists());
 }

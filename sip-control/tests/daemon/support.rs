@@ -120,6 +120,15 @@ impl Daemon {
         self.wait_for_log("ready");
     }
 
+    /// Ends it as a crash does, and starts it again with a log of its own.
+    pub(crate) fn crash_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let log = File::create(self.directory.path("log")).unwrap();
+        self.child = run(&self.directory, log, &[]);
+        self.wait_for_log("ready");
+    }
+
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
