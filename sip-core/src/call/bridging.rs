@@ -54,7 +54,7 @@ impl Call {
     /// Sends the first party what the second one answered; or stops waiting for it.
     pub(super) fn go_on_with_bridge(mut self, cx: &mut Context) -> Call {
         let parties = &mut self.parties;
-        if !parties.bridge_due().is_some_and(|due| due <= cx.now) {
+        if parties.bridge_due().is_none_or(|due| due > cx.now) {
             return self;
         }
         let owner = parties.owner(Side::Caller);

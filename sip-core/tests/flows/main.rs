@@ -20,6 +20,7 @@ mod operating;
 mod operator_hold;
 mod operator_transfer;
 mod placing;
+mod placing_refused;
 mod prack;
 mod probing;
 mod providers;

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use media_core::session::{CallId, Security};
 use sip_core::message::{HeaderName, Method};
-use sip_core::stack::{CallState, ControlError, EndedBy, EventKind, Place, StackConfig};
+use sip_core::stack::{CallState, ControlError, EndedBy, Place, StackConfig};
 use sip_core::trunk::refer::ReferMode;
-use sip_core::trunk::{CallLimits, Route, TrunkId};
+use sip_core::trunk::{Route, TrunkId};
 
 use crate::ringing::{office, register_with};
 use crate::sim::sdp::{direction, line, profile};
 use crate::sim::{Agent, CALLEE, CALLER, Phase, THIRD, Wire, World};
 use crate::transfer::{THIRDS_NUMBER, UDP, media, tell_apart, transfers};
 
-const FIRST: usize = CALLEE;
+pub(crate) const FIRST: usize = CALLEE;
 
-fn setup(wires: [Wire; 4]) -> StackConfig {
+pub(crate) fn setup(wires: [Wire; 4]) -> StackConfig {
     let mut config = transfers(wires, ReferMode::Off);
     config
         .routes
@@ -24,7 +24,7 @@ fn setup(wires: [Wire; 4]) -> StackConfig {
     config
 }
 
-fn placed_with(wires: [Wire; 4], config: StackConfig) -> World {
+pub(crate) fn placed_with(wires: [Wire; 4], config: StackConfig) -> World {
     let mut world = World::with_targets(&wires, 31, config);
     tell_apart(&mut world);
     place(&mut world).expect("placed");
@@ -37,7 +37,7 @@ fn placed(wires: [Wire; 4]) -> World {
     placed_with(wires, setup(wires))
 }
 
-fn place(world: &mut World) -> Result<CallId, ControlError> {
+pub(crate) fn place(world: &mut World) -> Result<CallId, ControlError> {
     let place = Place {
         from: "+4930".to_owned(),
         to: THIRDS_NUMBER.to_owned(),
@@ -54,7 +54,7 @@ fn half(wires: [Wire; 4]) -> World {
     world
 }
 
-fn answer(world: &mut World, agent: usize, status: u16) {
+pub(crate) fn answer(world: &mut World, agent: usize, status: u16) {
     world.tell(agent, |agent, now| agent.respond(now, status));
     world.run_ms(200);
 }
@@ -180,10 +180,10 @@ fn ops_3_a_first_party_that_does_not_take_the_call_ends_it() {
         assert_eq!((record.status, record.ended_by), (status, EndedBy::Caller));
         assert_eq!(record.caller.trunk.as_deref(), Some("pbx"));
         assert_eq!(record.callee, None);
-        assert_eq!(
-            world.told(),
-            ["call_started", "call_ringing", "call_ended"][..].to_vec()
-        );
+        let mut told = world.told();
+        // 480 is worth another target, if there were one (TRK-3).
+        told.retain(|kind| *kind != "target_failed");
+        assert_eq!(told, ["call_started", "call_ringing", "call_ended"]);
     }
     let mut world = placed(UDP);
     answer(&mut world, FIRST, 180);
@@ -338,85 +338,6 @@ fn ops_3_a_first_party_that_refuses_what_the_second_answered_ends_the_call() {
     }
 }
 
-#[test]
-fn ops_3_a_call_that_cannot_be_placed_is_refused_before_anybody_rings() {
-    let mut world = World::with_targets(&UDP, 32, setup(UDP));
-    let mut try_it = |first: &str, to: &str, trunk: Option<&str>| {
-        let place = Place {
-            from: String::new(),
-            to: to.to_owned(),
-            first: first.to_owned(),
-            trunk: trunk.map(str::to_owned),
-        };
-        world.operate(|stack, now| stack.place(now, &place))
-    };
-    for (first, to, trunk) in [
-        ("+200", "", Some("carrier")),
-        ("", "+300", Some("carrier")),
-        ("+200", "+300", None),
-        ("+200", "+300", Some("nobody")),
-        ("alice@office.example.com", "+300", None),
-        ("+200", "sip:", Some("carrier")),
-        ("a b", "+300", Some("carrier")),
-    ] {
-        let refused = try_it(first, to, trunk);
-        assert!(
-            matches!(refused, Err(ControlError::BadTarget(_))),
-            "{first} {to} {refused:?}"
-        );
-    }
-    world.stack.set_draining(true);
-    let code = |refused| match refused {
-        Err(ControlError::Refused(refusal)) => refusal.code,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(code(place(&mut world)), 32004);
-    world.stack.set_draining(false);
-    world.stack.reconfigure(setup(UDP).trunks, Vec::new());
-    assert_eq!(code(place(&mut world)), 32012);
-    let mut config = setup(UDP);
-    config.trunks[1].limits = CallLimits {
-        concurrent: Some(0),
-        ..CallLimits::default()
-    };
-    world.stack.reconfigure(config.trunks, config.routes);
-    assert_eq!(code(place(&mut world)), 32001);
-    assert!(world.agents.iter().all(|agent| agent.received.is_empty()));
-    world.assert_drained(0);
-}
-
-/// TRK-6: a place on the first party's trunk from the beginning, one on the second's when that is called.
-#[test]
-fn ops_3_a_placed_call_counts_on_both_trunks_while_it_lasts() {
-    let mut config = setup(UDP);
-    config.trunks[2].limits = CallLimits {
-        concurrent: Some(1),
-        ..CallLimits::default()
-    };
-    let mut world = placed_with(UDP, config);
-    answer(&mut world, FIRST, 200);
-    answer(&mut world, THIRD, 200);
-    world.run_ms(300);
-    let invite = world.caller().new_invite(THIRDS_NUMBER, true);
-    world.tell(CALLER, |agent, now| agent.send_outside(now, invite));
-    world.run_ms(100);
-    assert_eq!(world.caller().statuses(&Method::Invite), [503]);
-    assert!(world.has_event(EventKind::LimitReached));
-    world.tell(FIRST, Agent::hang_up);
-    world.run_ms(300);
-    world.agents[THIRD].phase = Phase::Idle;
-    let invite = world.caller().new_invite(THIRDS_NUMBER, true);
-    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
-    world.run_ms(100);
-    assert_eq!(
-        world.agents[THIRD].phase,
-        Phase::Invited,
-        "the place is free again"
-    );
-    world.tell(CALLER, Agent::cancel);
-    world.assert_drained(3);
-}
-
 /// An account rings wherever it is registered, and its trunk's routes lead to the second party.
 #[test]
 fn ops_3_an_account_is_called_at_all_its_telephones() {
@@ -471,5 +392,6 @@ fn ops_3_an_account_is_called_at_all_its_telephones() {
     world.tell(2, Agent::hang_up);
     world.run_ms(300);
     assert_eq!(world.agents[CALLER].phase, Phase::Over(200));
+    world.run_for(Duration::from_secs(3600));
     world.assert_drained(1);
 }
