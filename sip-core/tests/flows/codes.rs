@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media_core::session::Side;
 use sip_core::message::{HeaderName, Method, Request, Uri};
 use sip_core::refusal::Refusal;
-use sip_core::stack::StackConfig;
+use sip_core::stack::{StackConfig, TransferHow};
 use sip_core::transport::TlsPeer;
 use sip_core::trunk::RouteTo;
 
@@ -46,6 +47,26 @@ const SOURCES: &[(Refusal, Source)] = &[
             )
         }),
     ),
+    (
+        Refusal::DRAINING,
+        Call(|| {
+            let mut world = World::new(UDP, 1);
+            world.stack.set_draining(true);
+            invited(world, |_| {})
+        }),
+    ),
+    (
+        Refusal::OPERATOR,
+        Call(|| {
+            let mut world = World::new(UDP, 1);
+            world.establish();
+            let call = world.live().call;
+            let done = world.operate(|stack, now| stack.hang_up(now, call));
+            done.expect("a call");
+            world
+        }),
+    ),
+    (Refusal::TRANSFERRED, Call(moved)),
     (
         Refusal::ALL_TARGETS_FAILED,
         Call(|| {
@@ -385,6 +406,24 @@ fn declined(status: u16) -> World {
     let mut world = World::new(UDP, 1);
     world.callee().manners.invite = Some(status);
     invited(world, |_| {})
+}
+
+/// The callee was sent REFER, and says that it is through.
+fn moved() -> World {
+    let mut world = World::new(UDP, 1);
+    world.establish();
+    let call = world.live().call;
+    let how = TransferHow::Refer;
+    let done = world.operate(|stack, now| stack.transfer(now, call, Side::Callee, "+300", how));
+    done.expect("REFER is sent");
+    world.run_ms(100);
+    world.tell(CALLEE, |agent, now| {
+        agent.request(now, Method::Notify, |notify| {
+            notify.headers.push(HeaderName::Event, "refer");
+            notify.body = b"SIP/2.0 200 OK".to_vec();
+        });
+    });
+    world
 }
 
 fn replace(invite: &mut Request, from: &str, to: &str) {
