@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use media_core::session::{CallId, Side};
-use sip_core::stack::{ControlError, LiveCall, Place, TransferHow};
+use sip_core::stack::{ControlError, Place, TransferHow};
 use tokio::sync::oneshot;
 
 use crate::api::Snapshot;
@@ -39,7 +39,6 @@ pub(crate) enum Operation {
     Place(Box<Place>, Answer<Result<CallId, ControlError>>),
     /// No new calls while it is on; those that are up go on.
     Drain(bool, Answer<()>),
-    LiveCalls(Answer<Vec<LiveCall>>),
     Snapshot(Answer<Snapshot>),
 }
 
@@ -74,9 +73,6 @@ impl Driver {
                 self.stack.set_draining(on);
                 self.watcher.drain(on);
                 let _ = answer.send(());
-            }
-            Operation::LiveCalls(answer) => {
-                let _ = answer.send(self.stack.live_calls());
             }
             Operation::Snapshot(answer) => {
                 let _ = answer.send(self.snapshot());

@@ -25,11 +25,9 @@ use std::time::{Duration, Instant};
 use sip_core::stack::{CallRecord, LiveCall};
 
 pub(crate) use self::entry::LiveView;
-pub(crate) use self::history::QualitySample;
 pub(crate) use self::intake::Arrived;
 pub(crate) use self::load::TrunkLoad;
-pub(crate) use self::quality::{DirectionHistory, DirectionView, QualityHistory, RecentMos};
-pub(crate) use self::view::{CallLadder, LadderMessage, LiveHealth, LivePage, LiveQuery};
+pub(crate) use self::view::{LiveHealth, LiveQuery};
 
 use self::ended::Ended;
 use self::entry::Entry;

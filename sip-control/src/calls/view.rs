@@ -31,8 +31,6 @@ pub(crate) struct LivePage {
     pub(crate) items: Vec<LiveView>,
     /// `None` at the end.
     pub(crate) next: Option<u64>,
-    /// Live calls, whatever was asked for.
-    pub(crate) total: usize,
 }
 
 /// The messages of a call, in order of time.
@@ -99,7 +97,6 @@ impl Live {
         LivePage {
             next: items.last().filter(|_| has_more).map(LiveView::call),
             items,
-            total: entries.len(),
         }
     }
 
@@ -111,6 +108,7 @@ impl Live {
     }
 
     /// How many are up.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.settle();
         let calls = self

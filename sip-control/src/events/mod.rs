@@ -11,13 +11,11 @@ mod ring;
 mod subscription;
 mod webhook;
 
-pub(crate) use self::event::{Event, Published, kind, unix_ms};
+pub(crate) use self::event::{Event, kind, unix_ms};
 pub(crate) use self::hub::{Hub, HubHealth};
 pub(crate) use self::log::EventLog;
 #[cfg(test)]
 pub(crate) use self::past::NoPast;
-pub(crate) use self::past::{Past, StoredPast};
+pub(crate) use self::past::StoredPast;
 pub(crate) use self::subscription::{Filter, Item, Subscription};
-pub(crate) use self::webhook::{
-    Places, StoredPlaces, WebhookSettings, WebhookStatus, Webhooks, check_url,
-};
+pub(crate) use self::webhook::{StoredPlaces, WebhookSettings, WebhookStatus, Webhooks, check_url};

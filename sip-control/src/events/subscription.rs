@@ -134,11 +134,6 @@ impl Subscription {
         self.at.load(Ordering::Relaxed)
     }
 
-    /// How many events it is behind.
-    pub(crate) fn behind(&self) -> u64 {
-        self.hub.latest().saturating_sub(self.at())
-    }
-
     fn pass(&self, seq: u64) {
         self.at.store(seq, Ordering::Relaxed);
     }

@@ -33,12 +33,12 @@ use crate::config::Config;
 use crate::operation::Operation;
 use crate::store::{Entry, Store, StoreError};
 
-pub(crate) use self::diff::{ChangeWord, Diff, FieldDiff, ObjectDiff};
+pub(crate) use self::diff::Diff;
 pub(crate) use self::exchange::Mode;
 pub(crate) use self::model::{Actor, IfMatch, ManageError, Managed, Origin, Role};
 pub(crate) use self::parts::TrunkPart;
-pub(crate) use self::read::{merge, section as read_section};
-pub(crate) use self::tokens::{NewToken, TokenView};
+pub(crate) use self::read::section as read_section;
+pub(crate) use self::tokens::TokenView;
 pub(crate) use self::trunks::targets;
 pub(crate) use self::webhooks::WebhookSection;
 

@@ -14,6 +14,7 @@ use super::model::{Actor, IfMatch, ManageError, Managed};
 use super::trunks::check_name;
 use crate::config::secret::Secret;
 use crate::config::sections::{HoldsSecrets, is_default};
+use crate::events::check_url;
 use crate::store::{Kind, StoreError};
 
 /// Short enough to be tried out would be worse than none.
@@ -174,6 +175,7 @@ fn check(webhook: &WebhookSection) -> Result<(), ManageError> {
         let problem = "is no address to send to; expected http://HOST[:PORT][/PATH] or https://…";
         return Err(ManageError::field("url", problem));
     }
+    check_url(&webhook.url).map_err(|problem| ManageError::field("url", problem))?;
     for (place, kind) in webhook.kinds.iter().enumerate() {
         let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if kind.is_empty() || !kind.chars().all(is_word) {

@@ -70,12 +70,6 @@ pub(crate) enum Change {
         name: String,
         expected: Expected,
     },
-    Rename {
-        kind: Kind,
-        name: String,
-        to: String,
-        expected: Expected,
-    },
     /// Those that are named come first, in this order; the others follow in theirs.
     Reorder { kind: Kind, names: Vec<String> },
 }
@@ -87,7 +81,7 @@ pub(crate) enum Expected {
     Absent,
     /// Else [`StoreError::Stale`], or [`StoreError::Missing`] if there is none.
     Version(i64),
-    /// For a deletion and a new name there must be one: else [`StoreError::Missing`].
+    /// For a deletion there must be one: else [`StoreError::Missing`].
     Any,
 }
 

@@ -39,7 +39,7 @@ pub(crate) use self::health::{StoreHealth, StoreState};
 pub(crate) use self::journal::{
     AnswerRow, AuditEntry, CallRow, EventRow, JournalItem, MarkRow, Outcome,
 };
-pub(crate) use self::reader::{CallQuery, EventPage, KeptCall, Page, Reader};
+pub(crate) use self::reader::{CallQuery, KeptCall, Reader};
 use self::readers::Readers;
 use self::shared::{Order, Shared};
 use self::sqlite::SqliteFile;
@@ -210,6 +210,7 @@ impl Store {
 
     /// Waits until everything that was left in the journal so far is written, or lost; whether it
     /// was so in time.
+    #[cfg(test)]
     pub(crate) async fn settled(&self, patience: Duration) -> bool {
         let mut done = self.shared.done.subscribe();
         let queued = {
@@ -236,8 +237,8 @@ impl Store {
     }
 
     /// Makes the changes and writes who made them: all, or nothing. They are on the disk when this
-    /// returns; it gives the entries as they are then, of each change in order: one of a `Put` and of a
-    /// `Rename`, none of a `Delete`, all of the kind of a `Reorder`.
+    /// returns; it gives the entries as they are then, of each change in order: one of a `Put`, none of a
+    /// `Delete`, all of the kind of a `Reorder`.
     pub(crate) async fn change(
         &self,
         changes: Vec<Change>,

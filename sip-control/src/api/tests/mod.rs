@@ -314,7 +314,6 @@ async fn signalling(mut asked: mpsc::Receiver<Operation>, health: Arc<Monitor>) 
                 health.set_draining(on);
                 let _ = done.send(());
             }
-            Operation::LiveCalls(answer) => drop(answer.send(Vec::new())),
             Operation::Snapshot(answer) => drop(answer.send(snapshot())),
         }
     }

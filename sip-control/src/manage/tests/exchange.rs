@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::manage::{ChangeWord, Diff, Mode};
+use crate::manage::diff::ChangeWord;
+use crate::manage::{Diff, Mode};
 
 const TEXT: &str = r#"
 [[trunks]]

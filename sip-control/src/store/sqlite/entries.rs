@@ -137,16 +137,6 @@ impl Step<'_> {
                 self.execute(delete, params![kind.name(), name])?;
                 Ok(Vec::new())
             }
-            Change::Rename {
-                kind,
-                name,
-                to,
-                expected,
-            } => {
-                self.expect(*kind, name, *expected, true)?;
-                self.rename(*kind, name, to)?;
-                self.one(*kind, to)
-            }
             Change::Reorder { kind, names } => {
                 self.reorder(*kind, names)?;
                 Ok(of_kind(self.connection, *kind)?)
@@ -231,16 +221,6 @@ impl Step<'_> {
             put,
             params![kind.name(), name, position, body, self.version, self.now_ms],
         )
-    }
-
-    fn rename(&self, kind: Kind, name: &str, to: &str) -> Result<(), NotChanged> {
-        if !name.eq_ignore_ascii_case(to) && self.find(kind, to)?.is_some() {
-            return Err(NotChanged::Refused(StoreError::Exists));
-        }
-        let rename = "UPDATE entry SET name = ?3, version = ?4, updated_ms = ?5 \
-            WHERE kind = ?1 AND name = ?2";
-        let values = params![kind.name(), name, to, self.version, self.now_ms];
-        Ok(self.execute(rename, values)?)
     }
 
     fn reorder(&self, kind: Kind, names: &[String]) -> Result<(), NotChanged> {

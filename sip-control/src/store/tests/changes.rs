@@ -19,15 +19,6 @@ fn delete(name: &str, expected: Expected) -> Change {
     }
 }
 
-fn rename(name: &str, to: &str, expected: Expected) -> Change {
-    Change::Rename {
-        kind: Kind::Trunk,
-        name: name.to_owned(),
-        to: to.to_owned(),
-        expected,
-    }
-}
-
 fn at(name: &str, position: i64) -> Change {
     Change::Put {
         kind: Kind::Trunk,
@@ -70,17 +61,12 @@ fn ops_1_of_two_editors_the_second_is_told_that_it_has_changed() {
     assert_eq!(change(&store, put("carrier", Version(first))), stale);
     assert_eq!(change(&store, delete("carrier", Version(first))), stale);
     assert_eq!(
-        change(&store, rename("carrier", "x", Version(first))),
-        stale
-    );
-    assert_eq!(
         change(&store, put("CARRIER", Absent)),
         Err(StoreError::Exists)
     );
     let missing = Err(StoreError::Missing);
     assert_eq!(change(&store, put("other", Version(1))), missing);
     assert_eq!(change(&store, delete("other", Any)), missing);
-    assert_eq!(change(&store, rename("other", "x", Any)), missing);
     // Nor is one that was made anew taken for the old one.
     assert_eq!(
         change(&store, delete("Carrier", Version(second))),
@@ -102,15 +88,10 @@ fn ops_1_of_a_change_all_steps_are_made_or_none() {
     assert_eq!(failed, Err(StoreError::Exists));
     assert_eq!(names(&store, Kind::Trunk), ["a"]);
     assert_eq!(read(&store, |reader| reader.audit(None, 100)).len(), 1);
-    let steps = vec![put("b", Absent), delete("a", Any), rename("b", "B", Any)];
+    let steps = vec![put("b", Absent), delete("a", Any)];
     let changed = block_on(store.change(steps, audit("import"))).unwrap();
-    assert_eq!(changed.len(), 2);
-    assert_eq!(names(&store, Kind::Trunk), ["B"]);
-    change(&store, put("c", Absent)).unwrap();
-    assert_eq!(
-        change(&store, rename("c", "b", Any)),
-        Err(StoreError::Exists)
-    );
+    assert_eq!(changed.len(), 1);
+    assert_eq!(names(&store, Kind::Trunk), ["b"]);
     store.close();
 }
 
