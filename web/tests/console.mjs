@@ -78,7 +78,20 @@ step('ops_1: a trunk is made, and what is wrong with its name stands at the name
   await page.getByRole('heading', { name: TRUNK, level: 1 }).waitFor();
 });
 
+step('ops_1: Secure Trunking is switched to SRTP and saved', async () => {
+  await page.getByRole('link', { name: 'General', exact: true }).click();
+  await page.getByRole('radio', { name: 'SRTP' }).check();
+  await page.getByText('Unsaved changes').waitFor();
+  await browser.shot('secure-trunking-unsaved');
+  await button('Save').click();
+  await page.getByText('Unsaved changes').waitFor({ state: 'detached' });
+  await page.reload();
+  await page.getByRole('radio', { name: 'SRTP' }).and(page.locator(':checked')).waitFor();
+  await browser.shot('secure-trunking');
+});
+
 step('ops_1: two origination URIs are added one at a time, with priority and weight', async () => {
+  await page.getByRole('link', { name: 'Origination', exact: true }).click();
   for (const [uri, priority, weight] of [[FIRST, '10', '70'], [SECOND, '20', '1']]) {
     await button('Add URI').click();
     await dialog().getByLabel('SIP URI').fill(uri);
@@ -92,19 +105,8 @@ step('ops_1: two origination URIs are added one at a time, with priority and wei
   await browser.shot('origination');
 });
 
-step('ops_1: Secure Trunking is switched to SRTP and saved', async () => {
-  await page.getByRole('link', { name: 'General', exact: true }).click();
-  await page.getByRole('radio', { name: 'SRTP' }).check();
-  await page.getByText('Unsaved changes').waitFor();
-  await browser.shot('secure-trunking-unsaved');
-  await button('Save').click();
-  await page.getByText('Unsaved changes').waitFor({ state: 'detached' });
-  await page.reload();
-  await page.getByRole('radio', { name: 'SRTP' }).and(page.locator(':checked')).waitFor();
-  await browser.shot('secure-trunking');
-});
-
 step('a form with changes is not left by accident', async () => {
+  await page.getByRole('link', { name: 'General', exact: true }).click();
   await page.getByRole('radio', { name: 'Disabled' }).check();
   await browser.go('#/routes');
   await dialog().getByText('Leave without saving?').waitFor();
