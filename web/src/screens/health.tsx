@@ -105,7 +105,7 @@ function Store({ health }: { health: Health }) {
   );
 }
 
-const VERDICTS: Record<string, string> = { redirect: 'forwarded in the kernel', xsk: 'relayed by AF_XDP workers', pass: 'not ours, given to the host', relayed: 'relayed over sockets' };
+const VERDICTS: Record<string, string> = { redirect: 'forwarded in the kernel', xsk: 'relayed by AF_XDP workers', pass: 'not ours, given to the host', relayed: 'sent on by a relay' };
 
 function Verdicts({ health }: { health: Health }) {
   const { drop, ...passed } = health.verdicts ?? {};
