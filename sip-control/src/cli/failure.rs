@@ -65,6 +65,19 @@ impl Failure {
         Failure::Usage(format!("{}: {error}", path.display()))
     }
 
+    /// With what it is about in front, unless `name` is in it already.
+    pub(super) fn about(mut self, object: &str, name: &str) -> Failure {
+        if let Failure::Refused(problem) = &mut self
+            && !problem.words().contains(name)
+        {
+            let told = format!("{object}: {}", problem.words());
+            if let Some(body) = problem.body.as_object_mut() {
+                body.insert("detail".to_owned(), told.into());
+            }
+        }
+        self
+    }
+
     /// Says it on standard error: one line, or one JSON object.
     pub(super) fn report(&self, json: bool) -> ExitCode {
         let code = self.code();

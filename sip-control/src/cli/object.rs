@@ -106,7 +106,8 @@ impl Kind {
             object[field] = key.into();
         }
         let request = Request::post(Path::of(&[self.collection]), object);
-        let created = context.client.ask(request).await?.json()?;
+        let asked = context.client.ask(request).await;
+        let created = asked.map_err(|failure| self.about(failure, key))?.json()?;
         context
             .output
             .done(&created, &format!("{} created", self.called(&created, key)))
@@ -164,6 +165,14 @@ impl Kind {
         context
             .output
             .done(&answer, &format!("{} {key} deleted", self.noun))
+    }
+
+    /// A failure that says of which object, where the daemon's words do not.
+    fn about(&self, failure: Failure, key: Option<&str>) -> Failure {
+        match key {
+            Some(key) => failure.about(&format!("{} {}", self.noun, table::printable(key)), key),
+            None => failure,
+        }
     }
 
     fn called(&self, object: &Value, key: Option<&str>) -> String {

@@ -770,6 +770,9 @@ fn the_sample_configuration_is_right() {
     let (certificate, key) = authority.issue(&["edge.example.com"]);
     directory.write("rsa.pem", &certificate);
     directory.write("rsa-key.pem", &key);
+    let (certificate, key) = authority.issue(&["edge.example.com"]);
+    directory.write("api.crt", &certificate);
+    directory.write("api.key", &key);
     directory.write("ca.pem", &authority.pem());
     let sample = include_str!("../../../packaging/trunkline.toml");
     // Everything that is commented out is right as well.

@@ -411,3 +411,13 @@ impl Edge {
         directory.write("trunkline.toml", &(text + &more).replace("DIR", dir));
     }
 }
+
+/// Until it is so.
+#[track_caller]
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < SOON, "not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -26,7 +26,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
 /// serde's message, with the parameter in front of it where there is one: `limit: invalid digit…`.
 fn problem(message: &str) -> Problem {
     let message = without_place(message);
-    if let Some(name) = super::quoted_after(message, "unknown field ") {
+    // The parameter stands in front of it as well.
+    let unknown = message.find("unknown field `").map(|at| &message[at..]);
+    if let Some(name) = unknown.and_then(|message| super::quoted_after(message, "unknown field ")) {
         return Problem::field(Slug::UnknownField, name, message.replace('`', ""));
     }
     if let Some(name) = super::quoted_after(message, "missing field ") {

@@ -85,17 +85,24 @@ async fn everything(
     };
     let mut subscription = api.hub.subscribe(Some(after), Filter::default());
     let mut items = Vec::new();
+    // The subscription itself is ahead of what it has handed out.
+    let mut at = after;
     while items.len() < limit {
         match subscription.next_ready().await {
-            Some(Item::Event(event)) => items.push(raw(event.body.clone())?),
-            Some(Item::Gap { from, to }) => items.push(gap(from, to)?),
+            Some(Item::Event(event)) => {
+                at = event.seq;
+                items.push(raw(event.body.clone())?);
+            }
+            Some(Item::Gap { from, to }) => {
+                at = to;
+                items.push(gap(from, to)?);
+            }
             // It is asked on: the store has what memory has not.
             Some(Item::Stalled) => {}
             None => break,
         }
     }
-    let is_full = items.len() == limit;
-    let next = is_full.then(|| subscription.at().to_string());
+    let next = (items.len() == limit).then(|| at.to_string());
     Ok(Page { items, next })
 }
 

@@ -264,7 +264,7 @@ async fn ops_3_webhooks_show_no_secret() {
 #[tokio::test]
 async fn ops_1_an_import_is_looked_at_before_it_is_applied() {
     let edge = Edge::new().await;
-    let toml = "[[trunks]]\nname = \"carrier\"\nacl = [\"192.0.2.1\"]\n[[routes]]\nprefix = \"7\"\nto = \"carrier\"\n";
+    let toml = "[[trunks]]\nname = \"carrier\"\nacl = [\"192.0.2.1\"]\ndestination = \"sip:192.0.2.1\"\n[[routes]]\nprefix = \"7\"\nto = \"carrier\"\n";
     let import = |apply: bool| {
         let body = json!({"toml": toml, "mode": "merge", "apply": apply});
         ask("POST", "/import").body(&body)

@@ -5,7 +5,9 @@ use std::net::UdpSocket;
 use serde_json::Value;
 
 use super::{Ran, ask};
-use crate::support::{Authority, Daemon, Directory, Edge, ack, invite, ok, receive, udp_peer};
+use crate::support::{
+    Authority, Daemon, Directory, Edge, ack, invite, ok, receive, udp_peer, wait_until,
+};
 
 struct Called {
     daemon: Daemon,
@@ -128,7 +130,7 @@ fn ops_3_a_call_is_seen_and_hung_up() {
     let said = edge.ask(&format!("call hang-up {call}")).done();
     assert_eq!(said, format!("call {call} is being ended\n"));
     edge.see_bye();
-    assert!(edge.ask("call list").done().contains("no calls"));
+    wait_until(|| edge.ask("call list").done().contains("no calls"));
     edge.ask(&format!("call hold {call}")).failed(5);
     let (shown, json) = edge.both(&format!("call show {call}"));
     assert!(shown.contains("call_ended"), "{shown}");
@@ -145,7 +147,7 @@ fn ops_3_a_call_is_held_and_resumed() {
     let edge = Called::start();
     let call = edge.call("held");
     edge.ask(&format!("call hold {call}")).done();
-    for peer in [&edge.caller, &edge.callee] {
+    for peer in [&edge.callee, &edge.caller] {
         let (request, from) = receive(peer, "INVITE ");
         assert!(
             request.contains("a=inactive") || request.contains("a=sendonly"),
@@ -164,7 +166,7 @@ fn ops_3_a_call_is_held_and_resumed() {
     assert!(table.contains("held"), "{table}");
     assert_eq!(json["items"][0]["state"], "held");
     edge.ask(&format!("call unhold {call} --json")).json();
-    let (request, _) = receive(&edge.caller, "INVITE ");
+    let (request, _) = receive(&edge.callee, "INVITE ");
     assert!(!request.contains("a=inactive"), "{request}");
 }
 
