@@ -20,6 +20,8 @@ pub(super) struct Hold {
     wanted: bool,
     /// By [`Side::index`]: it was told, or would not hear of it.
     told: [bool; 2],
+    /// It may have heard something else since.
+    stale: [bool; 2],
     /// Not before then.
     due: Option<Instant>,
 }
@@ -27,13 +29,16 @@ pub(super) struct Hold {
 impl Hold {
     /// Packets do not pass because of it.
     pub(super) fn is_in_force(&self) -> bool {
-        self.wanted || self.told != [false; 2]
+        self.wanted || self.told != [false; 2] || self.stale != [false; 2]
     }
 
     /// Which side is to be told next, and what.
     fn next(&self) -> Option<Side> {
         let mut sides = [Side::Callee, Side::Caller].into_iter();
-        sides.find(|side| self.told[side.index()] != self.wanted)
+        sides.find(|side| {
+            let side = side.index();
+            self.told[side] != self.wanted || self.stale[side]
+        })
     }
 
     /// When that may be.
@@ -44,6 +49,7 @@ impl Hold {
     /// That side knows, or does not want to.
     pub(super) fn told(&mut self, side: Side, on: bool) {
         self.told[side.index()] = on;
+        self.stale[side.index()] = false;
     }
 
     /// It cannot be told before then.
@@ -63,6 +69,9 @@ impl Call {
         }
         parties.hold.wanted = on;
         parties.hold.due = None;
+        if parties.media.take_said_held() {
+            parties.hold.stale = [true; 2];
+        }
         match on {
             true => parties.media.hold(cx),
             false => parties.media.shut(cx),

@@ -260,6 +260,11 @@ impl CallMedia {
         }
     }
 
+    /// Whether what the sides told each other has been passed on as `inactive`, because of our hold.
+    pub(super) fn take_said_held(&mut self) -> bool {
+        self.negotiation.take_said_held()
+    }
+
     /// What a side is to be told when a hold begins or ends.
     pub(super) fn redirected(&mut self, side: Side) -> Option<Vec<u8>> {
         self.negotiation.redirected(side).ok()

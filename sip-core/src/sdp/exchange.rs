@@ -14,6 +14,8 @@ pub(super) struct Exchange {
     pub(super) offerer: Side,
     /// The offerer's m-lines, as it wrote them.
     pub(super) lines: Vec<OfferedLine>,
+    /// We held the call, and offered `inactive` whatever the offerer wanted.
+    pub(super) was_held: bool,
     /// The latest answer.
     pub(super) outcome: Option<Agreed>,
 }

@@ -39,6 +39,8 @@ pub struct Negotiation {
     agreed: Option<Agreed>,
     exchange: Option<Exchange>,
     gate: Gate,
+    /// A description that we passed on said that we hold.
+    said_held: bool,
 }
 
 /// What the call record says of a leg's media.
@@ -60,6 +62,7 @@ impl Negotiation {
             agreed: None,
             exchange: None,
             gate: Gate::Open,
+            said_held: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl Negotiation {
         let mut edits: Vec<MediaEdit> = lines.iter().map(|line| line.edit(to, policy)).collect();
         if self.gate == Gate::Held {
             make_inactive(&mut edits);
+            self.said_held = true;
         }
         let told = self.legs.each_ref().map(Leg::said);
         let body = self.send(from.other(), &mut document, &edits, ports)?;
@@ -107,6 +111,7 @@ impl Negotiation {
         self.exchange = Some(Exchange {
             offerer: from,
             lines,
+            was_held: self.gate == Gate::Held,
             outcome: None,
         });
         Ok(body)
@@ -141,9 +146,12 @@ impl Negotiation {
             rng,
         };
         let (mut outcome, mut edits) = answering.read(&document)?;
+        if self.gate == Gate::Held || exchange.was_held {
+            keep_wishes(&mut outcome, exchange, self.agreed.as_ref());
+        }
         if self.gate == Gate::Held {
             make_inactive(&mut edits);
-            keep_wishes(&mut outcome, exchange, self.agreed.as_ref());
+            self.said_held = true;
         }
         let body = self.send(from.other(), &mut document, &edits, ports)?;
         self.legs[from.index()].hear(sdp);
@@ -259,6 +267,12 @@ impl Negotiation {
 
     pub(super) fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
+    }
+
+    /// Whether a description of a side has been passed on as `inactive` since the last time that this
+    /// was asked.
+    pub fn take_said_held(&mut self) -> bool {
+        std::mem::take(&mut self.said_held)
     }
 
     /// The pending offer.

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
+use media_core::session::Side;
+use sip_core::stack::{EventKind, TransferHow};
+
 use crate::sim::sdp::direction;
 use crate::sim::{Agent, CALLEE, CALLER, Link, Phase, SeededRng, Wire, World};
 
 const SEEDS: u64 = 1_500;
+const OPERATED_SEEDS: u64 = 600;
 
 /// One thing that an agent might do now, if it can.
 fn act(world: &mut World, rng: &mut SeededRng) {
@@ -34,6 +38,22 @@ fn act(world: &mut World, rng: &mut SeededRng) {
     }
 }
 
+/// One thing that an operator might do now; that it cannot be done is as good.
+fn operate(world: &mut World, rng: &mut SeededRng) {
+    let Some(call) = world.stack.live_calls().first().map(|live| live.call) else {
+        return;
+    };
+    let side = [Side::Caller, Side::Callee][rng.below(2) as usize];
+    let how = [TransferHow::Refer, TransferHow::Local][rng.below(2) as usize];
+    let what = rng.below(16);
+    let _ = world.operate(|stack, now| match what {
+        0..=5 => stack.hold(now, call, true),
+        6..=12 => stack.hold(now, call, false),
+        13..=14 => stack.transfer(now, call, side, "+300", how),
+        _ => stack.hang_up(now, call),
+    });
+}
+
 /// Whether the directions that the two sides were told last fit together (RFC 3264 section 6.1).
 fn are_one_session(told: [&str; 2]) -> bool {
     matches!(
@@ -45,7 +65,7 @@ fn are_one_session(told: [&str; 2]) -> bool {
     )
 }
 
-fn run(seed: u64) {
+fn run(seed: u64, is_operated: bool) {
     let mut rng = SeededRng(seed);
     let wires = [CALLER, CALLEE].map(|_| match rng.below(3) {
         0 => Wire::Srtp,
@@ -67,6 +87,10 @@ fn run(seed: u64) {
     for _ in 0..rng.below(12) {
         world.run_ms(rng.below(900));
         act(&mut world, &mut rng);
+        if is_operated {
+            world.run_ms(rng.below(300));
+            operate(&mut world, &mut rng);
+        }
     }
     // A side that was asked answers in the end; and after that both agree.
     for _ in 0..3 {
@@ -85,7 +109,9 @@ fn run(seed: u64) {
     if is_up[0] {
         assert_eq!(world.stack.calls(), 1);
         let told = [CALLER, CALLEE].map(|index| direction(&world.agents[index].remote_sdp));
-        assert!(are_one_session(told), "{told:?}");
+        // Who would not hear of a hold was not told again.
+        let refused = world.has_event(EventKind::ReinviteRefused);
+        assert!(are_one_session(told) || is_operated && refused, "{told:?}");
         world.tell(CALLER, Agent::hang_up);
         world.run_for(Duration::from_secs(40));
         assert!(
@@ -105,7 +131,15 @@ fn run(seed: u64) {
 #[test]
 fn both_sides_agree_and_nothing_is_left_whatever_the_network_does() {
     for seed in 0..SEEDS {
-        let result = std::panic::catch_unwind(|| run(seed));
+        let result = std::panic::catch_unwind(|| run(seed, false));
+        assert!(result.is_ok(), "seed {seed}");
+    }
+}
+
+#[test]
+fn ops_3_both_sides_agree_and_nothing_is_left_whatever_an_operator_does() {
+    for seed in 0..OPERATED_SEEDS {
+        let result = std::panic::catch_unwind(|| run(seed, true));
         assert!(result.is_ok(), "seed {seed}");
     }
 }
