@@ -1,20 +1,12 @@
 //! Ethernet frames: the relay's oracle and the XDP program, compiled for this machine, say and
 //! count the same. The tables and both answers are those of media-core's differential test.
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "of a test that needs more of it"
-)]
+#[allow(clippy::unwrap_used, reason = "of a test")]
 #[path = "../../media-core/tests/media/frame/draft.rs"]
-mod draft;
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "of a test that needs more of it"
-)]
+pub mod draft;
+#[allow(clippy::unwrap_used, reason = "of a test")]
 #[path = "../../media-core/tests/media/frame/world.rs"]
-mod world;
+pub mod world;
 
 use media_common::flow::{
     ACTION_FORWARD, ACTION_WORKER, DSCP_KEEP, FLAG_CHECK_SOURCE, FLAG_RAW, FLAG_RTCP,

@@ -4,18 +4,16 @@
 //! The binaries of libFuzzer in `libfuzzer/` call these functions, and so does an ordinary test
 //! (`tests/short_run.rs`) with inputs of its own making: a seeded [`mutation`] of the [`seeds`].
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "of a test that needs more of it"
-)]
+#[allow(clippy::unwrap_used, reason = "of a test")]
 #[path = "../../media-core/tests/media/common.rs"]
-mod common;
-mod frame;
+pub mod common;
+pub mod dictionary;
+pub mod frame;
 mod framing;
 mod input;
 mod message;
 pub mod mutation;
+pub mod rng;
 mod sdp;
 pub mod seeds;
 mod srtp;

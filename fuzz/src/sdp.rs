@@ -11,7 +11,7 @@ use sip_core::sdp::{LegPolicy, Negotiation};
 use sip_core::trunk::{AdvertisedMedia, Passthrough, SourceMode};
 
 use crate::input::Input;
-use crate::mutation::SeededRng;
+use crate::rng::SeededRng;
 
 /// Ends a description: no UTF-8 has it.
 pub(crate) const MARK: u8 = 0xfe;

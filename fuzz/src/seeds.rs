@@ -1,9 +1,8 @@
 //! Where each target starts from: the torture messages of RFC 4475 and RFC 5118, and what makes the
 //! others go deep.
 
-#[allow(dead_code, reason = "of a test that needs more of it")]
 #[path = "../../sip-core/tests/message_torture/messages.rs"]
-mod torture;
+pub mod torture;
 
 use crate::sdp::MARK;
 use crate::stack;

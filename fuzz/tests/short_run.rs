@@ -4,7 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use trunkline_fuzz::mutation::{SeededRng, input};
+use trunkline_fuzz::mutation::input;
+use trunkline_fuzz::rng::SeededRng;
 use trunkline_fuzz::{TARGETS, Target, target};
 
 fn short_run(name: &str) {

@@ -4,7 +4,7 @@
 
 #[allow(dead_code)] // Not all of it is needed here.
 #[path = "media/common.rs"]
-mod common;
+pub mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test may panic.
 
 #[path = "media/common.rs"]
-mod common;
+pub mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

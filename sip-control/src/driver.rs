@@ -175,6 +175,7 @@ impl Driver {
             }
             Arrival::Resolved { id, found } => self.stack.handle_resolved(now, id, found),
             Arrival::Failed(failure) => self.stack.handle_transport_failure(now, failure),
+            Arrival::Unreachable(unreachable) => self.stack.handle_unreachable(now, &unreachable),
             Arrival::Event(event) => self.tell(event),
             Arrival::Closed(connection) => self.stack.handle_connection_closed(now, connection),
         }

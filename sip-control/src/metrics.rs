@@ -40,6 +40,8 @@ counters! {
     connections_refused,
     connections_dialled,
     connections_failed,
+    /// Times that a connection which a peer opened was found instead of dialling (RFC 5923).
+    connections_reused,
     /// TLS handshakes that peers began with us and that failed, for any reason.
     handshakes_failed,
     /// Those of them that wanted a version that we do not speak.

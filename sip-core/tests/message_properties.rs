@@ -1,11 +1,16 @@
 //! Whatever comes: parsing never panics, what was understood leaves as it came, and what left is
 //! understood the same way.
 
+#[path = "../../fuzz/src/dictionary.rs"]
+pub mod dictionary;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sip_core::message::{
     Contacts, HeaderName, Message, NameAddr, Request, StatusCode, Uri, Via, response_to,
 };
+
+use self::dictionary::DICTIONARY;
 
 const SEEDS: [&str; 3] = [
     "INVITE sip:+1201;ext=2@[2001:db8::1]:5061;transport=TLS SIP/2.0\r\n\
@@ -28,36 +33,6 @@ const SEEDS: [&str; 3] = [
      CSeq: 2 OPTIONS\r\nX-Y:\r\nRequire: a,,b\r\n\r\n",
 ];
 
-/// What a change puts in: single bytes, and what matters to the grammar.
-const PIECES: [&[u8]; 26] = [
-    b"\r\n",
-    b"\r\n ",
-    b"\r",
-    b"\n",
-    b" ",
-    b"\t",
-    b"\"",
-    b"\\",
-    b"<",
-    b">",
-    b",",
-    b";",
-    b":",
-    b"@",
-    b"=",
-    b"[",
-    b"]",
-    b"%",
-    b"%00",
-    b"?",
-    b"/",
-    b"\0",
-    b"\xff",
-    b"SIP/2.0",
-    b"l: 1\r\n",
-    b"99999999999",
-];
-
 #[derive(Clone, Debug)]
 enum Change {
     Remove(Index, usize),
@@ -69,7 +44,7 @@ enum Change {
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         (any::<Index>(), 1..20_usize).prop_map(|(at, length)| Change::Remove(at, length)),
-        (any::<Index>(), select(&PIECES[..])).prop_map(|(at, piece)| Change::Insert(at, piece)),
+        (any::<Index>(), select(&DICTIONARY[..])).prop_map(|(at, piece)| Change::Insert(at, piece)),
         (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Change::Overwrite(at, byte)),
         (any::<Index>(), 1..60_usize).prop_map(|(at, length)| Change::Repeat(at, length)),
     ]

@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -47,7 +48,10 @@ impl Kamailio {
         authority
             .issue(&[], &[outside.ip()])?
             .write(directory, "proxy")?;
-        std::fs::write(directory.join("tls.cfg"), tls_configuration(directory))?;
+        std::fs::write(
+            directory.join("tls.cfg"),
+            tls_configuration(directory, "proxy"),
+        )?;
         let configuration = configuration(directory, transport, outside, edge);
         let listeners = [(Transport::Udp, INSIDE), (transport, outside)];
         Ok(Kamailio {
@@ -113,14 +117,8 @@ impl Process {
         let path = directory.join("kamailio.cfg");
         std::fs::write(&path, configuration)?;
         let mut command = namespace.command("kamailio");
-        // -DD: stay in the foreground, and be the parent of all.
-        command
-            .args(["-DD", "-E", "-m", "64", "-M", "4", "-f"])
-            .arg(&path)
-            .arg("-P")
-            .arg(directory.join("kamailio.pid"))
-            .arg("-Y")
-            .arg(directory);
+        command.args(["-m", "64", "-M", "4"]);
+        in_foreground(&mut command, &path, directory);
         let mut peer = Peer::start(command, &directory.join("kamailio.log"))
             .context("cargo xtask setup --for test installs kamailio")?;
         let started = Instant::now();
@@ -150,6 +148,34 @@ impl Drop for Process {
         let _ = self.stop();
     }
 }
+
+/// Has it stay in the foreground as the parent of all, with that configuration and its files in the
+/// directory.
+pub fn in_foreground(command: &mut Command, configuration: &Path, directory: &Path) {
+    command
+        .args(["-DD", "-E", "-f"])
+        .arg(configuration)
+        .arg("-P")
+        .arg(directory.join("kamailio.pid"))
+        .arg("-Y")
+        .arg(directory);
+}
+
+/// What a proxy's route begins with (RFC 3261 section 16.3).
+pub const NOT_TOO_MANY_HOPS: &str = r#"
+    if (!mf_process_maxfwd_header("70")) {
+        sl_send_reply("483", "Too Many Hops");
+        exit;
+    }"#;
+
+/// CANCEL goes where its INVITE went (RFC 3261 section 16.10).
+pub const CANCEL: &str = r#"
+    if (is_method("CANCEL")) {
+        if (t_check_trans()) {
+            t_relay();
+        }
+        exit;
+    }"#;
 
 fn configuration(
     directory: &Path,
@@ -187,10 +213,7 @@ modparam("tls", "config", "{dir}/tls.cfg")
 modparam("rr", "enable_double_rr", 1)
 
 request_route {{
-    if (!mf_process_maxfwd_header("70")) {{
-        sl_send_reply("483", "Too Many Hops");
-        exit;
-    }}
+{NOT_TOO_MANY_HOPS}
     if (has_totag()) {{
         if (loose_route()) {{
             xlog("L_ALERT", "routed $rm from $si\n");
@@ -207,12 +230,7 @@ request_route {{
         }}
         exit;
     }}
-    if (is_method("CANCEL")) {{
-        if (t_check_trans()) {{
-            t_relay();
-        }}
-        exit;
-    }}
+{CANCEL}
     t_check_trans();
     record_route();
     if ($si == "{edge_ip}") {{
@@ -277,12 +295,13 @@ request_route {{
     )
 }
 
-fn tls_configuration(directory: &Path) -> String {
+/// TLS with `{name}.crt` and `{name}.key` of the directory, and no questions to peers.
+pub fn tls_configuration(directory: &Path, name: &str) -> String {
     let dir = directory.display();
-    let part = |name: &str| {
+    let part = |role: &str| {
         format!(
-            "[{name}:default]\nmethod = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\n\
-             private_key = {dir}/proxy.key\ncertificate = {dir}/proxy.crt\n"
+            "[{role}:default]\nmethod = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\n\
+             private_key = {dir}/{name}.key\ncertificate = {dir}/{name}.crt\n"
         )
     };
     part("server") + &part("client")

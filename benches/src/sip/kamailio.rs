@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use trunkline_tests::kamailio::{CANCEL, NOT_TOO_MANY_HOPS, in_foreground, tls_configuration};
 
 use super::contender::{Bench, Edge};
 use super::process::Process;
@@ -26,19 +27,14 @@ impl Kamailio {
         let directory = bench.directory();
         let path = directory.join("kamailio.cfg");
         std::fs::write(&path, configuration(directory, scenario))?;
-        std::fs::write(directory.join("tls.cfg"), tls_configuration(directory))?;
+        std::fs::write(
+            directory.join("tls.cfg"),
+            tls_configuration(directory, "edge"),
+        )?;
         let mut command = bench.lab.edge.command("kamailio");
-        // -DD: stay in the foreground, and be the parent of all. The default memory manager, qm, is
-        // one for finding bugs: it takes half of all CPU time.
-        command
-            .args([
-                "-DD", "-E", "-m", "512", "-M", "16", "-x", "fm", "-X", "fm", "-f",
-            ])
-            .arg(&path)
-            .arg("-P")
-            .arg(directory.join("kamailio.pid"))
-            .arg("-Y")
-            .arg(directory);
+        // The default memory manager, qm, is one for finding bugs: it takes half of all CPU time.
+        command.args(["-m", "512", "-M", "16", "-x", "fm", "-X", "fm"]);
+        in_foreground(&mut command, &path, directory);
         let log = directory.join("kamailio.log");
         let mut kamailio = Process::start("kamailio", command, &bench.contender_cpus, &log)?;
         let probe = bench
@@ -150,10 +146,7 @@ modparam("topoh", "mask_ip", "203.0.113.9")
 modparam("topoh", "mask_callid", 1)
 
 request_route {{
-    if (!mf_process_maxfwd_header("70")) {{
-        sl_send_reply("483", "Too Many Hops");
-        exit;
-    }}
+{NOT_TOO_MANY_HOPS}
     if (is_method("OPTIONS")) {{
         sl_send_reply("200", "OK");
         exit;
@@ -175,12 +168,7 @@ request_route {{
         sl_send_reply("404", "Not here");
         exit;
     }}
-    if (is_method("CANCEL")) {{
-        if (t_check_trans()) {{
-            t_relay();
-        }}
-        exit;
-    }}
+{CANCEL}
     t_check_trans();
     if ($si != "{SOURCE}") {{
         sl_send_reply("403", "Forbidden");
@@ -211,15 +199,4 @@ failure_route[FAILED] {{
 }}
 "#
     )
-}
-
-fn tls_configuration(directory: &Path) -> String {
-    let dir = directory.display();
-    let part = |name: &str| {
-        format!(
-            "[{name}:default]\nmethod = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\n\
-             private_key = {dir}/edge.key\ncertificate = {dir}/edge.crt\n"
-        )
-    };
-    part("server") + &part("client")
 }

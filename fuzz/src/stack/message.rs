@@ -6,7 +6,7 @@ use sip_core::transport::Transport;
 
 use super::description::description;
 use super::peer::{ACCOUNTS, PASSWORD, Peer, edge};
-use crate::mutation::SeededRng;
+use crate::rng::SeededRng;
 
 /// Methods within a dialog and outside.
 pub(super) const METHODS: [Method; 13] = [

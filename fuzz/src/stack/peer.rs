@@ -13,11 +13,8 @@ use sip_core::registrar::{Account, Aor};
 use sip_core::registration::RegistrationSettings;
 use sip_core::stack::{Listener, StackConfig};
 use sip_core::transport::{Host, ListenerId, Transport};
-use sip_core::trunk::session::SessionPolicy;
-use sip_core::trunk::{
-    AdvertisedMedia, CallLimits, HeaderPolicy, Hop, Network, Origination, Passthrough, Route,
-    SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
-};
+
+use sip_core::trunk::{Hop, Network, Origination, Route, SecureMode, TargetUri, Trunk, TrunkId};
 
 /// Few enough that a sequence of operations meets the limit.
 pub(super) const MAX_CALLS: usize = 5;
@@ -144,8 +141,6 @@ impl Peer {
         let (name, address, mode, transport) = PEERS[self.0];
         let address = IpAddr::from(address);
         Trunk {
-            name: name.to_owned(),
-            domains: Vec::new(),
             credentials: (self.0 == PHONES).then(credentials),
             auth: (self.0 == PBX).then(|| Password::new("edge", PASSWORD)),
             register: (self.0 == PBX).then(registration),
@@ -163,31 +158,10 @@ impl Peer {
                 .into(),
             ],
             origination: self.origination(),
-            listener: listener(transport),
-            realm: RealmId(0),
             suites: Suite::ALL.to_vec(),
-            source: SourceMode::Strict,
-            media_acl: Vec::new(),
-            passthrough: Passthrough::Never,
-            pass_sips: false,
-            mki: false,
-            dscp: None,
-            max_packet_rate: None,
-            codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
-                .map(String::from)
-                .to_vec(),
             t38: true,
             video: true,
-            session: SessionPolicy::default(),
-            headers: HeaderPolicy::default(),
-            limits: CallLimits::default(),
-            advertised_media: AdvertisedMedia::default(),
-            dial_plan: None,
-            nat: false,
-            needs_certificate: false,
-            opportunistic: false,
-            refuse_other_server_names: false,
-            refer: Default::default(),
+            ..Trunk::new(name, listener(transport), RealmId(0))
         }
     }
 }

@@ -13,7 +13,7 @@ use sip_core::transport::{ConnectionId, Origin, Target, Transport};
 
 use super::check::{self, PortPool, Seen};
 use super::peer::{self, ACCOUNTS, MAX_CALLS, Peer};
-use crate::mutation::SeededRng;
+use crate::rng::SeededRng;
 
 /// Messages that later operations may come back to.
 const REMEMBERED: usize = 48;

@@ -1,8 +1,8 @@
 //! The crate as the media plane uses it.
 #![allow(clippy::unwrap_used)] // A test may panic.
 
-mod common;
+pub mod common;
 mod flow;
 mod flow_plan;
-mod frame;
+pub mod frame;
 mod ports;

@@ -12,11 +12,11 @@ use super::settings::RecordSink;
 use crate::media::Backend;
 
 /// Interfaces must exist where there is no other backend to fall back to, and the file of call
-/// records must be writable. Nothing is created.
+/// records and the store must be writable. Nothing is created.
 pub(super) fn check(
     file: &File,
     backend: Backend,
-    records: Option<&RecordSink>,
+    (records, store): (Option<&RecordSink>, Option<&Path>),
     warnings: &mut Vec<String>,
 ) -> Result<(), Fault> {
     for (key, name) in interfaces(file) {
@@ -35,7 +35,12 @@ pub(super) fn check(
         }
     }
     if let Some(RecordSink::File(path)) = records {
-        check_writable(path)?;
+        check_writable("cdr.path", path)?;
+    }
+    if let Some(path) = store {
+        check_writable("store.path", path)?;
+        // SQLite keeps its journal beside the file (https://sqlite.org/tempfiles.html).
+        check_directory("store.path", path)?;
     }
     Ok(())
 }
@@ -70,15 +75,19 @@ fn interface_exists(name: &str) -> bool {
     }
 }
 
-fn check_writable(path: &Path) -> Result<(), Fault> {
-    let fault = |problem: String| Fault::new("cdr.path", format!("{} {problem}", path.display()));
+fn check_writable(key: &str, path: &Path) -> Result<(), Fault> {
     if path.is_dir() {
-        return Err(fault("is a directory; expected a file".to_owned()));
+        return Err(fault(key, path, "is a directory; expected a file"));
     }
     if path.exists() {
         return access(path, Access::WRITE_OK)
-            .map_err(|error| fault(format!("cannot be written: {error}")));
+            .map_err(|error| fault(key, path, &format!("cannot be written: {error}")));
     }
+    check_directory(key, path)
+}
+
+/// Whether files can be made where this one is to be.
+fn check_directory(key: &str, path: &Path) -> Result<(), Fault> {
     let directory = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
@@ -86,6 +95,14 @@ fn check_writable(path: &Path) -> Result<(), Fault> {
     };
     access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
         let directory = directory.display();
-        fault(format!("cannot be created in {directory}: {error}"))
+        fault(
+            key,
+            path,
+            &format!("cannot be created in {directory}: {error}"),
+        )
     })
+}
+
+fn fault(key: &str, path: &Path, problem: &str) -> Fault {
+    Fault::new(key, format!("{} {problem}", path.display()))
 }

@@ -123,7 +123,7 @@ impl Config {
         host::check(
             &config.file,
             config.media.backend,
-            config.records.as_ref(),
+            (config.records.as_ref(), config.store.path.as_deref()),
             &mut warnings,
         )
         .map_err(|fault| ConfigError::fault(path, &text, fault))?;

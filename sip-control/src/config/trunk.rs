@@ -143,6 +143,7 @@ impl Resolver<'_> {
             nat: section.nat,
             opportunistic: self.opportunistic(mode)?,
             needs_certificate: false,
+            asks_for_alias: false,
             refuse_other_server_names: self.choice(
                 "server_name_mismatch",
                 &section.server_name_mismatch,
@@ -160,6 +161,8 @@ impl Resolver<'_> {
         let tls = self.peer_tls(&trunk, warnings)?;
         let trunk = Trunk {
             needs_certificate: tls.as_ref().is_some_and(PeerTls::asks_for_client_names),
+            // RFC 5923 section 9.2: a peer reuses connections only of whom it can authenticate.
+            asks_for_alias: tls.as_ref().is_some_and(|tls| tls.certificate().is_some()),
             ..trunk
         };
         Ok(TrunkConfig {

@@ -27,7 +27,7 @@ mod shared_hops;
 mod silence;
 mod slots;
 mod status;
-mod sys;
+pub(crate) mod sys;
 #[cfg(feature = "trace")]
 mod trace;
 mod udp;

@@ -231,6 +231,10 @@ impl<S: AsyncRead + AsyncWrite> Reading<'_, S> {
         match item {
             StreamItem::Message(bytes) => {
                 if let Some(session) = &mut self.session {
+                    // Before the driver sees the message: what it sends then may need the alias.
+                    if let Some(alias) = session.alias(&bytes, &self.origin) {
+                        self.shared.table.add_alias(self.origin.connection, alias);
+                    }
                     self.origin.tls = Some(session.peer(&self.shared.peers()));
                 }
                 self.shared

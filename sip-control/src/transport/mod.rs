@@ -6,6 +6,7 @@
 
 mod accept;
 mod admission;
+mod alias;
 mod connection;
 mod dial;
 mod keep_alive;
@@ -13,9 +14,11 @@ mod outgoing;
 mod peers;
 mod session;
 mod socket;
+mod streams;
 mod table;
 pub mod tls;
 mod udp;
+mod unreachable;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -24,8 +27,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
-use sip_core::stack::{Event, Resolve, ResolveId, Transmit, TransmitId, TransportFailure};
-use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Transport};
+use sip_core::stack::{
+    Event, Resolve, ResolveId, Transmit, TransmitId, TransportFailure, Unreachable,
+};
+use sip_core::transport::{ConnectionId, ListenerId, Origin, Transport};
 use sip_core::trunk::{Hop, TrunkId};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -34,7 +39,7 @@ use tokio::task::AbortHandle;
 use self::admission::Admission;
 use self::outgoing::Outgoing;
 use self::peers::Peers;
-use self::table::{PeerKey, Queued, Table};
+use self::table::Table;
 use crate::config::{Config, Limits};
 use crate::dns::Resolver;
 use crate::line_limit::LineLimit;
@@ -49,6 +54,8 @@ pub enum Arrival {
     Message { origin: Origin, bytes: Vec<u8> },
     /// A message that was taken could not be sent.
     Failed(TransportFailure),
+    /// ICMP has given a datagram back.
+    Unreachable(Unreachable),
     /// Where a target is, or why that is not known.
     Resolved {
         id: ResolveId,
@@ -70,6 +77,11 @@ impl fmt::Debug for Arrival {
                 .field("length", &bytes.len())
                 .finish(),
             Arrival::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            Arrival::Unreachable(unreachable) => f
+                .debug_struct("Unreachable")
+                .field("to", &unreachable.to)
+                .field("reason", &unreachable.reason)
+                .finish(),
             Arrival::Resolved { id, found } => f
                 .debug_struct("Resolved")
                 .field("id", id)
@@ -219,6 +231,11 @@ impl Transports {
                     Arc::clone(&socket),
                     Arc::clone(&self.shared),
                 ));
+                tokio::spawn(unreachable::hear(
+                    id,
+                    Arc::clone(&socket),
+                    Arc::clone(&self.shared),
+                ));
                 Some(socket)
             }
             Transport::Tcp | Transport::Tls => {
@@ -346,57 +363,6 @@ impl Shared {
             .get(usize::from(listener.0))
             .cloned()
             .flatten()
-    }
-
-    /// The connection that the target names, else one that we opened to the same place before,
-    /// else a new one (RFC 3261 section 18.2.2; section 18.1.1 for requests). The target's listener
-    /// is one of streams.
-    fn send_on_stream(self: &Arc<Shared>, outgoing: Outgoing) -> Result<(), TransportFailure> {
-        let target = &outgoing.transmit.target;
-        let (transport, from) = (
-            target.transport,
-            self.addresses[usize::from(target.listener.0)],
-        );
-        let peer = PeerKey {
-            listener: target.listener,
-            host: target.host.clone(),
-            // An address is where it is, whether somebody has asked or not: requests of a new call
-            // and those within one find the same connection.
-            address: target.address.or(match &target.host {
-                Host::Address(address) => Some(*address),
-                Host::Name(_) => None,
-            }),
-            port: target.port,
-            by_service: target.by_service,
-            trunk: target.trunk,
-        };
-        let named = target.connection;
-        let mut outgoing = outgoing;
-        for id in named.into_iter().chain(self.table.to_peer(&peer)) {
-            match self.table.send(id, outgoing) {
-                Queued::Yes => return Ok(()),
-                Queued::Gone(unsent) => outgoing = unsent,
-                Queued::Overflow(unsent) => {
-                    self.counters.messages_refused.add_one();
-                    let reason = "too many messages wait to be sent";
-                    return Err(failure(unsent.transmit.id, reason));
-                }
-            }
-        }
-        let ends = self.table.insert(Some(peer.clone()));
-        match self.table.send(ends.id, outgoing) {
-            Queued::Yes => {}
-            Queued::Gone(unsent) | Queued::Overflow(unsent) => {
-                return Err(failure(unsent.transmit.id, "the connection was closed"));
-            }
-        }
-        let dial = dial::Dial {
-            peer,
-            transport,
-            from,
-        };
-        tokio::spawn(dial.run(ends, Arc::clone(self)));
-        Ok(())
     }
 
     /// Counts a connection's task for as long as the guard lives.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rustls::ServerConnection;
 use rustls_pki_types::CertificateDer;
-use sip_core::transport::TlsPeer;
+use sip_core::transport::{Origin, TlsPeer};
 use sip_core::trunk::TrunkId;
 
+use super::alias::{Alias, Watch};
 use super::peers::Peers;
 
 /// The peer of one TLS connection.
@@ -14,6 +15,7 @@ pub(super) struct Session {
     server_name: Option<String>,
     /// What it has shown, its own certificate first, and the listener has verified.
     shown: Vec<CertificateDer<'static>>,
+    watch: Watch,
     /// The trunk that it had to prove to be of when we connected to it.
     dialled: Option<TrunkId>,
     /// What all that means under these rules.
@@ -23,9 +25,11 @@ pub(super) struct Session {
 impl Session {
     /// Of a peer that connected to us.
     pub(super) fn accepted(connection: &ServerConnection) -> Session {
+        let shown = connection.peer_certificates().unwrap_or_default().to_vec();
         Session {
             server_name: connection.server_name().map(str::to_owned),
-            shown: connection.peer_certificates().unwrap_or_default().to_vec(),
+            watch: Watch::of(&shown),
+            shown,
             dialled: None,
             known: None,
         }
@@ -36,9 +40,15 @@ impl Session {
         Session {
             server_name: None,
             shown: Vec::new(),
+            watch: Watch::of(&[]),
             dialled: proven,
             known: None,
         }
+    }
+
+    /// The peer has sent that: what it wants to get by the same connection, if it says so now.
+    pub(super) fn alias(&mut self, message: &[u8], origin: &Origin) -> Option<Alias> {
+        self.watch.look(message, origin)
     }
 
     /// As the trunks are now: a reload may have changed what they ask for.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
+use crate::media::sys::report_given_back;
+
 /// Room for a burst of requests while the driver is busy; the kernel may grant less.
 const DATAGRAM_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const BACKLOG: i32 = 1024;
@@ -22,6 +24,8 @@ pub(super) fn datagram(address: SocketAddr) -> io::Result<UdpSocket> {
     // Best effort: without it bursts are shorter.
     let _ = socket.set_recv_buffer_size(DATAGRAM_BUFFER_BYTES);
     let _ = socket.set_send_buffer_size(DATAGRAM_BUFFER_BYTES);
+    // Best effort: without it a peer that is gone is known when a timer has run out.
+    let _ = report_given_back(&socket, address.is_ipv6());
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
 }

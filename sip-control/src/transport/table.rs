@@ -9,11 +9,15 @@ use sip_core::transport::{ConnectionId, Host, ListenerId};
 use sip_core::trunk::TrunkId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::alias::{Alias, AliasKey, Shown};
 use super::outgoing::Outgoing;
 
 /// Bytes of messages that may wait for one connection, while it is opened or while its peer is
 /// slow: a BYE for each of as many calls as there may be fits, as all of them end at a shutdown.
 const QUEUE_BYTES: usize = 32 * 1024 * 1024;
+/// Connections of one alias whose certificates are looked at, the latest ones: more of them are of a
+/// peer that opens one after the other.
+const ALIASES_LOOKED_AT: usize = 4;
 
 /// What a connection that we opened may be used for again. The trunk belongs to it: another
 /// trunk may check certificates in another way.
@@ -63,7 +67,10 @@ struct Handle {
     queue: mpsc::UnboundedSender<Outgoing>,
     /// What waits in the queue.
     bytes: Arc<AtomicUsize>,
-    peer: Option<PeerKey>,
+    /// Whom we opened it to, or use it for.
+    peers: Vec<PeerKey>,
+    /// What its peer wants it to be used for.
+    alias: Option<Alias>,
     /// Dropped with the handle, which the connection notices.
     kill: oneshot::Sender<()>,
 }
@@ -83,6 +90,8 @@ struct Inner {
     last_id: u64,
     connections: HashMap<ConnectionId, Handle>,
     by_peer: HashMap<PeerKey, ConnectionId>,
+    /// The latest last.
+    by_alias: HashMap<AliasKey, Vec<ConnectionId>>,
 }
 
 /// Locked for moments only; never across an await.
@@ -104,7 +113,8 @@ impl Table {
         let handle = Handle {
             queue,
             bytes: Arc::clone(&bytes),
-            peer,
+            peers: peer.into_iter().collect(),
+            alias: None,
             kill,
         };
         inner.connections.insert(id, handle);
@@ -119,7 +129,45 @@ impl Table {
         self.lock().remove(id);
     }
 
-    /// The connection to `peer` that we opened before.
+    /// The connection's peer wants requests to there by it; one alias for each connection.
+    pub(super) fn add_alias(&self, id: Option<ConnectionId>, alias: Alias) {
+        let Some(id) = id else { return };
+        let mut inner = self.lock();
+        let Some(handle) = inner.connections.get_mut(&id) else {
+            return;
+        };
+        let key = alias.key;
+        if handle.alias.is_none() {
+            handle.alias = Some(alias);
+            inner.by_alias.entry(key).or_default().push(id);
+        }
+    }
+
+    /// The latest connections with that alias, and what their peers have shown.
+    pub(super) fn aliases(&self, key: &AliasKey) -> Vec<(ConnectionId, Shown)> {
+        let inner = self.lock();
+        let ids = inner.by_alias.get(key).into_iter().flatten().rev();
+        let shown = |id: &ConnectionId| {
+            let alias = inner.connections.get(id)?.alias.as_ref()?;
+            Some((*id, Arc::clone(&alias.shown)))
+        };
+        ids.filter_map(shown).take(ALIASES_LOOKED_AT).collect()
+    }
+
+    /// What goes to `peer` may use that connection from now on. Whether it lives.
+    pub(super) fn use_for(&self, id: ConnectionId, peer: &PeerKey) -> bool {
+        let mut inner = self.lock();
+        let Some(handle) = inner.connections.get_mut(&id) else {
+            return false;
+        };
+        if !handle.peers.contains(peer) {
+            handle.peers.push(peer.clone());
+        }
+        inner.by_peer.insert(peer.clone(), id);
+        true
+    }
+
+    /// The connection that we opened to `peer` before, or use for it.
     pub(super) fn to_peer(&self, peer: &PeerKey) -> Option<ConnectionId> {
         self.lock().by_peer.get(peer).copied()
     }
@@ -142,15 +190,27 @@ impl Table {
         }
     }
 
-    /// New requests of these trunks open new connections; the old ones live on for their calls.
+    /// New requests of these trunks open new connections; the old ones live on for their calls. Who
+    /// has connected to us must prove anew whom it may be used for.
     pub(super) fn forget_peers(&self, of_trunk: impl Fn(Option<TrunkId>) -> bool) {
-        self.lock().by_peer.retain(|peer, _| !of_trunk(peer.trunk));
+        let Inner {
+            connections,
+            by_peer,
+            ..
+        } = &mut *self.lock();
+        let is_aliased = |id: &ConnectionId| {
+            connections
+                .get(id)
+                .is_some_and(|handle| handle.alias.is_some())
+        };
+        by_peer.retain(|peer, id| !of_trunk(peer.trunk) && !is_aliased(id));
     }
 
     /// Every connection closes once it has sent what waits. Until the guard is dropped: then at once.
     pub(super) fn close_all(&self) -> impl Sized + use<> {
         let mut inner = self.lock();
         inner.by_peer.clear();
+        inner.by_alias.clear();
         let handles: Vec<Handle> = inner
             .connections
             .drain()
@@ -172,9 +232,19 @@ impl Inner {
         let Some(handle) = self.connections.remove(&id) else {
             return;
         };
-        let Some(peer) = handle.peer else { return };
-        if self.by_peer.get(&peer) == Some(&id) {
-            self.by_peer.remove(&peer);
+        for peer in handle.peers {
+            if self.by_peer.get(&peer) == Some(&id) {
+                self.by_peer.remove(&peer);
+            }
+        }
+        let Some(Alias { key, .. }) = handle.alias else {
+            return;
+        };
+        if let Some(ids) = self.by_alias.get_mut(&key) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_alias.remove(&key);
+            }
         }
     }
 }

@@ -13,8 +13,13 @@ use super::{Arrival, Shared, failure};
 
 /// The largest UDP payload there is.
 const LARGEST_BYTES: usize = 65_535;
-/// After an error that will not go away at once, such as no memory.
+/// After errors that do not go away, such as no memory.
 const PAUSE: Duration = Duration::from_millis(100);
+/// So many in a row do not go away; others are what ICMP said of some datagram.
+const LASTING: u32 = 16;
+/// Times that a datagram is sent. What ICMP said of another one is an error of the next that is sent,
+/// which does not leave then.
+const ATTEMPTS: u32 = 3;
 
 /// Reads the socket for the life of the daemon.
 pub(super) async fn receive(listener: ListenerId, socket: Arc<UdpSocket>, shared: Arc<Shared>) {
@@ -22,9 +27,11 @@ pub(super) async fn receive(listener: ListenerId, socket: Arc<UdpSocket>, shared
         return;
     };
     let mut buffer = vec![0; LARGEST_BYTES];
+    let mut errors = 0;
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, remote)) => {
+                errors = 0;
                 let bytes = &buffer[..length];
                 if is_keepalive(bytes) {
                     continue;
@@ -45,8 +52,11 @@ pub(super) async fn receive(listener: ListenerId, socket: Arc<UdpSocket>, shared
                     .await;
             }
             Err(error) => {
-                tracing::debug!(%local, "receiving: {error}");
-                tokio::time::sleep(PAUSE).await;
+                errors += 1;
+                if errors > LASTING {
+                    tracing::debug!(%local, "receiving: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
@@ -106,12 +116,16 @@ async fn send_to_name(transmit: Transmit, ipv6: bool, socket: Arc<UdpSocket>, sh
 
 /// A full socket buffer is a lost datagram: the transaction sends it again.
 fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr, shared: &Shared) -> io::Result<()> {
-    match socket.try_send_to(bytes, to) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            shared.counters.datagrams_not_sent.add_one();
-            Ok(())
+    let mut attempts = 1;
+    loop {
+        match socket.try_send_to(bytes, to) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                shared.counters.datagrams_not_sent.add_one();
+                return Ok(());
+            }
+            Err(error) if attempts == ATTEMPTS => return Err(error),
+            Err(_) => attempts += 1,
         }
-        Err(error) => Err(error),
     }
 }

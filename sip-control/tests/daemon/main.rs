@@ -5,9 +5,11 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod alias;
 mod api;
 mod bounds;
 mod certificates;
+mod checking;
 mod cli;
 mod config;
 mod connections;
@@ -17,8 +19,12 @@ mod lifecycle;
 mod mutual_tls;
 mod observed;
 mod openssl;
+mod origination_config;
 mod policies;
 mod streams;
 mod support;
 mod targets;
 mod tls;
+mod trunk_config;
+mod trunk_mistakes;
+mod unreachable;

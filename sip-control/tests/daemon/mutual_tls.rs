@@ -111,7 +111,7 @@ fn sec_4_a_trunk_proves_itself_with_its_own_certificate_to_peers_that_ask() {
 }
 
 /// Connects to the edge, with a certificate or without.
-fn client(port: u16, edge: &Authority, own: Option<&(String, String)>) -> TlsClient {
+pub(crate) fn client(port: u16, edge: &Authority, own: Option<&(String, String)>) -> TlsClient {
     let builder =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -23,7 +23,7 @@ pub(crate) fn connect(port: u16) -> TcpStream {
 }
 
 /// One message without a body.
-pub(crate) fn read_message(stream: &mut TcpStream) -> String {
+pub(crate) fn read_message(stream: &mut impl Read) -> String {
     let mut message = Vec::new();
     let mut byte = [0];
     while !message.ends_with(b"\r\n\r\n") {

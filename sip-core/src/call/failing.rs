@@ -155,6 +155,21 @@ impl Hunt {
             Some(Cause::Declined(response)) if asked_one => {
                 decline(cx, parties, waiting, &response)
             }
+            // Telephones that say nothing are no gateway that is out of order: RFC 3261 section
+            // 21.4.18.
+            Some(Cause::Failed(failure)) if !self.way.places.is_empty() => {
+                let refusal = match &failure {
+                    Failure::TimedOut => Refusal::NO_ANSWER,
+                    Failure::TransportFailed(_) => Refusal::NOT_REGISTERED,
+                };
+                parties.refuse(cx, Side::Caller, waiting.server, &waiting.invite, &refusal);
+                let outcome = Outcome {
+                    reason: format!("{}: {}", refusal.text, failure.text()),
+                    ..Outcome::refused(&refusal)
+                };
+                parties.finish(cx, outcome);
+                State::Ending(Ending::default())
+            }
             cause => {
                 let refusal = Refusal::ALL_TARGETS_FAILED;
                 let leg = parties.leg(Side::Caller);

@@ -145,6 +145,11 @@ impl Via {
         Some(number(value.as_bytes()).and_then(|port| u16::try_from(port).ok()))
     }
 
+    /// Who sent this wants requests back by the same connection (RFC 5923 section 7).
+    pub fn asks_for_alias(&self) -> bool {
+        self.param("alias").is_some()
+    }
+
     fn set_received(&mut self, address: IpAddr) {
         self.set_param("received", Some(&address.to_string()));
     }

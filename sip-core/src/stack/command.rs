@@ -1,6 +1,7 @@
 //! What the stack asks the driver to do.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use media_core::session::{CallId, Session};
 
@@ -8,7 +9,7 @@ use super::event::Event;
 use super::record::CallRecord;
 use crate::registrar::Snapshot;
 use crate::transaction::TransactionKey;
-use crate::transport::{Target, Transport};
+use crate::transport::{ListenerId, Target, Transport};
 use crate::trunk::TargetUri;
 
 /// One effect, in the order in which it must happen.
@@ -72,6 +73,19 @@ pub struct TransmitId(pub(super) Option<TransactionKey>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportFailure {
     pub id: TransmitId,
+    /// For the event and the call record.
+    pub reason: String,
+}
+
+/// ICMP has given a datagram of ours back: the host, its network, protocol or port is unreachable, or
+/// a header was not understood (RFC 3261 section 18.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    /// Whose socket the datagram left from, and where it went.
+    pub listener: ListenerId,
+    pub to: SocketAddr,
+    /// The first bytes of the datagram, as many as the message quotes.
+    pub quoted: Vec<u8>,
     /// For the event and the call record.
     pub reason: String,
 }

@@ -72,6 +72,8 @@ counters! {
     media_ports_exhausted,
     /// Calls ended because an answered INVITE was never acknowledged.
     acks_missing,
-    /// Messages that could not be sent.
+    /// Messages that could not be sent, or that the network gave back.
     transport_failures,
+    /// ICMP messages that show no request of ours which still waits: too late, too short, or forged.
+    unreachables_ignored,
 }

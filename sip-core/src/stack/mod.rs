@@ -26,7 +26,7 @@ mod remains;
 mod transferring;
 
 pub use self::command::{
-    Command, MediaCommand, Resolve, ResolveId, Transmit, TransmitId, TransportFailure,
+    Command, MediaCommand, Resolve, ResolveId, Transmit, TransmitId, TransportFailure, Unreachable,
 };
 pub use self::config::StackConfig;
 pub use self::control::{ControlError, Place, TransferHow};
@@ -61,7 +61,7 @@ use crate::registrar::{Aor, Registrar, Snapshot};
 use crate::transaction::{TransactionConfig, Transactions};
 use crate::transport::{ConnectionId, Origin};
 use crate::trunk::health::Health;
-use crate::trunk::{Hop, Route, Trunk, TrunkLoads};
+use crate::trunk::{Hop, Route, Trunk, TrunkId, TrunkLoads};
 
 /// Trunkline's signalling: every transaction, dialog and call of the process.
 ///
@@ -72,6 +72,8 @@ use crate::trunk::{Hop, Route, Trunk, TrunkLoads};
 pub struct Stack {
     cx: Context,
     trunks: Vec<Arc<Trunk>>,
+    /// The trunk of each account (SIG-4).
+    accounts: HashMap<Aor, TrunkId>,
     calls: HashMap<CallId, CallEntry>,
     /// Every [`CallEntry::scheduled`].
     deadlines: BTreeSet<(Instant, CallId)>,
@@ -141,6 +143,7 @@ impl Stack {
                 places: Places::default(),
             },
             trunks,
+            accounts: HashMap::new(),
             calls: HashMap::new(),
             deadlines: BTreeSet::new(),
             prober,
@@ -157,6 +160,8 @@ impl Stack {
             overload_told: None,
         };
         stack.configure_registrations();
+        stack.configure_aliases();
+        stack.configure_accounts();
         stack
     }
 
@@ -199,6 +204,18 @@ impl Stack {
             self.cx
                 .transactions
                 .handle_transport_error(now, transaction, failure.reason);
+        }
+        self.drive();
+    }
+
+    /// ICMP speaks of a datagram; only if it can be believed does it mean anything.
+    pub fn handle_unreachable(&mut self, now: Instant, given_back: &Unreachable) {
+        self.cx.now = now;
+        let to = (given_back.listener, given_back.to);
+        let transactions = &mut self.cx.transactions;
+        match transactions.handle_unreachable(now, to, &given_back.quoted, &given_back.reason) {
+            true => self.cx.counters.transport_failures += 1,
+            false => self.cx.counters.unreachables_ignored += 1,
         }
         self.drive();
     }
@@ -308,8 +325,20 @@ impl Stack {
         self.trunks = trunks.into_iter().map(Arc::new).collect();
         self.cx.challenges.configure(&self.trunks);
         self.configure_registrations();
+        self.configure_aliases();
+        self.configure_accounts();
         self.cx.config.routes = routes;
         self.reconfigure_probes();
+    }
+
+    fn configure_aliases(&mut self) {
+        let ids = (0..=u16::MAX).map(TrunkId);
+        let aliased = ids
+            .zip(&self.trunks)
+            .filter(|(_, trunk)| trunk.asks_for_alias);
+        self.cx
+            .transactions
+            .ask_for_aliases(aliased.map(|(id, _)| id));
     }
 
     /// Ends every call (BYE, CANCEL, 503) and takes no new one; finished when [`Stack::is_idle`].

@@ -189,12 +189,20 @@ impl Stack {
         }
     }
 
-    /// The account of an address-of-record, and its trunk.
+    /// The trunk of an account.
     pub(super) fn account(&self, aor: &Aor) -> Option<(TrunkId, &Arc<Trunk>)> {
-        (0..=u16::MAX)
-            .map(TrunkId)
-            .zip(&self.trunks)
-            .find(|(_, trunk)| trunk.accounts.iter().any(|account| account.aor == *aor))
+        let id = *self.accounts.get(aor)?;
+        Some((id, self.trunks.get(usize::from(id.0))?))
+    }
+
+    /// Finds the trunk of each account anew.
+    pub(super) fn configure_accounts(&mut self) {
+        let ids = (0..=u16::MAX).map(TrunkId);
+        let accounts = ids.zip(&self.trunks).flat_map(|(id, trunk)| {
+            let aors = trunk.accounts.iter().map(|account| account.aor.clone());
+            aors.map(move |aor| (aor, id))
+        });
+        self.accounts = accounts.collect();
     }
 
     /// Where a call for `called` goes if that is an account of the trunk: everywhere it is

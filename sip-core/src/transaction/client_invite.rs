@@ -180,6 +180,14 @@ impl ClientInvite {
         }
     }
 
+    /// Where the request went, while nothing was heard of it.
+    pub(super) fn unheard_target(&self) -> Option<&Target> {
+        match self {
+            ClientInvite::Calling(state) => Some(&state.hop.target),
+            _ => None,
+        }
+    }
+
     /// Whether a final response is still awaited.
     pub(super) fn is_active(&self) -> bool {
         matches!(self, ClientInvite::Calling(_) | ClientInvite::Proceeding(_))

@@ -103,6 +103,14 @@ impl ClientNonInvite {
         matches!(self, ClientNonInvite::Trying(_))
     }
 
+    /// Where the request went, while nothing was heard of it.
+    pub(super) fn unheard_target(&self) -> Option<&Target> {
+        match self {
+            ClientNonInvite::Trying(state) => Some(&state.pending.target),
+            _ => None,
+        }
+    }
+
     /// Whether a final response is still awaited.
     pub(super) fn is_active(&self) -> bool {
         !matches!(self, ClientNonInvite::Completed(_))

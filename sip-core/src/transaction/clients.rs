@@ -1,6 +1,7 @@
 //! The client half of the table: requests leave by a transaction, responses find it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::client_invite::{Ack, CancelDue, ClientInvite};
@@ -11,8 +12,9 @@ use super::hop::Hop;
 use super::key::ClientMatch;
 use super::large::Fallback;
 use super::timers::Timer;
+use super::unreachable;
 use crate::message::{Method, Request, Response};
-use crate::transport::{Origin, Target};
+use crate::transport::{ListenerId, Origin, Target};
 
 /// Every client transaction, and the way to find one.
 #[derive(Default)]
@@ -73,6 +75,18 @@ impl Clients {
     /// of the TLS connection answers what was sent over it, whatever a datagram's branch says.
     pub(super) fn trusts(&self, key: ClientKey, origin: &Origin) -> bool {
         origin.transport.is_secure() || !self.table.get(&key).is_some_and(|client| client.secure)
+    }
+
+    /// Whether that request went there by a datagram, and nothing has been heard of the peer.
+    pub(super) fn waits_for(&self, key: ClientKey, to: (ListenerId, SocketAddr)) -> bool {
+        let target = self
+            .table
+            .get(&key)
+            .and_then(|client| match &client.machine {
+                Machine::Invite(machine) => machine.unheard_target(),
+                Machine::NonInvite(machine) => machine.unheard_target(),
+            });
+        target.is_some_and(|target| unreachable::is_to(target, to))
     }
 
     /// Sends a request that has its Via, with that branch: as these bytes, to that target.

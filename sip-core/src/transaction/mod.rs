@@ -49,12 +49,15 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unreachable;
 mod via;
 
 pub use self::event::{ClientKey, Counters, Event, ServerKey, TransactionKey, Transmit};
 pub use self::gate::Overload;
 pub use self::timers::Timers;
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand_core::RngCore;
@@ -67,7 +70,7 @@ use self::key::ClientMatch;
 use self::large::{Fallback, LARGEST_DATAGRAM_BYTES, LargeRequests};
 use self::servers::Servers;
 use crate::message::{HeaderName, Request, Response};
-use crate::transport::{Listener, Origin, Target, Transport};
+use crate::transport::{Listener, ListenerId, Origin, Target, Transport};
 use crate::trunk::TrunkId;
 
 /// What a table of transactions is started with.
@@ -105,6 +108,8 @@ impl Default for TransactionConfig {
 /// [`Transactions::poll_timeout`] has come. `now` never goes backwards.
 pub struct Transactions {
     listeners: Vec<Listener>,
+    /// [`crate::trunk::Trunk::asks_for_alias`].
+    aliased: HashSet<TrunkId>,
     max_server_transactions: usize,
     gate: Gate,
     /// Makes the To tags of responses that the table sends by itself.
@@ -121,6 +126,7 @@ impl Transactions {
     pub fn new(config: TransactionConfig, rng: &mut dyn RngCore) -> Transactions {
         Transactions {
             listeners: config.listeners,
+            aliased: HashSet::new(),
             max_server_transactions: config.max_server_transactions,
             gate: Gate::new(config.max_invites_per_second),
             tag_seed: rng.next_u64(),
@@ -139,6 +145,11 @@ impl Transactions {
     /// even come to those that it has.
     pub fn set_late(&mut self, late: bool) {
         self.gate.is_late = late;
+    }
+
+    /// Requests of these trunks that leave over TLS ask for an alias (RFC 5923 section 8.1).
+    pub fn ask_for_aliases(&mut self, trunks: impl IntoIterator<Item = TrunkId>) {
+        self.aliased = trunks.into_iter().collect();
     }
 
     /// A request came. [`crate::message::Message::parse`] has seen to it that it has what section
@@ -198,6 +209,25 @@ impl Transactions {
                 self.servers.handle_transport_error(now, key, &mut self.out);
             }
         }
+    }
+
+    /// ICMP has given back a datagram to `to` of which these are the first bytes. If they show that
+    /// it was a request of ours that still waits for the peer's first word, that request has failed.
+    /// Whether it was.
+    pub fn handle_unreachable(
+        &mut self,
+        now: Instant,
+        to: (ListenerId, SocketAddr),
+        quoted: &[u8],
+        reason: &str,
+    ) -> bool {
+        let asked = unreachable::quoted_request(quoted);
+        let key = asked.and_then(|matching| self.clients.find(&matching));
+        let Some(key) = key.filter(|key| self.clients.waits_for(*key, to)) else {
+            return false;
+        };
+        self.handle_transport_error(now, TransactionKey::Client(key), reason.to_owned());
+        true
     }
 
     /// The time of [`Transactions::poll_timeout`] has come. A call too early does nothing.
@@ -348,6 +378,9 @@ impl Transactions {
             .listeners
             .get(usize::from(target.listener.0))
             .expect("a target's listener is one of the configuration's");
-        via::stamp_ours(request, target, listener, rng)
+        let asks_for_alias = target
+            .trunk
+            .is_some_and(|trunk| self.aliased.contains(&trunk));
+        via::stamp_ours(request, target, (listener, asks_for_alias), rng)
     }
 }

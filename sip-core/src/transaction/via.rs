@@ -6,16 +6,20 @@ use rand_core::RngCore;
 use crate::message::{HeaderName, Request, Via, branch};
 use crate::transport::{Host, Listener, Origin, Target, Transport};
 
-/// Puts our Via on top of a request to `target`; the branch.
+/// Puts our Via on top of a request to `target`; the branch. Over TLS it may ask for the peer's
+/// requests by the same connection (RFC 5923 section 8.1): no other transport proves who asks.
 pub(super) fn stamp_ours(
     request: &mut Request,
     target: &Target,
-    listener: &Listener,
+    (listener, asks_for_alias): (&Listener, bool),
     rng: &mut dyn RngCore,
 ) -> String {
     let branch = branch(rng);
     let (host, port) = (&listener.advertised_host, listener.advertised_port);
-    let via = Via::new(target.transport, host, Some(port), &branch);
+    let mut via = Via::new(target.transport, host, Some(port), &branch);
+    if asks_for_alias && target.transport.is_secure() {
+        via.set_param("alias", None);
+    }
     request.headers.push_front(HeaderName::Via, &via);
     branch
 }

@@ -137,6 +137,9 @@ pub struct Trunk {
     pub nat: bool,
     /// Who calls must have proven by its certificate to be of this trunk (SEC-4).
     pub needs_certificate: bool,
+    /// We can prove ourselves to its peers by a certificate: they are asked to send their requests
+    /// by the TLS connections that we opened, instead of opening some to us (RFC 5923, SIG-3).
+    pub asks_for_alias: bool,
     /// Who connected to the name of another trunk (SNI) may not call this one; else it is only
     /// told (TRK-2).
     pub refuse_other_server_names: bool,
@@ -161,4 +164,48 @@ pub struct Trunk {
     pub session: session::SessionPolicy,
     /// What becomes of a REFER of the trunk's (SIG-7).
     pub refer: refer::ReferMode,
+}
+
+impl Trunk {
+    /// With a name, G.711 and telephone events, and everything else as it is where nothing is said:
+    /// nobody may send to us, and nothing goes anywhere.
+    pub fn new(name: &str, listener: ListenerId, realm: RealmId) -> Trunk {
+        Trunk {
+            name: name.to_owned(),
+            listener,
+            realm,
+            domains: Vec::new(),
+            mode: SecureMode::default(),
+            limits: CallLimits::default(),
+            acl: Vec::new(),
+            credentials: None,
+            register: None,
+            accounts: Vec::new(),
+            auth: None,
+            origination: Origination::default(),
+            advertised_media: AdvertisedMedia::default(),
+            suites: Vec::new(),
+            source: SourceMode::default(),
+            media_acl: Vec::new(),
+            passthrough: Passthrough::default(),
+            pass_sips: false,
+            dial_plan: None,
+            nat: false,
+            needs_certificate: false,
+            asks_for_alias: false,
+            refuse_other_server_names: false,
+            opportunistic: false,
+            mki: false,
+            headers: HeaderPolicy::default(),
+            dscp: None,
+            max_packet_rate: None,
+            codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
+                .map(str::to_owned)
+                .to_vec(),
+            video: false,
+            t38: false,
+            session: session::SessionPolicy::default(),
+            refer: refer::ReferMode::default(),
+        }
+    }
 }

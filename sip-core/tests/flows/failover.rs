@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sip_core::message::{HeaderName, Method};
 use sip_core::stack::{EndedBy, EventKind, StackConfig};
-use sip_core::transport::{Host, Transport};
-use sip_core::trunk::{Hop, Origination, OriginationUri, Passthrough, TargetUri};
+use sip_core::transport::Transport;
+use sip_core::trunk::{Origination, OriginationUri, Passthrough};
 
+use crate::redirects::fresh;
 use crate::sim::sdp::line;
 use crate::sim::{
     Agent, CALLEE, CALLER, Phase, SECOND, THIRD, Wire, World, agent_address, config, target,
@@ -24,7 +25,7 @@ fn targets(wires: &[Wire]) -> Origination {
     }
 }
 
-fn config_with(wires: &[Wire], edit: impl FnOnce(&mut Origination)) -> StackConfig {
+pub(crate) fn config_with(wires: &[Wire], edit: impl FnOnce(&mut Origination)) -> StackConfig {
     let mut config = config([wires[CALLER], wires[CALLEE]]);
     let mut origination = targets(wires);
     edit(&mut origination);
@@ -33,27 +34,27 @@ fn config_with(wires: &[Wire], edit: impl FnOnce(&mut Origination)) -> StackConf
 }
 
 /// All by UDP.
-fn world(agents: usize, seed: u64) -> World {
+pub(crate) fn world(agents: usize, seed: u64) -> World {
     world_with(&vec![Wire::Udp; agents], seed, |_| {})
 }
 
-fn world_with(wires: &[Wire], seed: u64, edit: impl FnOnce(&mut Origination)) -> World {
+pub(crate) fn world_with(wires: &[Wire], seed: u64, edit: impl FnOnce(&mut Origination)) -> World {
     World::with_targets(wires, seed, config_with(wires, edit))
 }
 
-fn invites(world: &World, index: usize) -> usize {
+pub(crate) fn invites(world: &World, index: usize) -> usize {
     world.agents[index].requests(&Method::Invite).len()
 }
 
 /// What the record says came of each target.
-fn outcomes(world: &World) -> Vec<(Option<u16>, String)> {
+pub(crate) fn outcomes(world: &World) -> Vec<(Option<u16>, String)> {
     let targets = world.record().targets.iter();
     targets
         .map(|target| (target.status, target.outcome.clone()))
         .collect()
 }
 
-fn hang_up(mut world: World, index: usize) -> World {
+pub(crate) fn hang_up(mut world: World, index: usize) -> World {
     world.tell(index, Agent::hang_up);
     world.run_ms(200);
     world
@@ -323,126 +324,6 @@ fn trk_3_early_media_of_a_target_that_fails_gives_way_to_the_next_ones() {
 }
 
 #[test]
-fn section_7_a_late_200_of_a_target_given_up_is_acknowledged_and_ended_with_bye() {
-    // While the second one rings, when it has answered, and when the call is over.
-    for (answers, ends) in [(false, false), (true, false), (true, true)] {
-        let mut world = world(3, 13);
-        // Everything that the first one says is late: it hears us, but its answers are lost.
-        let deaf = agent_address(CALLEE, Transport::Udp).ip().to_string();
-        world.drop = Some(Box::new(move |bytes: &[u8]| {
-            bytes.starts_with(b"SIP/2.0 100")
-                && bytes
-                    .windows(deaf.len())
-                    .any(|part| part == deaf.as_bytes())
-        }));
-        world.tell(CALLER, Agent::invite);
-        world.run_ms(4_500);
-        assert_eq!(world.agents[SECOND].phase, Phase::Invited);
-        assert_eq!(world.agents[CALLEE].phase, Phase::Invited);
-        if answers {
-            world.tell(SECOND, |second, now| second.respond(now, 200));
-            world.run_ms(200);
-            assert_eq!(world.agents[CALLER].phase, Phase::Up);
-        }
-        if ends {
-            world = hang_up(world, CALLER);
-        }
-        world.drop = None;
-        world.tell(CALLEE, |callee, now| callee.respond(now, 200));
-        world.run_ms(500);
-        let late = &world.agents[CALLEE];
-        assert_eq!(late.requests(&Method::Ack).len(), 1, "{answers} {ends}");
-        assert_eq!(late.requests(&Method::Bye).len(), 1, "{answers} {ends}");
-        assert_eq!(late.phase, Phase::Over(200));
-        // The call goes on with the second target as if nothing had been.
-        if !answers {
-            world.tell(SECOND, |second, now| second.respond(now, 200));
-            world.run_ms(200);
-        }
-        if !ends {
-            assert_eq!(world.agents[CALLER].phase, Phase::Up);
-            assert_eq!(world.agents[SECOND].phase, Phase::Up);
-            world = hang_up(world, SECOND);
-        }
-        world.assert_drained(1);
-    }
-}
-
-#[test]
-fn trk_3_a_target_given_up_that_rings_late_is_cancelled() {
-    let mut world = world(3, 14);
-    let deaf = agent_address(CALLEE, Transport::Udp).ip().to_string();
-    world.drop = Some(Box::new(move |bytes: &[u8]| {
-        bytes.starts_with(b"SIP/2.0 100")
-            && bytes
-                .windows(deaf.len())
-                .any(|part| part == deaf.as_bytes())
-    }));
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(4_500);
-    world.drop = None;
-    world.tell(CALLEE, |callee, now| callee.respond(now, 180));
-    world.run_ms(200);
-    // RFC 3261 section 9.1: only now might CANCEL be sent.
-    assert_eq!(world.agents[CALLEE].requests(&Method::Cancel).len(), 1);
-    assert_eq!(world.agents[CALLEE].phase, Phase::Over(487));
-    assert_eq!(world.agents[SECOND].phase, Phase::Invited);
-    assert!(!world.caller().statuses(&Method::Invite).contains(&180));
-    world.tell(SECOND, |second, now| second.respond(now, 200));
-    world.run_ms(200);
-    hang_up(world, CALLER).assert_drained(1);
-}
-
-#[test]
-fn trk_3_the_caller_that_cancels_between_targets_cancels_the_one_in_hand() {
-    let mut world = world(3, 15);
-    world.agents[CALLEE].manners.invite = Some(503);
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(300);
-    assert_eq!(world.agents[SECOND].phase, Phase::Invited);
-    world.tell(CALLER, Agent::cancel);
-    world.run_ms(300);
-    assert_eq!(world.agents[CALLER].phase, Phase::Over(487));
-    assert_eq!(world.agents[SECOND].phase, Phase::Over(487));
-    world.assert_drained(1);
-    assert_eq!(outcomes(&world)[1], (None, "cancelled".to_owned()));
-}
-
-#[test]
-fn section_7_a_200_that_crosses_our_cancel_is_acknowledged_and_ended() {
-    let mut world = world(3, 16);
-    world.agents[CALLEE].manners.invite = Some(503);
-    world.agents[SECOND].manners.obeys_cancel = false;
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(300);
-    world.tell(CALLER, Agent::cancel);
-    world.run_ms(15);
-    world.tell(SECOND, |second, now| second.respond(now, 200));
-    world.run_ms(300);
-    assert_eq!(world.agents[CALLER].phase, Phase::Over(487));
-    assert_eq!(world.agents[SECOND].requests(&Method::Ack).len(), 1);
-    assert_eq!(world.agents[SECOND].requests(&Method::Bye).len(), 1);
-    world.assert_drained(1);
-}
-
-#[test]
-fn section_7_a_200_with_another_sdp_than_the_183_has_the_last_word() {
-    let mut world = world(3, 17);
-    world.agents[CALLEE].manners.invite = Some(503);
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(300);
-    world.tell(SECOND, |second, now| second.respond(now, 183));
-    world.run_ms(100);
-    world.agents[SECOND].media.set_port(4444);
-    world.tell(SECOND, |second, now| second.respond(now, 200));
-    world.run_ms(200);
-    let session = world.sessions.values().next().unwrap();
-    assert_eq!(session.streams[0].legs[1].remote.unwrap().rtp.port(), 4444);
-    assert_eq!(world.agents[CALLER].phase, Phase::Up);
-    hang_up(world, CALLER).assert_drained(1);
-}
-
-#[test]
 fn trk_3_a_target_that_failed_is_tried_last_for_a_while() {
     let mut world = world(3, 18);
     world.agents[CALLEE].manners.invite = Some(503);
@@ -466,218 +347,6 @@ fn trk_3_a_target_that_failed_is_tried_last_for_a_while() {
     world.agents[SECOND].manners.invite = Some(503);
     assert_eq!(call(&mut world), [1, 1]);
     world.assert_drained(4);
-}
-
-/// An agent that knows nothing of earlier calls.
-fn fresh(index: usize, seed: u64) -> Agent {
-    let (address, edge) = (
-        agent_address(index, Transport::Udp),
-        crate::sim::edge_address(Transport::Udp),
-    );
-    let seed = 1_000 + 10 * seed + index as u64;
-    Agent::new(
-        address,
-        edge,
-        Transport::Udp,
-        crate::sim::Profile::Rtp,
-        seed,
-    )
-}
-
-fn redirected(wires: &[Wire], contact: &str) -> World {
-    let mut config = config_with(wires, |origination| origination.uris.truncate(1));
-    config.user_agent = "edge".to_owned();
-    let mut world = World::with_targets(wires, 19, config);
-    world.agents[SECOND].manners.invite = Some(200);
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(100);
-    world.tell(CALLEE, |callee, now| {
-        callee.respond_edited(now, 302, |response| {
-            response.headers.push(HeaderName::Contact, contact);
-        });
-    });
-    world.run_ms(300);
-    world
-}
-
-#[test]
-fn trk_3_a_302_is_followed_to_its_first_contact() {
-    let mut world = redirected(
-        &[Wire::Udp; 4],
-        "<sip:+4930@198.51.100.30>;q=0.1, <sip:+4931@198.51.100.40>;q=0.9",
-    );
-    assert_eq!(world.agents[CALLER].phase, Phase::Up);
-    assert_eq!(world.agents[SECOND].phase, Phase::Up);
-    assert_eq!(invites(&world, THIRD), 0);
-    let invite = world.agents[SECOND].request_received(&Method::Invite);
-    assert_eq!(invite.uri.as_str(), "sip:+4930@198.51.100.30");
-    world = hang_up(world, CALLER);
-    world.assert_drained(1);
-    assert_eq!(outcomes(&world)[0].0, Some(302));
-}
-
-#[test]
-fn trk_3_a_302_on_a_secure_trunk_stays_tls_and_srtp() {
-    let wires = [Wire::Udp, Wire::Srtp, Wire::Srtp];
-    let world = redirected(&wires, "<sip:+4930@198.51.100.30:5060;transport=udp>");
-    let invite = world.agents[SECOND].request_received(&Method::Invite);
-    assert!(invite.headers.top_via().unwrap().transport() == Some(Transport::Tls));
-    assert!(line(&invite.body, "m=audio ").unwrap().contains("RTP/SAVP"));
-    hang_up(world, CALLER).assert_drained(1);
-}
-
-#[test]
-fn trk_3_a_302_to_a_private_address_or_a_second_one_is_refused_with_32219() {
-    for (wire, contact) in [
-        (Wire::Udp, "<sip:1@10.0.0.1>"),
-        (Wire::Udp, "<sip:1@127.0.0.1:5060>"),
-        (Wire::Udp, "<sip:1@[fd00::1]>"),
-        (Wire::Udp, "<sips:1@198.51.100.30>"),
-        (Wire::Srtp, "<sip:1@192.168.0.1>"),
-        // To ourselves.
-        (Wire::Udp, "<sip:1@203.0.113.1:5060>"),
-        (Wire::Udp, "<tel:+4930>"),
-    ] {
-        let mut world = redirected(&[Wire::Udp, wire, wire], contact);
-        assert_eq!(world.agents[CALLER].phase, Phase::Over(503), "{contact}");
-        assert_eq!(invites(&world, SECOND), 0, "{contact}");
-        world.assert_drained(1);
-        assert_eq!(world.record().code, Some(32219), "{contact}");
-    }
-    let wires = [Wire::Udp; 4];
-    let mut world = world_with(&wires, 20, |origination| origination.uris.truncate(1));
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(100);
-    for (index, contact) in [
-        (CALLEE, "<sip:1@198.51.100.30>"),
-        (SECOND, "<sip:1@198.51.100.40>"),
-    ] {
-        world.tell(index, |agent, now| {
-            agent.respond_edited(now, 302, |response| {
-                response.headers.push(HeaderName::Contact, contact);
-            });
-        });
-        world.run_ms(100);
-    }
-    assert_eq!(world.agents[CALLER].phase, Phase::Over(503));
-    assert_eq!(invites(&world, THIRD), 0);
-    world.assert_drained(1);
-    assert_eq!(world.record().code, Some(32219));
-    assert!(world.record().reason.contains("once only"));
-}
-
-fn named(name: &str) -> TargetUri {
-    TargetUri {
-        host: Host::Name(name.to_owned()),
-        port: None,
-        transport: None,
-    }
-}
-
-fn hop(index: usize) -> Hop {
-    Hop {
-        transport: Transport::Udp,
-        address: agent_address(index, Transport::Udp),
-    }
-}
-
-#[test]
-fn trk_4_each_address_of_a_name_is_tried_and_a_dead_one_is_remembered() {
-    let wires = [Wire::Udp; 3];
-    let mut config = config_with(&wires, |_| {});
-    config.trunks[CALLEE].origination = Origination::to(named("pbx.example"));
-    let mut world = World::with_targets(&wires, 21, config);
-    let hops = vec![hop(CALLEE), hop(SECOND)];
-    world.names.insert("pbx.example".to_owned(), Some(hops));
-    world.agents[CALLEE].manners.invite = Some(503);
-    world.agents[SECOND].manners.invite = Some(200);
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(300);
-    assert_eq!(world.agents[CALLER].phase, Phase::Up);
-    assert_eq!(world.agents[SECOND].phase, Phase::Up);
-    assert_eq!(world.lookups, ["pbx.example"], "once for both addresses");
-    let invite = world.agents[SECOND].request_received(&Method::Invite);
-    assert_eq!(invite.uri.as_str(), "sip:+200@pbx.example");
-    let mut world = hang_up(world, CALLER);
-    // The next call begins with the address that answered.
-    let before = invites(&world, CALLEE);
-    world.agents[CALLER] = fresh(CALLER, 7);
-    world.agents[SECOND] = fresh(SECOND, 7);
-    world.agents[SECOND].manners.invite = Some(200);
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(300);
-    assert_eq!(world.agents[SECOND].phase, Phase::Up);
-    assert_eq!(invites(&world, CALLEE), before);
-    hang_up(world, CALLER).assert_drained(2);
-}
-
-#[test]
-fn trk_4_a_name_that_does_not_resolve_is_a_target_that_failed() {
-    for (known, outcome) in [
-        (None, "nowhere.example does not exist"),
-        (Some(None), "no answer from the resolver"),
-    ] {
-        let wires = [Wire::Udp; 3];
-        let mut world = world_with(&wires, 22, |origination| {
-            origination.uris[0].uri = named("nowhere.example");
-        });
-        if let Some(known) = known {
-            world.names.insert("nowhere.example".to_owned(), known);
-        }
-        world.agents[SECOND].manners.invite = Some(200);
-        world.tell(CALLER, Agent::invite);
-        world.run_for(Duration::from_secs(5));
-        assert_eq!(world.agents[SECOND].phase, Phase::Up, "{outcome}");
-        let mut world = hang_up(world, CALLER);
-        world.assert_drained(1);
-        assert_eq!(outcomes(&world)[0], (None, outcome.to_owned()));
-    }
-}
-
-#[test]
-fn trk_4_the_caller_may_cancel_while_a_name_is_asked_for() {
-    let wires = [Wire::Udp; 2];
-    let mut config = config_with(&wires, |_| {});
-    config.trunks[CALLEE].origination = Origination::to(named("pbx.example"));
-    let mut world = World::with_targets(&wires, 23, config);
-    let hops = vec![hop(CALLEE)];
-    world.names.insert("pbx.example".to_owned(), Some(hops));
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(22);
-    assert_eq!(world.lookups.len(), 1);
-    world.tell(CALLER, Agent::cancel);
-    world.run_ms(300);
-    assert_eq!(world.agents[CALLER].phase, Phase::Over(487));
-    assert_eq!(invites(&world, CALLEE), 0);
-    world.assert_drained(1);
-    assert_eq!(world.record().callee, None, "nobody was called");
-}
-
-#[test]
-fn trk_4_a_name_behind_a_302_may_not_lead_to_a_private_address() {
-    let wires = [Wire::Udp; 3];
-    let mut world = world_with(&wires, 24, |origination| origination.uris.truncate(1));
-    let inside = Hop {
-        transport: Transport::Udp,
-        address: "10.0.0.9:5060".parse().unwrap(),
-    };
-    world
-        .names
-        .insert("inside.example".to_owned(), Some(vec![hop(SECOND), inside]));
-    world.tell(CALLER, Agent::invite);
-    world.run_ms(100);
-    world.tell(CALLEE, |callee, now| {
-        callee.respond_edited(now, 302, |response| {
-            response
-                .headers
-                .push(HeaderName::Contact, "<sip:1@inside.example>");
-        });
-    });
-    world.run_ms(300);
-    assert_eq!(world.agents[CALLER].phase, Phase::Over(503));
-    assert_eq!(invites(&world, SECOND), 0);
-    world.assert_drained(1);
-    assert_eq!(world.record().code, Some(32219));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Call flows through the whole of signalling, on a simulated network and a clock that moves by
 //! itself: nothing here waits, and every run of a test is the same.
 
+mod attended;
 mod authentication;
 mod basic;
 mod challenged;
+mod changing;
 mod codes;
 mod correcting;
+mod crossing_answers;
 mod early;
 mod failover;
 mod faults;
@@ -15,6 +18,8 @@ mod hiding;
 mod limits;
 mod lured;
 mod messages;
+mod named_targets;
+mod next_hops;
 mod noise;
 mod operating;
 mod operator_hold;
@@ -25,6 +30,9 @@ mod prack;
 mod probing;
 mod providers;
 mod random;
+mod redirects;
+mod refer_passed;
+mod refer_to;
 mod refusals;
 mod registrar;
 mod reinvite;
@@ -32,7 +40,11 @@ mod replacing;
 mod ringing;
 mod routes;
 mod session_timer;
-mod sim;
+pub mod sim;
+mod sips;
+mod strangers;
 mod transfer;
+mod transfers_at_random;
+mod unreachable;
 mod updating;
 mod within;

@@ -49,16 +49,37 @@ fn register(world: &mut World, user: &str, lines: &[(HeaderName, &str)]) -> Requ
     request
 }
 
+/// What answers the latest challenge to such a request.
+fn answer_to(world: &World, method: &Method, uri: &str, password: &Password) -> String {
+    let challenge = world.agents[CALLER]
+        .response(method, 401)
+        .headers
+        .value(HeaderName::WwwAuthenticate)
+        .and_then(Challenge::parse);
+    let mut challenge = challenge.expect("a challenge");
+    challenge.answer(password, method, uri, &mut SeededRng(3))
+}
+
+/// An INVITE with alice's password, which was asked for.
+fn invite_of_alice(world: &mut World) {
+    let mut invite = world.caller().new_invite("+200", true);
+    invite.uri = Uri::parse(b"sip:+200@office.example.com").unwrap();
+    let first = invite.clone();
+    world.tell(CALLER, |agent, now| agent.send_invite(now, first));
+    world.run_ms(100);
+    let password = Password::new("alice", "secret");
+    let line = answer_to(world, &Method::Invite, "sip:x", &password);
+    invite.headers.set(HeaderName::CSeq, "2 INVITE");
+    invite.headers.set(HeaderName::Authorization, line);
+    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
+    world.run_ms(500);
+}
+
 /// Sends it, answers the challenge, and gives the response to that.
 pub(crate) fn authenticated(world: &mut World, mut request: Request, password: &str) -> Response {
     let first = request.clone();
     world.tell(CALLER, |agent, now| agent.send_outside(now, first));
     world.run_ms(100);
-    let challenge = world.agents[CALLER]
-        .response(&Method::Register, 401)
-        .headers
-        .value(HeaderName::WwwAuthenticate)
-        .and_then(Challenge::parse);
     let user = request
         .headers
         .to()
@@ -66,12 +87,8 @@ pub(crate) fn authenticated(world: &mut World, mut request: Request, password: &
         .uri()
         .user()
         .map(str::to_owned);
-    let line = challenge.expect("a challenge").answer(
-        &Password::new(&user.unwrap_or_default(), password),
-        &Method::Register,
-        request.uri.as_str(),
-        &mut SeededRng(3),
-    );
+    let password = Password::new(&user.unwrap_or_default(), password);
+    let line = answer_to(world, &Method::Register, request.uri.as_str(), &password);
     let number = request.headers.cseq().expect("CSeq").number + 1;
     let cseq = CSeq::new(number, Method::Register);
     request.headers.set(HeaderName::CSeq, cseq);
@@ -164,20 +181,8 @@ fn sig_4_nobody_registers_for_another_one_nor_without_a_password() {
     world.tell(CALLER, |agent, now| agent.send_outside(now, first));
     world.run_ms(100);
     let alice = NameAddr::new(Uri::parse(b"sip:alice@office.example.com").unwrap());
-    let challenge = world.agents[CALLER].response(&Method::Register, 401);
-    let line = Challenge::parse(
-        challenge
-            .headers
-            .value(HeaderName::WwwAuthenticate)
-            .unwrap(),
-    )
-    .unwrap()
-    .answer(
-        &Password::new("bob", "other"),
-        &Method::Register,
-        "sip:x",
-        &mut SeededRng(1),
-    );
+    let bob = Password::new("bob", "other");
+    let line = answer_to(&world, &Method::Register, "sip:x", &bob);
     theft.headers.set(HeaderName::To, alice);
     theft.headers.set(HeaderName::CSeq, "99 REGISTER");
     theft.headers.set(HeaderName::Authorization, line);
@@ -292,29 +297,7 @@ fn sig_4_registrations_survive_a_restart() {
 fn trk_1_a_phone_calls_with_the_password_of_its_account() {
     let mut world = office_world(Wire::Udp);
     world.callee().manners.invite = Some(200);
-    let mut invite = world.caller().new_invite("+200", true);
-    invite.uri = Uri::parse(b"sip:+200@office.example.com").unwrap();
-    let first = invite.clone();
-    world.tell(CALLER, |agent, now| agent.send_invite(now, first));
-    world.run_ms(100);
-    let challenged = world.agents[CALLER].response(&Method::Invite, 401);
-    let line = Challenge::parse(
-        challenged
-            .headers
-            .value(HeaderName::WwwAuthenticate)
-            .unwrap(),
-    )
-    .unwrap()
-    .answer(
-        &Password::new("alice", "secret"),
-        &Method::Invite,
-        "sip:x",
-        &mut SeededRng(1),
-    );
-    invite.headers.set(HeaderName::CSeq, "2 INVITE");
-    invite.headers.set(HeaderName::Authorization, line);
-    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
-    world.run_ms(500);
+    invite_of_alice(&mut world);
     assert_eq!(
         world.agents[CALLER].response(&Method::Invite, 200).status,
         200
@@ -334,23 +317,7 @@ fn trk_1_a_refused_call_has_its_user_in_the_record_too() {
     let mut config = office(wires);
     config.routes.clear();
     let mut world = World::with_config(wires, 1, config);
-    let mut invite = world.caller().new_invite("+200", true);
-    invite.uri = Uri::parse(b"sip:+200@office.example.com").unwrap();
-    let first = invite.clone();
-    world.tell(CALLER, |agent, now| agent.send_invite(now, first));
-    world.run_ms(100);
-    let challenged = world.agents[CALLER].response(&Method::Invite, 401);
-    let challenge = challenged.headers.value(HeaderName::WwwAuthenticate);
-    let line = Challenge::parse(challenge.unwrap()).unwrap().answer(
-        &Password::new("alice", "secret"),
-        &Method::Invite,
-        "sip:x",
-        &mut SeededRng(1),
-    );
-    invite.headers.set(HeaderName::CSeq, "2 INVITE");
-    invite.headers.set(HeaderName::Authorization, line);
-    world.tell(CALLER, |agent, now| agent.send_invite(now, invite));
-    world.run_ms(500);
+    invite_of_alice(&mut world);
     assert_eq!(world.record().status, 404);
     assert_eq!(world.record().caller.user.as_deref(), Some("alice"));
 }

@@ -7,8 +7,9 @@ use sip_core::stack::{EventKind, StackConfig};
 use sip_core::trunk::CallLimits;
 use sip_core::trunk::refer::ReferMode;
 
+use crate::attended::replaces;
 use crate::sim::{Agent, CALLEE, CALLER, Phase, SECOND, Wire, World};
-use crate::transfer::{UDP, media, replaces, tell_apart, transfers, up};
+use crate::transfer::{UDP, media, tell_apart, transfers, up};
 
 #[test]
 fn sig_7_an_invite_with_replaces_takes_the_place_of_a_dialog_of_its_trunk() {

@@ -331,7 +331,7 @@ fn sig_4_a_place_that_answers_after_all_were_given_up_is_hung_up() {
     call_alice(&mut world);
     world.run_for(Duration::from_secs(5));
     // Nobody said a word for 4 s.
-    assert_eq!(world.agents[CALLER].phase, Phase::Over(503));
+    assert_eq!(world.agents[CALLER].phase, Phase::Over(480));
     for phone in [1, 2] {
         world.tell(phone, |agent, now| agent.respond(now, 200));
         world.run_ms(500);
@@ -342,6 +342,24 @@ fn sig_4_a_place_that_answers_after_all_were_given_up_is_hung_up() {
     }
     world.run_for(Duration::from_secs(3600));
     world.assert_drained(1);
+}
+
+#[test]
+fn sig_4_a_call_to_phones_that_are_silent_or_gone_ends_with_480() {
+    for (is_gone, code) in [(false, 32014), (true, 32228)] {
+        let mut world = registered(&[Wire::Udp, Wire::Udp]);
+        world.dead[CALLEE] = true;
+        world.unreachable[CALLEE] = is_gone;
+        call_alice(&mut world);
+        world.run_for(Duration::from_secs(5));
+        assert_eq!(world.agents[CALLER].phase, Phase::Over(480), "{code}");
+        world.run_for(Duration::from_secs(3600));
+        world.assert_drained(1);
+        assert_eq!(
+            (world.record().status, world.record().code),
+            (480, Some(code))
+        );
+    }
 }
 
 #[test]

@@ -10,11 +10,8 @@ use sip_core::message::{HeaderName, Limits, Message, Method, Response};
 use sip_core::refusal::Refusal;
 use sip_core::stack::{CallRecord, Command, Event, EventKind, Stack, StackConfig};
 use sip_core::transport::{Host, Listener, ListenerId, Origin, Transport};
-use sip_core::trunk::session::SessionPolicy;
-use sip_core::trunk::{
-    AdvertisedMedia, CallLimits, HeaderPolicy, Network, Origination, Passthrough, Route,
-    SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
-};
+
+use sip_core::trunk::{Network, Origination, Route, TargetUri, Trunk, TrunkId};
 
 use crate::{messages, rfc4475, wire, with_lines};
 
@@ -359,13 +356,6 @@ impl Edge {
 fn config() -> StackConfig {
     let address = |text: &str| -> std::net::SocketAddr { text.parse().expect("an address") };
     let carrier = Trunk {
-        name: "carrier".to_owned(),
-        domains: Vec::new(),
-        credentials: None,
-        auth: None,
-        register: None,
-        accounts: Vec::new(),
-        mode: SecureMode::Disabled,
         acl: vec![
             Network {
                 address: address("0.0.0.0:0").ip(),
@@ -373,32 +363,7 @@ fn config() -> StackConfig {
             }
             .into(),
         ],
-        origination: Origination::default(),
-        listener: ListenerId(0),
-        realm: RealmId(0),
-        suites: Vec::new(),
-        source: SourceMode::Strict,
-        media_acl: Vec::new(),
-        passthrough: Passthrough::Never,
-        pass_sips: false,
-        mki: false,
-        dscp: None,
-        max_packet_rate: None,
-        codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
-            .map(String::from)
-            .to_vec(),
-        t38: false,
-        video: false,
-        session: SessionPolicy::default(),
-        headers: HeaderPolicy::default(),
-        limits: CallLimits::default(),
-        advertised_media: AdvertisedMedia::default(),
-        dial_plan: None,
-        nat: false,
-        needs_certificate: false,
-        opportunistic: false,
-        refuse_other_server_names: false,
-        refer: Default::default(),
+        ..Trunk::new("carrier", ListenerId(0), RealmId(0))
     };
     let pbx = address("198.51.100.20:5060");
     let target = TargetUri {

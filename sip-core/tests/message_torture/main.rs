@@ -5,7 +5,7 @@
 mod answers;
 mod ipv6;
 mod malformed;
-mod messages;
+pub mod messages;
 mod well_formed;
 
 use sip_core::message::{Message, ParseError, Request, Response, response_to};

@@ -14,7 +14,7 @@ macro_rules! messages {
 type Messages = &'static [(&'static str, &'static str)];
 
 /// In the order of the RFC.
-pub(crate) const RFC4475: Messages = messages! { "rfc4475":
+pub const RFC4475: Messages = messages! { "rfc4475":
     "wsinv" "intmeth" "esc01" "escnull" "esc02" "lwsdisp" "longreq" "dblreq" "semiuri" "transports"
     "mpart01" "unreason" "noreason" "badinv01" "clerr" "ncl" "scalar02" "scalarlg" "quotbal"
     "ltgtruri" "lwsruri" "lwsstart" "trws" "escruri" "baddate" "regbadct" "badaspec" "baddn"
@@ -24,14 +24,14 @@ pub(crate) const RFC4475: Messages = messages! { "rfc4475":
 };
 
 /// In the order of the RFC.
-pub(crate) const RFC5118: Messages = messages! { "rfc5118":
+pub const RFC5118: Messages = messages! { "rfc5118":
     "ipv6-good" "ipv6-bad" "port-ambiguous" "port-unambiguous" "via-received-param-with-delim"
     "via-received-param-no-delim" "ipv6-in-sdp" "mult-ip-in-header" "mult-ip-in-sdp"
     "ipv4-mapped-ipv6" "ipv6-bug-abnf-3-colons" "ipv6-correct-abnf-2-colons"
 };
 
 /// Every message: name and bytes.
-pub(crate) fn all() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+pub fn all() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let messages = RFC4475.iter().chain(RFC5118);
     messages.map(|(name, notation)| (*name, wire(notation)))
 }

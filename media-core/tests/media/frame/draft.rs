@@ -9,22 +9,22 @@ use crate::common::at;
 
 /// What a frame is built of.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) tags: Vec<[u8; 4]>,
-    pub(super) source: SocketAddr,
-    pub(super) destination: SocketAddr,
-    pub(super) traffic_class: u8,
-    pub(super) hops: u8,
-    pub(super) protocol: u8,
-    pub(super) identification: u16,
-    pub(super) fragment: u16,
-    pub(super) checksum: UdpSum,
-    pub(super) payload: Vec<u8>,
-    pub(super) padding: Vec<u8>,
+pub struct Draft {
+    pub tags: Vec<[u8; 4]>,
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+    pub traffic_class: u8,
+    pub hops: u8,
+    pub protocol: u8,
+    pub identification: u16,
+    pub fragment: u16,
+    pub checksum: UdpSum,
+    pub payload: Vec<u8>,
+    pub padding: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum UdpSum {
+pub enum UdpSum {
     Right,
     Partial,
     Zero,
@@ -32,7 +32,7 @@ pub(super) enum UdpSum {
 }
 
 impl Draft {
-    pub(super) fn pcmu(source: &str, destination: &str) -> Draft {
+    pub fn pcmu(source: &str, destination: &str) -> Draft {
         let mut payload = vec![0x80, 0, 0, 1, 0, 0, 0, 160, 0xde, 0xad, 0xbe, 0xef];
         payload.extend([0xd5; 160]);
         Draft {
@@ -50,7 +50,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn build(&self) -> Vec<u8> {
+    pub fn build(&self) -> Vec<u8> {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
         frame.extend(self.tags.concat());
         let udp_len = self.payload.len() as u16 + 8;
@@ -102,7 +102,7 @@ impl Draft {
     }
 }
 
-pub(super) fn pseudo_header(source: IpAddr, destination: IpAddr, udp_len: u16) -> Vec<u8> {
+pub fn pseudo_header(source: IpAddr, destination: IpAddr, udp_len: u16) -> Vec<u8> {
     let mut pseudo = [ip_to_mapped(source), ip_to_mapped(destination)].concat();
     if source.is_ipv4() {
         pseudo = [&pseudo[12..16], &pseudo[28..32]].concat();
@@ -112,7 +112,7 @@ pub(super) fn pseudo_header(source: IpAddr, destination: IpAddr, udp_len: u16) -
     pseudo
 }
 
-pub(super) fn ones_sum(bytes: &[u8]) -> u16 {
+pub fn ones_sum(bytes: &[u8]) -> u16 {
     let words = bytes
         .chunks(2)
         .map(|word| u64::from(word[0]) << 8 | word.get(1).map_or(0, |low| u64::from(*low)));
@@ -124,7 +124,7 @@ pub(super) fn ones_sum(bytes: &[u8]) -> u16 {
 }
 
 /// Whether the UDP checksum of an untagged frame is right.
-pub(super) fn has_right_checksum(frame: &[u8]) -> bool {
+pub fn has_right_checksum(frame: &[u8]) -> bool {
     let parsed = frame::parse(frame).unwrap();
     let pseudo = pseudo_header(
         parsed.source.ip(),

@@ -1,9 +1,9 @@
 //! Frames: the relay against the XDP program compiled for the host, and against itself by the
 //! worker's way.
 
-mod draft;
+pub mod draft;
 mod random;
-mod world;
+pub mod world;
 
 use media_common::counters::DropReason;
 use media_common::flow::{DSCP_KEEP, FlowEntry, NextHop};

@@ -13,7 +13,7 @@ use media_ebpf::verdict::{Pass, Verdict};
 
 use crate::common::at;
 
-pub(super) const FLOWS: usize = 12;
+pub const FLOWS: usize = 12;
 /// Where packets come by.
 const INGRESS: u32 = 1;
 /// Where they may leave by.
@@ -21,23 +21,23 @@ const INTERFACES: [u32; 3] = [INGRESS, 2, 3];
 
 /// Three addresses of ours with four ports each, and what a packet needs of them.
 #[derive(Clone, Debug)]
-pub(super) struct World {
-    pub(super) media: Vec<MediaAddress>,
-    pub(super) flows: Vec<FlowEntry>,
-    pub(super) next_hops: Vec<NextHop>,
+pub struct World {
+    pub media: Vec<MediaAddress>,
+    pub flows: Vec<FlowEntry>,
+    pub next_hops: Vec<NextHop>,
 }
 
 /// What flows have counted, and what user space has heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Memory {
-    pub(super) flows: Vec<Flow>,
-    pub(super) incidents: Vec<FlowIncidents>,
-    pub(super) told: Vec<Event>,
+pub struct Memory {
+    pub flows: Vec<Flow>,
+    pub incidents: Vec<FlowIncidents>,
+    pub told: Vec<Event>,
 }
 
-pub(super) const LOCALS: [&str; 3] = ["10.0.0.1", "2001:db8::1", "10.0.0.1"];
-pub(super) const PORTS: [u16; 3] = [10_000, 10_000, 20_000];
-pub(super) const PEERS: [&str; 4] = [
+pub const LOCALS: [&str; 3] = ["10.0.0.1", "2001:db8::1", "10.0.0.1"];
+pub const PORTS: [u16; 3] = [10_000, 10_000, 20_000];
+pub const PEERS: [&str; 4] = [
     "192.0.2.1:4000",
     "192.0.2.2:4000",
     "[2001:db8::a]:4000",
@@ -45,7 +45,7 @@ pub(super) const PEERS: [&str; 4] = [
 ];
 
 impl World {
-    pub(super) fn new(flows: Vec<FlowEntry>, next_hops: Vec<NextHop>) -> World {
+    pub fn new(flows: Vec<FlowEntry>, next_hops: Vec<NextHop>) -> World {
         let media = LOCALS.iter().zip(PORTS).enumerate();
         let media = media.map(|(at, (address, port_low))| MediaAddress {
             address: ip_to_mapped(address.parse().unwrap()),
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Flows that have counted nothing yet.
-    pub(super) fn memory(&self) -> Memory {
+    pub fn memory(&self) -> Memory {
         let flow = |entry: &FlowEntry| Flow {
             entry: *entry,
             ..Flow::default()
@@ -74,12 +74,12 @@ impl World {
     }
 
     /// What the relay says.
-    pub(super) fn relay(&self, frame: &[u8]) -> (FrameVerdict, Vec<u8>) {
+    pub fn relay(&self, frame: &[u8]) -> (FrameVerdict, Vec<u8>) {
         self.relay_at(&mut self.memory(), 0, frame)
     }
 
     /// What the relay says of a frame at that time, with flows that have seen others.
-    pub(super) fn relay_at(
+    pub fn relay_at(
         &self,
         memory: &mut Memory,
         now_ns: u64,
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// What the XDP program says of it.
-    pub(super) fn program_at(
+    pub fn program_at(
         &self,
         memory: &mut Memory,
         now_ns: u64,
@@ -210,7 +210,7 @@ impl<'t> Kernel<'t> for Tables<'t> {
     }
 }
 
-pub(super) fn reason(pass: Pass) -> PassReason {
+pub fn reason(pass: Pass) -> PassReason {
     match pass {
         Pass::NotIp => PassReason::NotIp,
         Pass::IpOptions => PassReason::IpOptions,
@@ -222,7 +222,7 @@ pub(super) fn reason(pass: Pass) -> PassReason {
     }
 }
 
-pub(super) fn forward(from: &str, to: &str, local_address: u8, next_hop: u16) -> FlowEntry {
+pub fn forward(from: &str, to: &str, local_address: u8, next_hop: u16) -> FlowEntry {
     let (from, to) = (at(from), at(to));
     FlowEntry {
         action: ACTION_FORWARD,
@@ -242,7 +242,7 @@ pub(super) fn forward(from: &str, to: &str, local_address: u8, next_hop: u16) ->
     }
 }
 
-pub(super) fn hop(ifindex: u32, vlan: u16) -> NextHop {
+pub fn hop(ifindex: u32, vlan: u16) -> NextHop {
     NextHop {
         ifindex,
         vlan,
@@ -252,7 +252,7 @@ pub(super) fn hop(ifindex: u32, vlan: u16) -> NextHop {
     }
 }
 
-pub(super) fn world(entry: FlowEntry) -> World {
+pub fn world(entry: FlowEntry) -> World {
     let mut flows = vec![FlowEntry::default(); FLOWS];
     flows[0] = entry;
     flows[4] = entry;

@@ -49,21 +49,31 @@ pub(in crate::media) fn report_marks(socket: impl AsFd, is_ipv6: bool) -> io::Re
     } else {
         (libc::IPPROTO_IP, [libc::IP_RECVTTL, libc::IP_RECVTOS])
     };
-    for option in options {
-        let on: libc::c_int = 1;
-        // SAFETY: the pointer and the length describe `on`, which outlives the call.
-        let result = unsafe {
-            libc::setsockopt(
-                socket.as_fd().as_raw_fd(),
-                level,
-                option,
-                (&raw const on).cast(),
-                size_of_val(&on) as libc::socklen_t,
-            )
-        };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
+    let socket = socket.as_fd();
+    options
+        .into_iter()
+        .try_for_each(|option| switch_on(socket, level, option))
+}
+
+/// Sets an option of a socket that is on or off.
+pub(super) fn switch_on(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the pointer and the length describe `on`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
     }
     Ok(())
 }
@@ -185,26 +195,27 @@ impl Marks {
 }
 
 /// Where the kernel writes source and control messages of a datagram.
-struct Place {
+pub(super) struct Place {
     source: MaybeUninit<libc::sockaddr_storage>,
     control: Control,
 }
 
-/// Room for two control messages of an `int` each, aligned for their headers.
+/// Room for two control messages of an `int` each, or for one that tells of an error and of who
+/// told of it; aligned for their headers.
 #[repr(C, align(8))]
 struct Control(MaybeUninit<[u8; CONTROL]>);
 
-/// `CMSG_SPACE(sizeof(int))`, twice.
-const CONTROL: usize = 2 * (size_of::<libc::cmsghdr>() + 8);
+/// `CMSG_SPACE(sizeof(int))`, twice, is 48; `CMSG_SPACE` of a sock_extended_err and a sockaddr_in6, 64.
+const CONTROL: usize = 64;
 
 impl Place {
-    const EMPTY: Place = Place {
+    pub(super) const EMPTY: Place = Place {
         source: MaybeUninit::uninit(),
         control: Control(MaybeUninit::uninit()),
     };
 
     /// Points at this place and at `vector`.
-    fn header(&mut self, vector: &mut libc::iovec) -> libc::msghdr {
+    pub(super) fn header(&mut self, vector: &mut libc::iovec) -> libc::msghdr {
         // SAFETY: msghdr is plain data for which all zeroes is a value.
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
         header.msg_name = self.source.as_mut_ptr().cast();
@@ -227,7 +238,7 @@ impl Place {
     }
 
     /// The source, of which the kernel has written `len` bytes; no address if it is none of IP.
-    fn source(&self, len: usize) -> SocketAddr {
+    pub(super) fn source(&self, len: usize) -> SocketAddr {
         let at = self.source.as_ptr();
         if len >= size_of::<libc::sockaddr_in>() {
             // SAFETY: the kernel has written at least a sockaddr_in, whose family comes first.

@@ -1,11 +1,12 @@
-//! The media plane's only unsafe code, behind safe faces: bytes of the kernel's tables,
-//! AF_XDP sockets, datagrams with their marks, and the one `ioctl` that no crate has.
+//! The daemon's only unsafe code, behind safe faces: bytes of the kernel's tables, AF_XDP sockets,
+//! datagrams with their marks, datagrams that ICMP gives back, and the one `ioctl` that no crate has.
 #![allow(unsafe_code)]
 
 mod abi;
 mod cache;
 mod datagrams;
 mod ethtool;
+mod given_back;
 mod table;
 mod xsk;
 
@@ -13,5 +14,6 @@ pub(super) use abi::Abi;
 pub(super) use cache::prefetch_value;
 pub(super) use datagrams::{Datagrams, LONGEST, Marks, Outgoing, TURN, report_marks, send};
 pub(super) use ethtool::receive_queues;
+pub(crate) use given_back::{GivenBack, next_given_back, report_given_back};
 pub(super) use table::FlowTable;
 pub(super) use xsk::{BATCH, BindError, FRAME, Receive, Room, Transmit, open as open_xsk};

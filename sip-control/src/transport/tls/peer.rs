@@ -18,6 +18,7 @@ use super::{Verify, identity, server_name, versions};
 pub struct PeerTls {
     rules: Rules,
     client: Arc<ClientConfig>,
+    verifier: Arc<PeerVerifier>,
     /// [`Rules::client_names`].
     client_names: Vec<ServerName<'static>>,
 }
@@ -63,11 +64,11 @@ impl PeerTls {
             .iter()
             .map(|name| server_name(&Host::Name(name.clone())))
             .collect::<Result<_, _>>()?;
-        let verifier = PeerVerifier::new(&rules, own_name, &provider);
+        let verifier = Arc::new(PeerVerifier::new(&rules, own_name, &provider));
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions(rules.only_tls13))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
         let mut client = match &rules.certificate {
             None => builder.with_no_client_auth(),
             Some(certificate) => builder.with_client_cert_resolver(Arc::new(
@@ -80,6 +81,7 @@ impl PeerTls {
         Ok(PeerTls {
             rules,
             client: Arc::new(client),
+            verifier,
             client_names,
         })
     }
@@ -122,6 +124,21 @@ impl PeerTls {
         is_named && own_roots.is_none_or(|roots| is_of(roots, end_entity, intermediates))
     }
 
+    /// Whether the peer that has shown these certificates when it connected to us, and the listener has
+    /// verified, is who we would connect to at `host` (RFC 5923 sections 9.2 and 9.3): for the names,
+    /// of the roots and with the keys that we would ask for then. Nobody is, where we would not ask.
+    pub(in crate::transport) fn is_reached_by(
+        &self,
+        chain: &[CertificateDer<'_>],
+        host: &Host,
+    ) -> bool {
+        let Ok(name) = self.name_for(host) else {
+            return false;
+        };
+        let may_be_caller = !self.asks_for_client_names() || self.is_proven_by(chain);
+        may_be_caller && self.verifier.is_met_by_caller(chain, &name)
+    }
+
     /// To connect with.
     pub(in crate::transport) fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.client)
@@ -136,7 +153,8 @@ impl PeerTls {
     }
 }
 
-fn is_of(
+/// Whether a client's certificate is of one of these roots.
+pub(super) fn is_of(
     roots: &RootCertStore,
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],

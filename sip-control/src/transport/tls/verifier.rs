@@ -11,7 +11,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::peer::Rules;
+use super::peer::{Rules, is_of};
 use super::pin::Pin;
 use super::{Verify, identity};
 
@@ -54,6 +54,25 @@ impl PeerVerifier {
         Err(Error::General(format!(
             "the peer's key is {pin}, which is not among the trunk's pins"
         )))
+    }
+
+    /// Whether who connected to us with these certificates would do as the server of that name.
+    pub(super) fn is_met_by_caller(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+    ) -> bool {
+        let Some((end_entity, intermediates)) = chain.split_first() else {
+            return false;
+        };
+        match self.verify {
+            Verify::Off => false,
+            Verify::Pin => self.check_pin(end_entity).is_ok(),
+            Verify::Strict | Verify::Wildcard => {
+                is_of(&self.roots, end_entity, intermediates)
+                    && self.check_name(end_entity, name).is_ok()
+            }
+        }
     }
 
     fn check_name(

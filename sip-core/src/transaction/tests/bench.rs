@@ -7,7 +7,8 @@ use crate::message::{Message, Request, Response, StatusCode, response_to};
 use crate::transaction::{
     ClientKey, Event, ServerKey, Timers, TransactionConfig, TransactionKey, Transactions, Transmit,
 };
-use crate::transport::Transport;
+use crate::transport::{Target, Transport};
+use crate::trunk::TrunkId;
 
 /// A table and what came out of it. Times are milliseconds since its start.
 pub(super) struct Bench {
@@ -91,10 +92,22 @@ impl Bench {
 
     /// A request to the peer.
     pub(super) fn request(&mut self, text: &str) -> ClientKey {
+        self.request_to(target(self.transport, PEER), text)
+    }
+
+    /// The same to a peer of that trunk.
+    pub(super) fn request_of(&mut self, trunk: TrunkId, text: &str) -> ClientKey {
+        let target = Target {
+            trunk: Some(trunk),
+            ..target(self.transport, PEER)
+        };
+        self.request_to(target, text)
+    }
+
+    fn request_to(&mut self, target: Target, text: &str) -> ClientKey {
         let Message::Request(request) = Message::parse(text.as_bytes()).unwrap() else {
             panic!("not a request");
         };
-        let target = target(self.transport, PEER);
         let key = self
             .table
             .request(self.now(), without_via(request), target, &mut self.rng);

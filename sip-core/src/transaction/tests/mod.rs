@@ -14,6 +14,7 @@ mod secure;
 mod server_invite;
 mod server_non_invite;
 mod transport;
+mod unreachable;
 
 use std::net::SocketAddr;
 

@@ -5,6 +5,7 @@ use super::bench::{Bench, log, ours, request_text, theirs, theirs_in_dialog};
 use super::{PEER, address};
 use crate::transaction::TransactionKey;
 use crate::transport::{ConnectionId, Host, Transport};
+use crate::trunk::TrunkId;
 
 #[test]
 fn our_via_has_the_advertised_address_a_new_branch_and_rport_over_udp() {
@@ -33,6 +34,24 @@ fn our_via_has_the_advertised_address_a_new_branch_and_rport_over_udp() {
         bench.request(&ours("OPTIONS", 2));
         let second = bench.latest("OPTIONS").headers.top_via().unwrap();
         assert_ne!(first.branch(), second.branch());
+    }
+}
+
+#[test]
+fn sig_3_our_via_asks_for_an_alias_over_tls_of_trunks_that_we_prove_ourselves_to() {
+    for (transport, ours_is_proven, asks) in [
+        (Transport::Tls, true, true),
+        (Transport::Tls, false, false),
+        (Transport::Tcp, true, false),
+        (Transport::Udp, true, false),
+    ] {
+        let mut bench = Bench::new(transport);
+        let trunk = TrunkId(if ours_is_proven { 3 } else { 4 });
+        bench.table.ask_for_aliases([TrunkId(3)]);
+        bench.request_of(trunk, &ours("OPTIONS", 1));
+        let via = bench.latest("OPTIONS").headers.top_via().unwrap();
+        assert_eq!(via.asks_for_alias(), asks, "{transport:?}: {via}");
+        assert_eq!(via.param("alias"), asks.then_some(""));
     }
 }
 

@@ -5,9 +5,7 @@ use media_core::ports::RealmId;
 use super::*;
 use crate::auth::{CredentialSet, Login};
 use crate::transport::{ListenerId, TlsPeer, Transport};
-use crate::trunk::{
-    AdvertisedMedia, CallLimits, HeaderPolicy, Network, Origination, Passthrough, SourceMode,
-};
+use crate::trunk::Network;
 
 const UDP: ListenerId = ListenerId(0);
 const TLS: ListenerId = ListenerId(1);
@@ -31,45 +29,17 @@ fn listeners() -> Vec<Listener> {
 
 fn trunk(domain: &str, mode: SecureMode, acl: &[&str], listener: ListenerId, realm: u16) -> Trunk {
     Trunk {
-        name: String::new(),
         domains: Some(domain)
             .filter(|domain| !domain.is_empty())
             .map(str::to_owned)
             .into_iter()
             .collect(),
         mode,
-        limits: CallLimits::default(),
-        credentials: None,
-        auth: None,
-        register: None,
-        accounts: Vec::new(),
         acl: acl
             .iter()
             .map(|text| text.parse::<Network>().unwrap().into())
             .collect(),
-        origination: Origination::default(),
-        listener,
-        realm: RealmId(realm),
-        advertised_media: AdvertisedMedia::default(),
-        suites: Vec::new(),
-        source: SourceMode::Strict,
-        media_acl: Vec::new(),
-        passthrough: Passthrough::Never,
-        pass_sips: false,
-        dial_plan: None,
-        nat: false,
-        needs_certificate: false,
-        opportunistic: false,
-        refuse_other_server_names: false,
-        mki: false,
-        video: false,
-        t38: false,
-        session: Default::default(),
-        headers: HeaderPolicy::default(),
-        refer: Default::default(),
-        dscp: None,
-        max_packet_rate: None,
-        codecs: Vec::new(),
+        ..Trunk::new("", listener, RealmId(realm))
     }
 }
 

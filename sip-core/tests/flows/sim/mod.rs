@@ -3,96 +3,34 @@
 //! from one event to the next.
 
 mod agent;
+mod network;
 mod ports;
-mod rng;
+#[path = "../../../../fuzz/src/rng.rs"]
+pub mod rng;
 pub(crate) mod sdp;
+mod setup;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media_core::ports::RealmId;
 use media_core::report::{Digit, MediaEvent, MediaReport};
 use media_core::session::{CallId, Session, Side};
-use media_core::srtp::profile::Suite;
 use sip_core::registrar::Snapshot;
 use sip_core::stack::{
     CallRecord, Command, Event, EventKind, Listener, LiveCall, MediaCommand, ResolveId, Stack,
-    StackConfig, TransmitId, TransportFailure,
+    StackConfig, Unreachable,
 };
-use sip_core::transport::{ConnectionId, Host, ListenerId, Origin, Target, TlsPeer, Transport};
-use sip_core::trunk::{
-    AdvertisedMedia, CallLimits, HeaderPolicy, Hop, Network, Origination, Passthrough, Route,
-    SecureMode, SourceMode, TargetUri, Trunk, TrunkId,
-};
+use sip_core::transport::{ConnectionId, Host, Origin, TlsPeer, Transport};
+use sip_core::trunk::Hop;
 
 pub(crate) use self::agent::{Agent, Guard, Phase};
 pub(crate) use self::ports::{MEDIA_ADDRESS, PortList};
-pub(crate) use self::rng::SeededRng;
+pub use self::rng::SeededRng;
 pub(crate) use self::sdp::Profile;
-
-pub(crate) const CALLER: usize = 0;
-pub(crate) const CALLEE: usize = 1;
-/// Further agents on the callee's side, for [`World::with_targets`].
-pub(crate) const SECOND: usize = 2;
-pub(crate) const THIRD: usize = 3;
-
-/// How the links between the agents and the edge treat datagrams. Streams lose nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Link {
-    pub(crate) loss_percent: u32,
-    pub(crate) duplicate_percent: u32,
-    /// Added to the 10 ms of each way at random, so that later datagrams overtake.
-    pub(crate) jitter: Duration,
-}
-
-/// How an agent is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
-    Udp,
-    Tcp,
-    /// TLS with RTP.
-    Tls,
-    /// TLS with SRTP.
-    Srtp,
-}
-
-impl Wire {
-    pub(crate) const ALL: [Wire; 4] = [Wire::Udp, Wire::Tcp, Wire::Tls, Wire::Srtp];
-
-    pub(crate) fn transport(self) -> Transport {
-        match self {
-            Wire::Udp => Transport::Udp,
-            Wire::Tcp => Transport::Tcp,
-            Wire::Tls | Wire::Srtp => Transport::Tls,
-        }
-    }
-
-    pub(crate) fn mode(self) -> SecureMode {
-        match self {
-            Wire::Udp | Wire::Tcp => SecureMode::Disabled,
-            Wire::Tls => SecureMode::Tls,
-            Wire::Srtp => SecureMode::Srtp,
-        }
-    }
-
-    pub(crate) fn profile(self) -> Profile {
-        if self == Wire::Srtp {
-            Profile::Srtp
-        } else {
-            Profile::Rtp
-        }
-    }
-
-    fn listener(self) -> ListenerId {
-        ListenerId(match self.transport() {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
-            Transport::Tls => 2,
-        })
-    }
-}
+pub(crate) use self::setup::{
+    CALLEE, CALLER, Link, SECOND, THIRD, Wire, agent_address, config, edge_address, target, trunk,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Node {
@@ -160,99 +98,6 @@ pub(crate) type Drop = Box<dyn FnMut(&[u8]) -> bool>;
 
 /// Each way takes this long.
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
-
-pub(crate) fn edge_address(transport: Transport) -> SocketAddr {
-    SocketAddr::from(([203, 0, 113, 1], transport.default_port()))
-}
-
-pub(crate) fn agent_address(index: usize, transport: Transport) -> SocketAddr {
-    let ip = match index {
-        CALLER => [192, 0, 2, 10],
-        _ => [198, 51, 100, 10 + 10 * index as u8],
-    };
-    SocketAddr::from((ip, transport.default_port()))
-}
-
-/// How that agent is called.
-pub(crate) fn target(index: usize, wire: Wire) -> TargetUri {
-    let address = agent_address(index, wire.transport());
-    TargetUri {
-        host: Host::Address(address.ip()),
-        port: Some(address.port()),
-        transport: Some(wire.transport()),
-    }
-}
-
-pub(crate) fn trunk(index: usize, wire: Wire) -> Trunk {
-    let address = agent_address(index, wire.transport());
-    Trunk {
-        name: ["carrier", "pbx", "second", "third"][index].to_owned(),
-        domains: Vec::new(),
-        credentials: None,
-        auth: None,
-        register: None,
-        accounts: Vec::new(),
-        mode: wire.mode(),
-        limits: CallLimits::default(),
-        acl: vec![
-            Network {
-                address: address.ip(),
-                prefix: 32,
-            }
-            .into(),
-        ],
-        origination: Origination::to(target(index, wire)),
-        listener: wire.listener(),
-        realm: RealmId(index as u16),
-        advertised_media: AdvertisedMedia::default(),
-        suites: Suite::ALL.to_vec(),
-        source: SourceMode::Strict,
-        media_acl: Vec::new(),
-        passthrough: Passthrough::Never,
-        pass_sips: false,
-        dial_plan: None,
-        nat: false,
-        needs_certificate: false,
-        opportunistic: false,
-        refuse_other_server_names: false,
-        mki: false,
-        video: false,
-        t38: false,
-        session: Default::default(),
-        headers: HeaderPolicy::default(),
-        refer: Default::default(),
-        dscp: None,
-        max_packet_rate: None,
-        codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
-            .map(str::to_owned)
-            .to_vec(),
-    }
-}
-
-/// Calls from the first agent's trunk to the second's, and back.
-pub(crate) fn config(wires: [Wire; 2]) -> StackConfig {
-    // Realm 0 faces the caller, realm 1 the callee: three listeners each.
-    let listeners = (0..6).map(|index| {
-        let transport = [Transport::Udp, Transport::Tcp, Transport::Tls][index % 3];
-        let address = edge_address(transport);
-        Listener {
-            transport,
-            address,
-            advertised_host: Host::Address(address.ip()),
-            advertised_port: address.port(),
-            realm: RealmId((index / 3) as u16),
-        }
-    });
-    let mut trunks = vec![trunk(CALLER, wires[0]), trunk(CALLEE, wires[1])];
-    trunks[CALLEE].listener.0 += 3;
-    let route = |from, to| Route::new(Some(TrunkId(from)), "", TrunkId(to));
-    StackConfig {
-        trunks,
-        routes: vec![route(0, 1), route(1, 0)],
-        listeners: listeners.collect(),
-        ..StackConfig::default()
-    }
-}
 
 impl World {
     pub(crate) fn new(wires: [Wire; 2], seed: u64) -> World {
@@ -445,6 +290,12 @@ impl World {
         self.flush();
     }
 
+    /// ICMP gives a datagram of the edge's back.
+    pub(crate) fn give_back(&mut self, datagram: &Unreachable) {
+        self.stack.handle_unreachable(self.now, datagram);
+        self.flush();
+    }
+
     /// Every connection is reset.
     pub(crate) fn close_connections(&mut self) {
         for index in 0..self.connections.len() {
@@ -557,192 +408,5 @@ impl World {
         };
         let at = self.later(5 * LATENCY);
         self.found.insert(at, (id, found));
-    }
-
-    fn send_from_edge(&mut self, id: TransmitId, target: &Target, bytes: Vec<u8>) {
-        let listener = &self.listeners[usize::from(target.listener.0)];
-        assert_eq!(
-            listener.transport, target.transport,
-            "a listener sends by its own transport"
-        );
-        let is_unreachable = match self.node_at(target) {
-            Some(Node::Agent(index)) => self.unreachable[index],
-            _ => false,
-        };
-        if !is_unreachable {
-            return self.send(Node::Edge, target, bytes);
-        }
-        let reason = "connection refused".to_owned();
-        self.stack
-            .handle_transport_failure(self.now, TransportFailure { id, reason });
-        self.flush();
-    }
-
-    fn send(&mut self, from: Node, target: &Target, bytes: Vec<u8>) {
-        let Some(to) = self.node_at(target) else {
-            return;
-        };
-        if self.drop.as_mut().is_some_and(|drop| drop(&bytes)) {
-            return;
-        }
-        if target.transport.is_reliable() {
-            let connection = self.connection(from, to, target);
-            let origin = self.origin(from, to, target.transport, Some(connection));
-            // In order: nothing overtakes on a stream.
-            let at = self.later(LATENCY);
-            self.queue.insert(at, Packet { to, origin, bytes });
-            return;
-        }
-        if !self.listens(to, target) {
-            return;
-        }
-        let origin = self.origin(from, to, Transport::Udp, None);
-        let copies = 1 + u32::from(self.rng.chance(self.link.duplicate_percent));
-        for _ in 0..copies {
-            if self.rng.chance(self.link.loss_percent) {
-                continue;
-            }
-            let jitter = self.link.jitter.as_micros() as u64;
-            let jitter = Duration::from_micros(self.rng.below(jitter.max(1)));
-            let at = self.later(LATENCY + jitter);
-            self.queue.insert(
-                at,
-                Packet {
-                    to,
-                    origin: origin.clone(),
-                    bytes: bytes.clone(),
-                },
-            );
-        }
-    }
-
-    /// Whether a datagram to that port is received by anybody.
-    fn listens(&self, to: Node, target: &Target) -> bool {
-        match to {
-            Node::Edge => target.port == edge_address(Transport::Udp).port(),
-            Node::Agent(index) => target.port == self.agents[index].address.port(),
-        }
-    }
-
-    fn connection(&mut self, from: Node, to: Node, target: &Target) -> ConnectionId {
-        let transport = target.transport;
-        let usable = |connection: &Connection| {
-            connection.open
-                && connection.transport == transport
-                && [connection.dialled_by, connection.to]
-                    .iter()
-                    .all(|node| [from, to].contains(node))
-        };
-        if let Some(ConnectionId(id)) = target.connection
-            && self.connections.get(id as usize).is_some_and(usable)
-        {
-            return ConnectionId(id);
-        }
-        // The driver may share a connection that it dialled itself.
-        let shared = |connection: &Connection| usable(connection) && connection.dialled_by == from;
-        if let Some(index) = self.connections.iter().position(shared) {
-            return ConnectionId(index as u64);
-        }
-        assert!(
-            self.listens_for_streams(to, target),
-            "nobody listens at {target:?}"
-        );
-        assert!(
-            from != Node::Edge || !transport.is_secure() || target.trunk.is_some(),
-            "only a trunk says which certificates a new TLS connection uses"
-        );
-        self.dials += 1;
-        self.connections.push(Connection {
-            dialled_by: from,
-            to,
-            transport,
-            open: true,
-        });
-        ConnectionId(self.connections.len() as u64 - 1)
-    }
-
-    fn listens_for_streams(&self, to: Node, target: &Target) -> bool {
-        match to {
-            Node::Edge => target.port == edge_address(target.transport).port(),
-            Node::Agent(index) => {
-                let agent = &self.agents[index];
-                let speaks = target.transport == agent.transport || agent.manners.every_transport;
-                speaks && target.port == agent.address.port()
-            }
-        }
-    }
-
-    fn origin(
-        &self,
-        from: Node,
-        to: Node,
-        transport: Transport,
-        connection: Option<ConnectionId>,
-    ) -> Origin {
-        let mut remote = self.address(from, transport);
-        let mut local = self.address(to, transport);
-        if let Some(ConnectionId(id)) = connection {
-            let ephemeral = 40_000 + id as u16;
-            match self.connections[id as usize].dialled_by == from {
-                true => remote.set_port(ephemeral),
-                false => local.set_port(ephemeral),
-            }
-        }
-        let listener = match (to, from) {
-            (Node::Edge, Node::Agent(index)) => {
-                let wire = match transport {
-                    Transport::Udp => Wire::Udp,
-                    Transport::Tcp => Wire::Tcp,
-                    Transport::Tls => Wire::Tls,
-                };
-                ListenerId(wire.listener().0 + 3 * index.min(CALLEE) as u16)
-            }
-            _ => ListenerId(0),
-        };
-        Origin {
-            transport,
-            listener,
-            local,
-            remote,
-            connection,
-            tls: match from {
-                Node::Agent(index) if transport.is_secure() => {
-                    self.tls.get(index).cloned().flatten()
-                }
-                _ => None,
-            },
-        }
-    }
-
-    fn address(&self, node: Node, transport: Transport) -> SocketAddr {
-        match node {
-            Node::Edge => edge_address(transport),
-            Node::Agent(index) => self.agents[index].address,
-        }
-    }
-
-    fn node_at(&self, target: &Target) -> Option<Node> {
-        match target.address {
-            Some(address) => self.node(&Host::Address(address)),
-            None => self.node(&target.host),
-        }
-    }
-
-    fn node(&self, host: &Host) -> Option<Node> {
-        let Host::Address(ip) = host else {
-            return None;
-        };
-        if *ip == edge_address(Transport::Udp).ip() {
-            return Some(Node::Edge);
-        }
-        self.agents
-            .iter()
-            .position(|agent| agent.address.ip() == *ip)
-            .map(Node::Agent)
-    }
-
-    fn later(&mut self, by: Duration) -> (Instant, u64) {
-        self.sequence += 1;
-        (self.now + by, self.sequence)
     }
 }

@@ -1,19 +1,21 @@
-//! A generator that gives the same numbers for the same seed.
+//! A generator that gives the same numbers for the same seed; the simulated network of sip-core's tests
+//! has it, too.
 
 use rand_core::{CryptoRng, RngCore};
 
-/// SplitMix64. Good enough to simulate with; never for keys.
-pub(crate) struct SeededRng(pub(crate) u64);
+/// SplitMix64. Good enough to fuzz and to simulate with; never for keys.
+#[derive(Clone, Debug)]
+pub struct SeededRng(pub u64);
 
 impl SeededRng {
     /// `true` in `percent` of 100 cases.
-    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+    pub fn chance(&mut self, percent: u32) -> bool {
         self.next_u32() % 100 < percent
     }
 
-    /// From 0 to `limit`, exclusive.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.next_u64() % limit
+    /// From 0 to `limit`, exclusive; 0 for 0.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next_u64() % limit.max(1)
     }
 }
 
