@@ -92,7 +92,7 @@ pub fn run_api(options: &Options) -> Result<()> {
     run_sections(options, API_SECTIONS)
 }
 
-fn run_sections(options: &Options, sections: &[(&str, Measure)]) -> Result<()> {
+fn run_sections(options: &Options, sections: &[(&'static str, Measure)]) -> Result<()> {
     ensure!(
         trunkline_tests::sys::is_root(),
         "the SIP bench makes network namespaces and loads the XDP program: it needs root"

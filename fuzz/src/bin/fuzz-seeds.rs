@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use trunkline_fuzz::TARGETS;
-use trunkline_fuzz::mutation::DICTIONARY;
+use trunkline_fuzz::dictionary::DICTIONARY;
 
 fn main() -> ExitCode {
     let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {

@@ -13,7 +13,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::support::{Authority, Daemon, Directory, Edge, SOON, ack, free_port, invite, ok, receive, trunkline, udp_peer, wait_until};
+use crate::support::{
+    Authority, Daemon, Directory, Edge, SOON, ack, free_port, invite, ok, receive, trunkline,
+    udp_peer, wait_until,
+};
 
 /// Status, head and body.
 struct Answer {
