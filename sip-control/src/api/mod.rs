@@ -27,9 +27,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::Version;
+use axum::http::header::HOST;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc};
 
+use self::problem::{Problem, Slug};
 pub(crate) use self::registrations::Registrations;
 pub(crate) use self::server::ApiServer;
 pub(crate) use self::status::{Snapshot, verdicts};
@@ -96,7 +102,22 @@ pub(crate) fn router(parts: Parts) -> Router {
         answers: Arc::default(),
         snapshots: status::Snapshots::default(),
     }));
-    resources::router().with_state(api)
+    resources::router()
+        .with_state(api)
+        .layer(middleware::from_fn(with_host))
+}
+
+/// A request of HTTP/1.1 says which host it is for, or is refused (RFC 9112 section 3.2).
+async fn with_host(request: Request, next: Next) -> Response {
+    let is_for_somebody =
+        request.version() != Version::HTTP_11 || request.headers().contains_key(HOST);
+    match is_for_somebody {
+        true => next.run(request).await,
+        false => {
+            let problem = "the header Host is missing; expected one (RFC 9112 section 3.2)";
+            Problem::new(Slug::Malformed, problem).into_response()
+        }
+    }
 }
 
 fn named(counters: impl Iterator<Item = (&'static str, u64)>) -> Map<String, Value> {

@@ -13,7 +13,7 @@ use super::kept::{Item, Kept, KeptItem};
 use super::model::{Actor, IfMatch, ManageError, Managed};
 use super::trunks::check_name;
 use crate::config::secret::Secret;
-use crate::config::sections::{HoldsSecrets, is_default};
+use crate::config::sections::{HoldsSecrets, is_default, is_secret, untold};
 use crate::events::check_url;
 use crate::store::{Kind, StoreError};
 
@@ -35,7 +35,7 @@ pub(crate) struct WebhookSection {
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) kinds: Vec<String>,
     /// What bodies are signed with; 16 characters or more.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) secret: Option<Secret>,
     /// Whether there is a secret. Only told.

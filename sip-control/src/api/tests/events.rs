@@ -215,6 +215,13 @@ async fn ops_3_a_client_that_stalls_gets_a_last_word_and_costs_nothing() {
     let mut stalled = Stream::open(&edge, "/events/stream", &[]).await;
     publish(&edge, 1).await;
     let (first, ..) = stalled.next().await;
+    // It has all that there is: who never had catches up from the store instead.
+    let more = timeout(
+        Duration::from_millis(200),
+        stalled.response.body_mut().frame(),
+    )
+    .await;
+    assert!(more.is_err(), "nothing more has happened");
     // It reads nothing, while more happens than memory has room for.
     let last = publish_much(&edge).await;
     let (_, kind, data) = loop {
@@ -222,6 +229,7 @@ async fn ops_3_a_client_that_stalls_gets_a_last_word_and_costs_nothing() {
         if told.1 != "call_started" {
             break told;
         }
+        assert!(told.0.parse::<u64>().unwrap() < last, "it was never told");
     };
     assert_eq!(kind, "stalled");
     assert!(data["after"].as_u64().unwrap() >= first.parse().unwrap());

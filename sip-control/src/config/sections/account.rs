@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::is_default;
+use super::{is_default, is_secret, untold};
 use crate::config::secret::Secret;
 
 /// A phone that registers with us (SIG-4).
@@ -18,15 +18,15 @@ pub(crate) struct AccountSection {
     /// Its login; default: the user of `aor`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) user: Option<String>,
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) password: Option<Secret>,
     /// MD5 of `user:realm:password`, in hexadecimal, instead of the password.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) ha1_md5: Option<Secret>,
     /// SHA-256 of `user:realm:password`, in hexadecimal, instead of the password.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) ha1_sha256: Option<Secret>,
     /// Whether there is a secret, of whatever form. Only told.
@@ -41,15 +41,15 @@ pub(crate) struct AccountSection {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialSection {
     pub(crate) user: String,
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) password: Option<Secret>,
     /// MD5 of `user:realm:password`, in hexadecimal, instead of the password.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) ha1_md5: Option<Secret>,
     /// SHA-256 of `user:realm:password`, in hexadecimal, instead of the password.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) ha1_sha256: Option<Secret>,
     /// Whether there is a secret, of whatever form. Only told.
@@ -64,7 +64,7 @@ pub(crate) struct CredentialSection {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthSection {
     pub(crate) user: String,
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "is_secret", serialize_with = "untold")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     pub(crate) password: Option<Secret>,
     /// Whether there is a password. Only told.

@@ -9,7 +9,7 @@ mod route;
 mod secrets;
 mod trunk;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::account::{AccountSection, CredentialSection};
 pub(crate) use self::route::RouteSection;
@@ -26,6 +26,17 @@ pub(crate) struct Sections {
     pub(crate) accounts: Vec<AccountSection>,
     #[serde(default)]
     pub(crate) routes: Vec<RouteSection>,
+}
+
+/// Of a field that is taken but never told. (`skip_serializing` would take it out of the API's
+/// description as well.)
+pub(crate) fn is_secret<T>(_: &T) -> bool {
+    true
+}
+
+/// What it would say, if it were ever asked.
+pub(crate) fn untold<T, S: Serializer>(_: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_none()
 }
 
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
