@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             }
             Err(error) => bad_configuration(&error),
         },
-        Verb::Ask(ask) => cli::execute(ask),
+        Verb::Ask(ask) => cli::execute(*ask),
     }
 }
 

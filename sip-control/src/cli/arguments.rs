@@ -47,7 +47,7 @@ pub enum Verb {
         config: PathBuf,
     },
     #[command(flatten)]
-    Ask(Ask),
+    Ask(Box<Ask>),
 }
 
 #[derive(Args)]

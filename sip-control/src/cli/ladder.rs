@@ -175,9 +175,9 @@ fn arrow(message: &Value, lanes: &[Lane], columns: &[usize], pens: &Pens) -> Str
     let peer = columns[peer.unwrap_or(columns.len() - 1)];
     let (left, right) = (peer.min(columns[1]), peer.max(columns[1]));
     let to_right = (peer < columns[1]) == is_in(message);
-    for place in left + 1..right {
+    for (place, mark) in line.iter_mut().enumerate().take(right).skip(left + 1) {
         let is_lane = columns.contains(&place);
-        line[place] = if is_lane { pens.crossing } else { pens.shaft };
+        *mark = if is_lane { pens.crossing } else { pens.shaft };
     }
     match to_right {
         true => line[right - 1] = pens.heads[1],

@@ -102,7 +102,8 @@ fn sig_3_calls_go_by_the_connection_of_a_peer_that_asks_for_it_and_has_proven_it
         assert!(request.starts_with("INVITE sip:100@127.0.0.1"), "{request}");
     }
     assert_eq!(scene.counter("connections_dialled"), 0);
-    assert_eq!(scene.counter("connections_reused"), 1);
+    // Once more if the trunks were applied meanwhile: then the peer has to prove itself anew.
+    assert!((1..=2).contains(&scene.counter("connections_reused")));
 
     // RFC 5923 section 8.3: the alias ends with its connection.
     drop(carrier);
@@ -189,7 +190,7 @@ fn sig_3_we_ask_for_requests_by_our_connection_where_we_can_prove_ourselves() {
     directory.write("client.key", &key);
     let trunk = |name: &str, prefix: &str, more: &str| {
         format!(
-            "[[trunks]]\nname = \"{name}\"\nsecure = \"tls\"\ndestination = \"sip:127.0.0.1:{port}\"\n{more}\
+            "[[trunks]]\nname = \"{name}\"\nsecure = \"tls\"\nprobe = \"off\"\ndestination = \"sip:127.0.0.1:{port}\"\n{more}\
              [[routes]]\nprefix = \"{prefix}\"\nto = \"{name}\"\n"
         )
     };

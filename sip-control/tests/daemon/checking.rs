@@ -180,6 +180,7 @@ fn the_sample_configuration_is_right() {
             .replace("carrier-ca.pem", "ca.pem")
             .replace("/etc/trunkline/", &path)
             .replace("/var/log/trunkline/", &path)
+            .replace("/var/lib/trunkline/", &path)
             .replace(
                 "[tls]\n",
                 &format!(

@@ -19,7 +19,7 @@ fn trunk(dead: u16, alive: u16) -> String {
 fn trk_3_a_target_whose_process_is_dead_is_passed_over_at_once() {
     let callee = udp_peer("127.0.0.3");
     let alive = callee.local_addr().unwrap().port();
-    let (daemon, edge) = start(&trunk(free_port(), alive));
+    let (mut daemon, edge) = start(&trunk(free_port(), alive));
     let caller = udp_peer("127.0.0.2");
     let to = ("127.0.0.1", edge.udp);
     let started = Instant::now();
@@ -33,8 +33,7 @@ fn trk_3_a_target_whose_process_is_dead_is_passed_over_at_once() {
         .send_to(ok(&callee, &request).as_bytes(), from)
         .unwrap();
     receive(&caller, "SIP/2.0 200 ");
-    let log = daemon.log();
-    assert!(log.contains("port unreachable (ICMP)"), "{log}");
+    daemon.wait_for_log("port unreachable (ICMP)");
 }
 
 /// The error that ICMP leaves on the socket must not cost other peers their messages.

@@ -257,7 +257,7 @@ fn ops_3_while_draining_new_calls_are_refused_and_those_that_are_up_go_on() {
     assert_eq!(world.record().code, Some(32004));
     // Within the call all is as ever.
     world.tell(CALLER, |agent, now| {
-        agent.request(now, Method::Options, |_| {})
+        agent.request(now, Method::Options, |_| {});
     });
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_ms(300);

@@ -63,7 +63,7 @@ fn answer_to(world: &World, method: &Method, uri: &str, password: &Password) -> 
 /// An INVITE with alice's password, which was asked for.
 fn invite_of_alice(world: &mut World) {
     let mut invite = world.caller().new_invite("+200", true);
-    invite.uri = Uri::parse(b"sip:+200@office.example.com").unwrap();
+    invite.uri = Uri::parse(b"sip:+200@office.example.com").expect("it is a URI");
     let first = invite.clone();
     world.tell(CALLER, |agent, now| agent.send_invite(now, first));
     world.run_ms(100);

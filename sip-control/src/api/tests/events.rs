@@ -35,7 +35,9 @@ struct Stream {
 
 impl Stream {
     async fn open(edge: &Edge, path: &str, headers: &[(&str, &str)]) -> Stream {
-        let mut request = Request::builder().uri(format!("/api/v1{path}"));
+        let mut request = Request::builder()
+            .header("host", "edge")
+            .uri(format!("/api/v1{path}"));
         let token = format!("Bearer {}", edge.token(Role::Read));
         request = request.header("authorization", token);
         for (name, value) in headers {

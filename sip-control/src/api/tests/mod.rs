@@ -211,6 +211,7 @@ impl Edge {
     /// As it is.
     async fn send(&self, ask: Ask) -> Answer {
         let mut request = Request::builder()
+            .header("host", "edge")
             .method(ask.method)
             .uri(format!("/api/v1{}", ask.path));
         for (name, value) in &ask.headers {

@@ -51,6 +51,7 @@ pub(super) fn page(connection: &Connection, query: &CallQuery) -> rusqlite::Resu
 }
 
 /// Start and number.
+type Cursor = (i64, u64);
 type Key = (i64, i64);
 
 /// Where rows come from, in order of time.
@@ -106,7 +107,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// The keys of the page, and where the next one begins.
-    fn keys(&self, connection: &Connection) -> rusqlite::Result<(Vec<Key>, Option<(i64, u64)>)> {
+    fn keys(&self, connection: &Connection) -> rusqlite::Result<(Vec<Key>, Option<Cursor>)> {
         let (select, value) = self.source.select();
         let mut select = connection.prepare_cached(&select)?;
         let (start_ms, call) = self.before;
