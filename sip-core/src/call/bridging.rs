@@ -138,7 +138,7 @@ impl Call {
         match placed {
             Some(Stage::Bridging(bridge)) => {
                 let server = bridge.server;
-                cx.own_invites.remove(&server);
+                cx.own_invite_is_over(server);
                 let request = Request::new(Method::Ack, uri);
                 self.step(cx, Input::Ack { server, request })
             }

@@ -311,6 +311,12 @@ impl Context {
         response
     }
 
+    /// An INVITE of ours to ourselves is over; no transaction tells of it.
+    pub(crate) fn own_invite_is_over(&mut self, server: ServerKey) {
+        self.own_invites.remove(&server);
+        self.servers.remove(&server);
+    }
+
     pub(crate) fn respond(&mut self, server: ServerKey, response: &Response) {
         if let Some(own) = self.own_invites.get(&server) {
             let response = Box::new(response.clone());

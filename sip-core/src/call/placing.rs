@@ -236,7 +236,7 @@ impl Inviting {
         parties: &mut Parties,
         response: &Response,
     ) -> State {
-        cx.own_invites.remove(&self.server);
+        cx.own_invite_is_over(self.server);
         parties.first_party_calls(cx, self.client);
         let offer = session_description(&response.headers, &response.body);
         let placing = Placing {

@@ -407,7 +407,12 @@ impl Stack {
                 self.cx.legs.remove(&leg);
             }
         }
-        self.cx.own_invites.retain(|_, own| own.call != id);
+        let own = self.cx.own_invites.iter();
+        let own = own.filter(|(_, own)| own.call == id);
+        let own: Vec<ServerKey> = own.map(|(server, _)| *server).collect();
+        for server in own {
+            self.cx.own_invite_is_over(server);
+        }
         if let Some((leg, invite)) = callee {
             let until = self.cx.now + self.cx.config.timers.timeout();
             self.cx.remains.keep(until, leg, invite);

@@ -103,7 +103,7 @@ impl Stack {
             Err(_) => Err(Refusal::MALFORMED.status),
         };
         made.map(|()| id).map_err(|status| {
-            self.cx.own_invites.remove(&new.server);
+            self.cx.own_invite_is_over(new.server);
             StatusCode::new(status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR)
         })
     }
