@@ -3,7 +3,7 @@
 //!
 //! Fixed at start: listeners, realms, media, limits, records, control socket, DNS. Trunks, routes and
 //! certificates are read again on SIGHUP ([`Config::reload`]). Further trunks, accounts and routes may
-//! be in the store ([`Config::with_stored`]).
+//! be in the store (`stored`).
 
 mod accounts;
 mod api;
