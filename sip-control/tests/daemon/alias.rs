@@ -110,7 +110,8 @@ fn sig_3_calls_go_by_the_connection_of_a_peer_that_asks_for_it_and_has_proven_it
     scene.call("third");
     let first = scene.dialled.recv_timeout(SOON).unwrap();
     assert!(first.starts_with("INVITE "), "{first}");
-    assert_eq!(scene.counter("connections_dialled"), 1);
+    // Those that nobody has answered yet are sent again by new connections, too.
+    assert!(scene.counter("connections_dialled") >= 1);
 }
 
 #[test]
@@ -209,7 +210,13 @@ fn sig_3_we_ask_for_requests_by_our_connection_where_we_can_prove_ourselves() {
         caller
             .send_to(invite.as_bytes(), ("127.0.0.1", edge.udp))
             .unwrap();
-        let request = heard.recv_timeout(SOON).unwrap();
+        // That of the call before may be sent again.
+        let request = loop {
+            let request = heard.recv_timeout(SOON).unwrap();
+            if request.starts_with(&format!("INVITE sip:{number}@")) {
+                break request;
+            }
+        };
         let via = header(&request, "Via");
         assert_eq!(via.ends_with(";alias"), asks, "{via}");
     }

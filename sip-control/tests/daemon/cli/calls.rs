@@ -193,7 +193,7 @@ fn ops_3_a_refused_call_is_in_the_history_and_its_events_are_followed() {
     let started = std::time::Instant::now();
     let history = loop {
         let (table, json) = edge.both("call history --search refused --outcome refused --since 1h");
-        if json["items"] != serde_json::json!([]) || started.elapsed() > crate::support::SOON {
+        if table.contains("603 32020") || started.elapsed() > crate::support::SOON {
             break (table, json);
         }
     };
