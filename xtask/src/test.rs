@@ -34,12 +34,15 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
     let console = web::build()?;
     web::test()?;
     web::install_browser_driver()?;
-    let daemon = build::daemon(&build::Daemon {
-        object: Some(object.clone()),
-        web: Some(console.clone()),
-        debug: true,
-        ..build::Daemon::default()
-    })?;
+    // The daemon's own tests need its binary, so it is among what this builds; alone it would
+    // have other features of the crates that it shares with the tests, and all be compiled twice.
+    let mut compile = workspace::cargo();
+    compile
+        .args(["test", "--workspace", "--no-run"])
+        .env(ebpf::OBJECT_VARIABLE, &object)
+        .env(web::DIRECTORY_VARIABLE, &console);
+    progress::shown("daemon and tests", &mut compile)?;
+    let daemon = build::binary_path("trunkline", true);
 
     if arguments.filter.is_none() {
         let mut doc = workspace::cargo();
