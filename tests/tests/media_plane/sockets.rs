@@ -249,3 +249,18 @@ fn a_port_that_somebody_else_has_fails_the_call_and_not_the_plane() {
     pair.apply(&plane, 2);
     assert_eq!(pair.talk(3), [3, 3]);
 }
+
+/// Calls take turns between the threads, so that one may close what another is to open.
+#[test]
+fn a_port_can_be_used_again_as_soon_as_its_call_is_removed() {
+    let (edge, plane, mut events) = start(7, Backend::Socket).unwrap();
+    let pair = pair(edge, 30_000, [None, None]);
+    for call in 1..=50 {
+        pair.apply(&plane, call);
+        plane.remove(CallId(call));
+        match event(&mut events) {
+            MediaEvent::Removed { call: removed, .. } => assert_eq!(removed, CallId(call)),
+            other => panic!("call {call}: {other:?}"),
+        }
+    }
+}

@@ -6,12 +6,13 @@
 mod relay;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media_common::counters::Verdicts;
 use media_core::flow_plan::PlannedFlow;
@@ -29,18 +30,27 @@ use relay::{Command, Relay};
 /// More threads than this gain nothing that XDP would not give for less.
 const MAX_THREADS: usize = 4;
 const NO_THREAD: &str = "every relay thread has ended";
+/// How long a port that is used again may take to be closed. A thread that lives takes some
+/// microseconds; on a machine with no time for it, as long as the machine takes.
+const CLOSING: Duration = Duration::from_millis(500);
 
 pub(super) struct UdpBackend {
     threads: Vec<Thread>,
     thread_verdicts: Vec<SharedVerdicts>,
     slots: Arc<Slots>,
     flows: HashMap<SocketAddr, Open>,
+    /// Released, and maybe not closed by their thread yet: nobody can bind them until then.
+    closing: HashMap<SocketAddr, Closed>,
 }
 
 struct Open {
     index: u32,
     thread: usize,
+    closed: Closed,
 }
+
+/// Its other end is dropped after the socket.
+type Closed = mpsc::Receiver<Infallible>;
 
 struct Thread {
     commands: mpsc::Sender<Command>,
@@ -79,6 +89,7 @@ impl UdpBackend {
             thread_verdicts,
             slots,
             flows: HashMap::new(),
+            closing: HashMap::new(),
         })
     }
 
@@ -88,12 +99,26 @@ impl UdpBackend {
         }
         let live: Vec<bool> = self.threads.iter().map(Thread::is_live).collect();
         let thread = thread_of(call, &live).ok_or(NO_THREAD)?;
+        if let Some(closed) = self.closing.remove(&local) {
+            // Nothing is ever sent: it ends by its end. If not in time, binding tells.
+            let _ = closed.recv_timeout(CLOSING);
+        }
         let socket = UdpSocket::bind(local).map_err(|error| bind_error(local, &error))?;
         socket
             .set_nonblocking(true)
             .map_err(|error| bind_error(local, &error))?;
-        self.threads[thread].send(Command::Open { index, socket });
-        self.flows.insert(local, Open { index, thread });
+        let (open, closed) = mpsc::channel();
+        self.threads[thread].send(Command::Open {
+            index,
+            socket,
+            open,
+        });
+        let open = Open {
+            index,
+            thread,
+            closed,
+        };
+        self.flows.insert(local, open);
         Ok(())
     }
 }
@@ -130,6 +155,7 @@ impl Carrier for UdpBackend {
             if let Some(thread) = self.threads.get(open.thread) {
                 thread.send(Command::Close { index: open.index });
             }
+            self.closing.insert(local, open.closed);
         }
     }
 
@@ -167,6 +193,9 @@ impl Carrier for UdpBackend {
     }
 
     fn tick(&mut self, _now: Instant) {
+        let is_open = Err(mpsc::TryRecvError::Empty);
+        self.closing
+            .retain(|_, closed| closed.try_recv() == is_open);
         for (number, thread) in self.threads.iter_mut().enumerate() {
             if thread.join.as_ref().is_some_and(JoinHandle::is_finished) {
                 thread.join = None;

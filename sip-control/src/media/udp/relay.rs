@@ -6,6 +6,7 @@
 //!
 //! Per packet: no allocation, no log, no lock but the flow's own.
 
+use std::convert::Infallible;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, UdpSocket};
@@ -37,8 +38,15 @@ const AT_ONCE: Timespec = Timespec {
 
 /// What control tells the thread.
 pub(super) enum Command {
-    Open { index: u32, socket: UdpSocket },
-    Close { index: u32 },
+    /// `open` is dropped when the socket has been closed.
+    Open {
+        index: u32,
+        socket: UdpSocket,
+        open: mpsc::Sender<Infallible>,
+    },
+    Close {
+        index: u32,
+    },
     Stop,
 }
 
@@ -65,6 +73,8 @@ struct Socket {
     marks: Option<Marks>,
     /// When it last had a packet.
     last_round: u32,
+    /// Tells that the socket is closed: fields are dropped in their order.
+    _open: mpsc::Sender<Infallible>,
 }
 
 /// The packets of a turn that are to be sent.
@@ -164,7 +174,11 @@ impl Relay {
         self.waker.clear();
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Open { index, socket }) => self.open(index, socket),
+                Ok(Command::Open {
+                    index,
+                    socket,
+                    open,
+                }) => self.open(index, socket, open),
                 // Closing a socket takes it out of the epoll instance too.
                 Ok(Command::Close { index }) => {
                     if let Some(place) = self.sockets.get_mut(index as usize) {
@@ -177,7 +191,7 @@ impl Relay {
         }
     }
 
-    fn open(&mut self, index: u32, socket: UdpSocket) {
+    fn open(&mut self, index: u32, socket: UdpSocket, open: mpsc::Sender<Infallible>) {
         let is_ipv6 = socket.local_addr().is_ok_and(|local| local.is_ipv6());
         if let Err(error) = report_marks(&socket, is_ipv6) {
             tracing::warn!(%error, "media: a socket does not tell TTL and DSCP; they are lost");
@@ -186,7 +200,7 @@ impl Relay {
         let polled = epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN);
         let place = self.sockets.get_mut(index as usize);
         match (polled, place) {
-            (Ok(()), Some(place)) => *place = Some(Socket::new(socket, is_ipv6)),
+            (Ok(()), Some(place)) => *place = Some(Socket::new(socket, is_ipv6, open)),
             (Ok(()), None) => {}
             (Err(error), _) => {
                 tracing::error!(%error, "media: a socket cannot be polled; its packets are dropped");
@@ -325,12 +339,13 @@ impl Marks {
 }
 
 impl Socket {
-    fn new(socket: UdpSocket, is_ipv6: bool) -> Socket {
+    fn new(socket: UdpSocket, is_ipv6: bool, open: mpsc::Sender<Infallible>) -> Socket {
         Socket {
             socket,
             is_ipv6,
             marks: None,
             last_round: 0,
+            _open: open,
         }
     }
 
@@ -395,7 +410,7 @@ mod tests {
     fn bound(address: &str) -> Socket {
         let socket = UdpSocket::bind(address).unwrap();
         let is_ipv6 = socket.local_addr().unwrap().is_ipv6();
-        Socket::new(socket, is_ipv6)
+        Socket::new(socket, is_ipv6, mpsc::channel().0)
     }
 
     #[test]
