@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::lab::Namespace;
 use crate::peer::Peer;
+use crate::sound::Sound;
 
 /// Where it takes commands.
 const CONTROL_PORT: u16 = 4444;
@@ -89,18 +90,17 @@ impl Phone {
     /// Frequency of what it heard first, Hz, and for how long, s.
     pub fn heard(&self) -> Result<(f64, f64)> {
         let recordings = self.recordings()?;
-        frequency(recordings.first().context("no recording")?)
+        recordings.first().context("no recording")?.tone()
     }
 
     /// Frequency of the last second that it heard, Hz.
     pub fn heard_last(&self) -> Result<f64> {
         let recordings = self.recordings()?;
-        let all = audible(recordings.last().context("no recording")?)?;
-        Ok(frequency(&all[all.len().saturating_sub(8000)..])?.0)
+        recordings.last().context("no recording")?.last_tone()
     }
 
-    /// Everything that it heard, in order: samples at 8 kHz.
-    fn recordings(&self) -> Result<Vec<Vec<i16>>> {
+    /// Everything that it heard, in order.
+    fn recordings(&self) -> Result<Vec<Sound>> {
         let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
             let entry = entry?;
@@ -109,8 +109,7 @@ impl Phone {
             }
         }
         found.sort();
-        let read = |(_, path): &(SystemTime, PathBuf)| Ok(samples(&std::fs::read(path)?));
-        found.iter().map(read).collect()
+        found.iter().map(|(_, path)| Sound::read(path)).collect()
     }
 }
 
@@ -128,35 +127,4 @@ fn configuration(directory: &Path, settings: &Settings<'_>) -> String {
          module_app ctrl_tcp.so\nctrl_tcp_listen {address}:{CONTROL_PORT}\n",
         directory.display()
     )
-}
-
-/// Of 8 kHz mono 16-bit samples.
-fn samples(wav: &[u8]) -> Vec<i16> {
-    wav.get(44..)
-        .unwrap_or_default()
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|bytes| i16::from_le_bytes(*bytes))
-        .collect()
-}
-
-/// Without the silence at both ends, which is not part of the tone.
-fn audible(samples: &[i16]) -> Result<&[i16]> {
-    let is_loud = |sample: &i16| sample.abs() > 500;
-    let first = samples.iter().position(is_loud);
-    let last = samples.iter().rposition(is_loud);
-    let (first, last) = first.zip(last).context("nothing was heard")?;
-    Ok(&samples[first..=last])
-}
-
-/// Upward zero crossings per second, and the seconds.
-fn frequency(samples: &[i16]) -> Result<(f64, f64)> {
-    let tone = audible(samples)?;
-    let crossings = tone
-        .windows(2)
-        .filter(|pair| pair[0] < 0 && pair[1] >= 0)
-        .count();
-    let seconds = tone.len() as f64 / 8000.0;
-    Ok((crossings as f64 / seconds, seconds))
 }

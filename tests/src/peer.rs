@@ -19,11 +19,16 @@ pub struct Peer {
 
 impl Peer {
     /// Starts `command`; its output goes to the file `log`.
-    pub fn start(mut command: Command, log: &Path) -> Result<Peer> {
+    pub fn start(command: Command, log: &Path) -> Result<Peer> {
+        Peer::start_with_input(command, Stdio::null(), log)
+    }
+
+    /// The same, with something to read.
+    pub fn start_with_input(mut command: Command, input: Stdio, log: &Path) -> Result<Peer> {
         let file = std::fs::File::create(log)?;
         sys::in_child(&mut command, sys::die_with_parent);
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()

@@ -62,6 +62,7 @@ const TEST: &[&str] = &[
     "kamailio",
     "kamailio-tls-modules",
     "libsrtp2-1",
+    "linphone-cli",
     "openssl",
     "sip-tester",
     "tshark",

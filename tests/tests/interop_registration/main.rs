@@ -1,12 +1,10 @@
-//! baresip registers with the edge and is called there, also after the edge has been started anew;
-//! the edge registers with Kamailio and is called through it.
+//! baresip and Linphone register with the edge and are called there, baresip also after the edge has
+//! been started anew; the edge registers with Kamailio and is called through it.
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use trunkline_tests::agent::Authority;
 use trunkline_tests::baresip::{Phone, Settings};
 use trunkline_tests::edge::{Edge, EdgeOptions, daemon_path};
@@ -16,26 +14,13 @@ use trunkline_tests::peer::Directory;
 use trunkline_tests::privilege::require_root;
 use trunkline_tests::stage::{Party, Stage};
 
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::support::{PATIENCE, account, assert_heard, call, wait_until};
 
-/// Alice's account on a trunk of its own, and her number. This version of baresip gives up where it
-/// meets an algorithm that it does not know.
-fn account(secure: bool, store: &Path) -> String {
-    let (mode, listener) = if secure {
-        ("srtp", "carrier-tls")
-    } else {
-        ("disabled", "carrier-udp")
-    };
-    format!(
-        "[store]\npath = \"{}\"\n\
-         [[trunks]]\nname = \"phones\"\nsecure = \"{mode}\"\nrealm = \"carrier\"\nlistener = \"{listener}\"\n\
-         domains = [\"phones.example.com\"]\nauth_algorithms = [\"MD5\"]\n\
-         [[accounts]]\naor = \"sip:alice@phones.example.com\"\ntrunk = \"phones\"\nuser = \"al\"\n\
-         password = \"a-secret\"\n\
-         [[routes]]\nprefix = \"6000\"\nto = \"sip:alice@phones.example.com\"\n",
-        store.display()
-    )
-}
+mod linphone;
+mod support;
+
+/// This version of baresip gives up where it meets an algorithm that it does not know.
+const BARESIP: &str = "MD5";
 
 fn alice(stage: &Stage, files: &Path, secure: bool, password: &str) -> Phone {
     let party = Party::CarrierSecure;
@@ -61,52 +46,6 @@ fn alice(stage: &Stage, files: &Path, secure: bool, password: &str) -> Phone {
     Phone::start(namespace, &files.join("alice"), &settings).unwrap()
 }
 
-/// A telephone at a party's place calls `uri` for some seconds.
-fn call((edge, stage): (&Edge, &Stage), files: &Path, party: Party, uri: &str) -> Phone {
-    let address = stage.address(party);
-    let account = format!("<sip:{}@{address}>;regint=0", party.number());
-    let settings = Settings {
-        address,
-        account: &account,
-        certificates: None,
-        tone: 440,
-        dial: Some(uri),
-        seconds: 40,
-    };
-    let namespace = stage.namespaces().unwrap().namespace(party.side());
-    let mut caller = Phone::start(namespace, files, &settings).unwrap();
-    caller
-        .peer
-        .wait_for("Call established", PATIENCE)
-        .unwrap_or_else(|error| panic!("{error:#}\nedge:\n{}", edge.log()));
-    std::thread::sleep(Duration::from_secs(4));
-    caller.peer.interrupt().unwrap();
-    caller.peer.wait(PATIENCE).unwrap();
-    caller
-}
-
-fn assert_heard(phone: &Phone, tone: f64) {
-    let (heard, seconds) = phone.heard().unwrap();
-    assert!((heard - tone).abs() < 5.0, "heard {heard} Hz, not {tone}");
-    assert!(seconds > 2.0, "heard only {seconds} s");
-}
-
-fn wait_until(edge: &Edge, what: &str, holds: impl Fn(&Value) -> bool) {
-    let started = Instant::now();
-    loop {
-        let status = edge.status().unwrap();
-        if holds(&status) {
-            return;
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "not {what}: {status:#}\n{}",
-            edge.log()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn registers_and_is_called(secure: bool) {
     if !require_root("the network lab") {
         return;
@@ -121,7 +60,7 @@ fn registers_and_is_called(secure: bool) {
     .unwrap();
     let store = files.path().join("store.db");
     let options = EdgeOptions {
-        extra: account(secure, &store),
+        extra: account(secure, BARESIP, &store),
         ..EdgeOptions::default()
     };
     let mut edge = Edge::start(&daemon_path().unwrap(), &stage, &authority, &options).unwrap();
@@ -140,10 +79,8 @@ fn registers_and_is_called(secure: bool) {
     assert_eq!(counters["auth_failures"], 0, "{counters}");
     let uri = format!("sip:6000@{}", stage.edge_address(Host::Pbx));
     let first = files.path().join("first");
-    assert_heard(
-        &call((&edge, &stage), &first, Party::PbxPlain, &uri),
-        1000.0,
-    );
+    let caller = call((&edge, &stage), &first, Party::PbxPlain, &uri);
+    assert_heard(caller.heard().unwrap(), 1000.0);
     let record = edge.wait_for_records(1).unwrap().remove(0);
     assert_eq!(record["callee"]["trunk"], "phones", "{record}");
     let (profile, transport) = if secure {
@@ -160,12 +97,10 @@ fn registers_and_is_called(secure: bool) {
     if !secure {
         // A datagram still gets there; a connection would be gone.
         let second = files.path().join("second");
-        assert_heard(
-            &call((&edge, &stage), &second, Party::PbxPlain, &uri),
-            1000.0,
-        );
+        let caller = call((&edge, &stage), &second, Party::PbxPlain, &uri);
+        assert_heard(caller.heard().unwrap(), 1000.0);
     }
-    assert_heard(&phone, 440.0);
+    assert_heard(phone.heard().unwrap(), 440.0);
     edge.stop().unwrap();
 }
 
@@ -188,7 +123,7 @@ fn sig_4_baresip_with_a_wrong_password_is_not_registered() {
     let files = Directory::new("register-wrong").unwrap();
     let store = files.path().join("store.db");
     let options = EdgeOptions {
-        extra: account(false, &store),
+        extra: account(false, BARESIP, &store),
         ..EdgeOptions::default()
     };
     let authority = Authority::new().unwrap();
@@ -246,10 +181,8 @@ fn registers_with_kamailio(algorithm: &str) {
     callee.peer.wait_for("baresip is ready", PATIENCE).unwrap();
     let uri = format!("sip:+49301@{address}");
     let place = files.path().join("caller");
-    assert_heard(
-        &call((&edge, &stage), &place, Party::CarrierSecure, &uri),
-        1000.0,
-    );
+    let caller = call((&edge, &stage), &place, Party::CarrierSecure, &uri);
+    assert_heard(caller.heard().unwrap(), 1000.0);
     let record = edge.wait_for_records(1).unwrap().remove(0);
     assert_eq!(record["caller"]["trunk"], provider.trunk(), "{record}");
     assert_eq!(record["status"], 200, "{record}");
