@@ -15,6 +15,11 @@ use crate::sim::{
 const INTERVAL: Duration = Duration::from_secs(30);
 
 fn world(seed: u64) -> World {
+    world_with(seed, 3)
+}
+
+/// Where so many failures take a target out of service.
+fn world_with(seed: u64, failures: u32) -> World {
     let wires = [Wire::Udp; 3];
     let mut config = config([Wire::Udp; 2]);
     let uris = [CALLEE, SECOND].map(|index| OriginationUri {
@@ -25,7 +30,7 @@ fn world(seed: u64) -> World {
         uris: uris.to_vec(),
         probing: Some(Probing {
             interval: INTERVAL,
-            failures: 3,
+            failures,
         }),
         ..Origination::default()
     };
@@ -111,18 +116,84 @@ fn trk_5_when_all_targets_are_out_of_service_they_are_tried_all_the_same() {
 }
 
 #[test]
-fn trk_5_a_target_that_cannot_be_reached_fails_at_once() {
-    let mut world = world(4);
+fn trk_5_a_target_that_refuses_is_asked_again_until_silence_would_have_failed() {
+    let mut world = world_with(4, 1);
     world.unreachable[SECOND] = true;
-    world.run_for(Duration::from_secs(62));
+    let refusals = |world: &World| world.stack.counters().transport_failures;
+    let ms = Duration::from_millis;
+    while refusals(&world) == 0 {
+        world.run_ms(10);
+    }
+    // As OPTIONS would be sent again (timer E) until 4 s are over.
+    for (after, asked) in [
+        (ms(480), 1),
+        (ms(40), 2),
+        (ms(960), 2),
+        (ms(40), 3),
+        (ms(1960), 3),
+    ] {
+        world.run_for(after);
+        assert_eq!(refusals(&world), asked, "{after:?}");
+        assert_eq!(states(&world), ["in_service", "in_service"]);
+    }
+    world.run_ms(40);
     assert_eq!(states(&world), ["in_service", "out_of_service"]);
+    assert_eq!(
+        events(&world, EventKind::TargetOutOfService),
+        ["sip:198.51.100.30:5060;transport=udp: connection refused"]
+    );
     let targets = world.stack.targets();
-    let second = targets
-        .iter()
-        .find(|target| target.uri.contains("100.30"))
-        .unwrap();
-    assert_eq!(second.failed_probes, 3);
-    assert_eq!(second.latest.as_ref().unwrap().1, "connection refused");
+    let refused = targets.iter().find(|target| target.uri.contains("100.30"));
+    let refused = refused.expect("the second target");
+    assert_eq!(refused.failed_probes, 1);
+    assert_eq!(refused.latest.as_ref().unwrap().1, "connection refused");
+    // Then not before the next round.
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(refusals(&world), 4);
+    world.unreachable[SECOND] = false;
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(states(&world), ["in_service", "in_service"]);
+}
+
+#[test]
+fn trk_5_a_target_that_refuses_for_a_moment_is_in_service_and_calls_do_not_wait_for_it() {
+    let mut world = world_with(4, 1);
+    world.unreachable[CALLEE] = true;
+    world.agents[SECOND].manners.invite = Some(200);
+    world.run_for(Duration::from_secs(1));
+    assert!(world.stack.counters().transport_failures > 0);
+    world.tell(CALLER, Agent::invite);
+    world.run_ms(100);
+    assert_eq!(world.agents[SECOND].phase, Phase::Up);
+    world.unreachable[CALLEE] = false;
+    world.run_for(Duration::from_secs(4));
+    assert_eq!(probes(&world, CALLEE), 1);
+    assert_eq!(states(&world), ["in_service", "in_service"]);
+    let targets = world.stack.targets();
+    assert_eq!(targets[1].latest.as_ref().unwrap().1, "200 OK");
+    assert!(events(&world, EventKind::TargetOutOfService).is_empty());
+}
+
+#[test]
+fn trk_5_a_configuration_and_a_shutdown_end_what_would_be_asked_again() {
+    let mut world = world_with(4, 1);
+    world.unreachable[CALLEE] = true;
+    world.unreachable[SECOND] = true;
+    world.run_for(Duration::from_secs(1));
+    let quiet = config([Wire::Udp; 2]);
+    world.stack.reconfigure(quiet.trunks, quiet.routes);
+    let before = world.stack.counters().transport_failures;
+    world.run_for(INTERVAL);
+    assert_eq!(world.stack.counters().transport_failures, before);
+    world.assert_drained(0);
+
+    let mut world = world_with(4, 1);
+    world.unreachable[CALLEE] = true;
+    world.unreachable[SECOND] = true;
+    world.run_for(Duration::from_secs(1));
+    world.shut_down();
+    assert!(world.stack.is_idle());
+    world.assert_drained(0);
 }
 
 #[test]

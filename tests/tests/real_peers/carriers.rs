@@ -84,16 +84,6 @@ fn a_carrier_is_killed(name: &str, run: &Run) {
         house.callee(post, "probed_callee", &["-m", "100000"])
     };
     let (first, _second) = (serve(2), serve(3));
-    // Who was asked before it was there is out of service until it is asked again, in 10 s.
-    let opened = Instant::now();
-    while states(&house) != ["in_service", "in_service"] {
-        assert!(
-            opened.elapsed() < Duration::from_secs(15),
-            "{:?}",
-            states(&house)
-        );
-        std::thread::sleep(Duration::from_millis(100));
-    }
     let (count, rate) = (run.calls.to_string(), CALLS_PER_S.to_string());
     let arguments = ["-m", &count, "-r", &rate, "-l", &count, "-d", "3000"];
     let mut caller = house.caller(Party::PbxPlain, "uac", NUMBER, &arguments);

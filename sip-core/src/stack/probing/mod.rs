@@ -1,6 +1,8 @@
 //! Are the targets there? OPTIONS to each origination URI tells (TRK-5).
 //!
-//! A round asks the addresses of a URI in turn until one answers; it fails if none does.
+//! A round asks the addresses of a URI in turn until one answers (`asking`); it fails if none does.
+
+mod asking;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use rand_core::RngCore;
 
+use self::asking::Asking;
 use super::{Event, EventKind, Stack};
 use crate::call::context::{Asker, Context};
-use crate::call::identity::{Sips, contact};
 use crate::call::outcome::Failure;
-use crate::dialog::NewRequest;
-use crate::message::{HeaderName, Method, NameAddr, Request, Response, Uri};
+use crate::message::Response;
 use crate::transaction::ClientKey;
-use crate::transport::{Host, Listener, Target, Transport};
+use crate::transport::Host;
 use crate::trunk::failover::is_targets_fault;
 use crate::trunk::health::{Change, Standing, TargetKey};
 use crate::trunk::{Hop, Probing, Trunk, TrunkId};
@@ -79,11 +80,10 @@ struct Probe {
 enum Stage {
     Resting,
     Locating,
-    Asking {
-        client: ClientKey,
-        hop: Hop,
-        others: VecDeque<Hop>,
-    },
+    /// OPTIONS is out.
+    Asking(ClientKey, Asking),
+    /// It was refused at once, and will be sent again.
+    Refused(Asking),
 }
 
 impl Prober {
@@ -184,15 +184,12 @@ impl Stack {
             match stage {
                 Stage::Resting => self.begin_round(place),
                 Stage::Locating => self.end_round(place, Err("no answer from the resolver")),
-                Stage::Asking {
-                    client,
-                    hop,
-                    others,
-                } => {
+                Stage::Asking(client, asking) => {
                     self.prober.waiting.remove(&client);
                     self.cx.transactions.abandon(now, client);
-                    self.address_is_dead(place, hop, others, Failure::TimedOut.text());
+                    self.address_is_dead(place, asking, Failure::TimedOut.text());
                 }
+                Stage::Refused(asking) => self.send_options(place, asking),
             }
         }
     }
@@ -225,7 +222,10 @@ impl Stack {
     }
 
     pub(super) fn probe_failed(&mut self, client: ClientKey, failure: &Failure) {
-        self.end_asking(client, Err(failure.text()));
+        match failure {
+            Failure::TimedOut => self.end_asking(client, Err(failure.text())),
+            Failure::TransportFailed(reason) => self.asking_refused(client, reason),
+        }
     }
 
     /// What is out is forgotten, what stays is probed when it would have been.
@@ -284,86 +284,6 @@ impl Stack {
         }
     }
 
-    /// Sends OPTIONS to the first address that can be reached; `otherwise`, the round has failed.
-    fn ask(&mut self, place: usize, mut hops: VecDeque<Hop>, otherwise: &str) {
-        let (id, uri) = self.prober.probes[place].target.clone();
-        let Some(trunk) = self.trunks.get(usize::from(id.0)).cloned() else {
-            return self.end_round(place, Err("the trunk is gone"));
-        };
-        while let Some(hop) = hops.pop_front() {
-            let Some(listener) = trunk.listener_for(&self.cx.config.listeners, &hop) else {
-                continue;
-            };
-            let tags = [self.cx.token(), self.cx.token()];
-            let request = options(
-                &uri.host,
-                uri.port,
-                hop.transport,
-                self.cx.listener(listener),
-                tags,
-            );
-            let request = self.with_our_name(request);
-            let target = Target {
-                transport: hop.transport,
-                listener,
-                connection: None,
-                host: uri.host.clone(),
-                address: Some(hop.address.ip()),
-                port: hop.address.port(),
-                by_service: false,
-                trunk: Some(id),
-            };
-            let client =
-                self.cx
-                    .transactions
-                    .request(self.cx.now, request, target, &mut *self.cx.rng);
-            self.prober.waiting.insert(client, place);
-            let probe = &mut self.prober.probes[place];
-            probe.stage = Stage::Asking {
-                client,
-                hop,
-                others: hops,
-            };
-            let until = self.cx.now + probe.patience;
-            return self.prober.schedule(place, until);
-        }
-        self.end_round(place, Err(otherwise));
-    }
-
-    fn with_our_name(&self, mut request: Request) -> Request {
-        let name = self.cx.config.user_agent.as_str();
-        request.headers.push(HeaderName::UserAgent, name);
-        request
-    }
-
-    fn end_asking(&mut self, client: ClientKey, result: Result<&str, &str>) {
-        let Some(place) = self.prober.waiting.remove(&client) else {
-            return;
-        };
-        let stage = std::mem::replace(&mut self.prober.probes[place].stage, Stage::Resting);
-        let Stage::Asking { hop, others, .. } = stage else {
-            return;
-        };
-        match result {
-            Ok(text) => {
-                self.cx
-                    .health
-                    .address_answered((hop.transport, hop.address));
-                self.end_round(place, Ok(text));
-            }
-            Err(text) => self.address_is_dead(place, hop, others, text),
-        }
-    }
-
-    fn address_is_dead(&mut self, place: usize, hop: Hop, others: VecDeque<Hop>, why: &str) {
-        let (id, _) = self.prober.probes[place].target;
-        let trunk = self.trunks.get(usize::from(id.0));
-        let backoff = trunk.map_or(Duration::ZERO, |trunk| trunk.origination.backoff);
-        let address = (hop.transport, hop.address);
-        self.cx.health.address_failed(self.cx.now, address, backoff);
-        self.ask(place, others, why);
-    }
-
     /// Remembers what a round brought, tells of a change, and lets the next one come.
     fn end_round(&mut self, place: usize, result: Result<&str, &str>) {
         let now = self.cx.now;
@@ -394,35 +314,6 @@ impl Stack {
             text: format!("{uri}: {text}"),
         });
     }
-}
-
-/// OPTIONS outside any dialog (RFC 3261 section 11.1).
-fn options(
-    host: &Host,
-    port: Option<u16>,
-    transport: Transport,
-    ours: &Listener,
-    [tag, call_id]: [String; 2],
-) -> Request {
-    let uri = Uri::sip(None, host, port);
-    let uri = match transport {
-        Transport::Udp => uri,
-        other => uri.with_param("transport", Some(other.uri_token())),
-    };
-    let from = NameAddr::new(Uri::sip(None, &ours.advertised_host, None)).with_tag(&tag);
-    let request = NewRequest {
-        method: Method::Options,
-        uri,
-        from,
-        to: NameAddr::new(Uri::sip(None, host, None)),
-        call_id,
-        sequence: 1,
-        contact: Some(contact(None, ours, Sips::HopByHop)),
-    };
-    let mut request = request.build();
-    let accept = crate::call::headers::ACCEPT;
-    request.headers.push(HeaderName::Accept, accept);
-    request
 }
 
 /// Milliseconds after the start in which the first probes leave.
