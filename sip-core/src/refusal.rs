@@ -46,7 +46,8 @@ refusals! {
     OPERATOR = 603, 32005, "ended by an operator";
     /// An operator has moved a side to another call: this one is over. Of an answered call only.
     TRANSFERRED = 480, 32006, "transferred by an operator";
-    /// Every target of a route failed. The status is the last target's where there is one.
+    /// Every target of a route failed, or none of them is enabled. The status is the last target's
+    /// where there is one.
     ALL_TARGETS_FAILED = 503, 32011, "all targets failed";
     /// No route matches the call, or its route leads to a trunk without a destination.
     NO_ROUTE = 404, 32012, "no route";

@@ -202,7 +202,11 @@ impl Stack {
         let max_forwards = self.acceptable(invite, caller)?;
         let request = &invite.request;
         let refuse = |refusal| Refused::of(refusal, Some(caller));
-        let destination = self.destination(caller, request).map_err(refuse)?;
+        let destination = self.destination(caller, request);
+        let destination = destination.map_err(|refusal| match refusal {
+            Refusal::ALL_TARGETS_FAILED => refuse(refusal).because("none is enabled".to_owned()),
+            _ => refuse(refusal),
+        })?;
         let caller = self.leg_trunk(caller).ok_or(refuse(Refusal::NO_ROUTE))?;
         self.admit_to(destination.trunk.id, &request.method)
             .map_err(|detail| Refused {

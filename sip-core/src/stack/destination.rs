@@ -45,8 +45,13 @@ impl Stack {
             Some(aor) => self.places_of(&trunk, aor)?,
             None => self.places(&trunk, &numbers.called)?,
         };
-        if places.is_empty() && !trunk.settings.origination.has_targets() {
-            return Err(Refusal::NO_ROUTE);
+        let origination = &trunk.settings.origination;
+        if places.is_empty() && !origination.has_targets() {
+            // What is disabled may be enabled in a moment: the number is not unknown.
+            return Err(match origination.uris.is_empty() {
+                true => Refusal::NO_ROUTE,
+                false => Refusal::ALL_TARGETS_FAILED,
+            });
         }
         Ok(Destination {
             trunk,

@@ -172,6 +172,12 @@ fn sig_2_a_message_that_goes_nowhere_leaves_its_code_an_event_and_a_record() {
     assert_refused(secure, 403, 32209, |_| {});
     let nowhere = with(|config| config.routes.clear());
     assert_refused(nowhere, 404, 32012, |_| {});
+    let disabled = with(|config| {
+        for uri in &mut config.trunks[CALLEE].origination.uris {
+            uri.enabled = false;
+        }
+    });
+    assert_refused(disabled, 503, 32011, |_| {});
     assert_refused(any(), 483, 32242, |message| {
         message.headers.set(HeaderName::MaxForwards, "0");
     });

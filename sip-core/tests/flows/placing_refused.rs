@@ -45,6 +45,14 @@ fn ops_3_a_call_that_cannot_be_placed_is_refused_before_anybody_rings() {
     world.stack.reconfigure(setup(UDP).trunks, Vec::new());
     assert_eq!(code(place(&mut world)), 32012);
     let mut config = setup(UDP);
+    for trunk in &mut config.trunks {
+        for uri in &mut trunk.origination.uris {
+            uri.enabled = false;
+        }
+    }
+    world.stack.reconfigure(config.trunks, config.routes);
+    assert_eq!(code(place(&mut world)), 32011);
+    let mut config = setup(UDP);
     config.trunks[1].limits = CallLimits {
         concurrent: Some(0),
         ..CallLimits::default()

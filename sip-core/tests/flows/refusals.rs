@@ -93,6 +93,16 @@ fn without_a_route_the_number_is_not_found() {
 }
 
 #[test]
+fn trk_3_where_no_target_is_enabled_the_number_is_not_unknown_but_the_service_is_unavailable() {
+    let disabled = world_with(UDP, |config| {
+        config.trunks[CALLEE].origination.uris[0].enabled = false;
+    });
+    let mut world = assert_refused(disabled, 503, 32011, |_| {});
+    assert_eq!(world.record().reason, "all targets failed: none is enabled");
+    assert!(world.callee().received.is_empty());
+}
+
+#[test]
 fn max_forwards_is_used_up_hop_by_hop() {
     let set = |value: &'static str| {
         move |request: &mut Request| request.headers.set(HeaderName::MaxForwards, value)
