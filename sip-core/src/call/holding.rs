@@ -1,8 +1,11 @@
 //! An operator puts a call on hold, and takes it off again (OPS-3, RFC 3264 section 8.4).
 //!
 //! At once no packet passes. A re-INVITE tells each side, one after the other, as soon as one may be
-//! sent: the call must be up, with no offer on its way. Glare (491) is tried again. What a side
-//! refuses it is not told again: packets do not pass, whatever it believes.
+//! sent: the call must be up, with no offer on its way. Glare (491) is tried again. A side that refuses
+//! the hold is not told again, neither of it nor of its end: packets do not pass, whatever it believes.
+//! A side that refuses the end of the hold goes on in the session that it has (RFC 3261 section 14.1),
+//! and sends nothing: so the call stays held, the other side is told so if it has been told otherwise, and
+//! the operator may try again.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +17,22 @@ use super::refreshing::Refreshing;
 use super::{Call, State};
 use crate::stack::{ControlError, EventKind};
 
+/// What a side takes its session to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Told {
+    #[default]
+    Open,
+    Held,
+    /// As it was: it would not hear of the hold.
+    Refused,
+}
+
 /// What an operator wants, and what the sides know of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hold {
     wanted: bool,
-    /// By [`Side::index`]: it was told, or would not hear of it.
-    told: [bool; 2],
+    /// By [`Side::index`].
+    told: [Told; 2],
     /// It may have heard something else since.
     stale: [bool; 2],
     /// Not before then.
@@ -29,7 +42,7 @@ pub(super) struct Hold {
 impl Hold {
     /// Packets do not pass because of it.
     pub(super) fn is_in_force(&self) -> bool {
-        self.wanted || self.told != [false; 2] || self.stale != [false; 2]
+        self.wanted || self.told.contains(&Told::Held) || self.stale != [false; 2]
     }
 
     /// Which side is to be told next, and what.
@@ -37,7 +50,12 @@ impl Hold {
         let mut sides = [Side::Callee, Side::Caller].into_iter();
         sides.find(|side| {
             let side = side.index();
-            self.told[side] != self.wanted || self.stale[side]
+            let is_otherwise = match self.told[side] {
+                Told::Open => self.wanted,
+                Told::Held => !self.wanted,
+                Told::Refused => false,
+            };
+            is_otherwise || self.stale[side]
         })
     }
 
@@ -46,10 +64,25 @@ impl Hold {
         self.due.filter(|_| self.next().is_some())
     }
 
-    /// That side knows, or does not want to.
+    /// That side knows.
     pub(super) fn told(&mut self, side: Side, on: bool) {
-        self.told[side.index()] = on;
+        self.knows(side, if on { Told::Held } else { Told::Open });
+    }
+
+    fn knows(&mut self, side: Side, told: Told) {
+        self.told[side.index()] = told;
         self.stale[side.index()] = false;
+    }
+
+    /// An operator wants it so; whoever refused the hold before is told of another one.
+    fn want(&mut self, on: bool) {
+        self.wanted = on;
+        self.due = None;
+        for told in self.told.iter_mut().filter(|_| on) {
+            if *told == Told::Refused {
+                *told = Told::Open;
+            }
+        }
     }
 
     /// It cannot be told before then.
@@ -67,8 +100,7 @@ impl Call {
         if parties.hold.wanted == on {
             return (self, Ok(()));
         }
-        parties.hold.wanted = on;
-        parties.hold.due = None;
+        parties.hold.want(on);
         if parties.media.take_said_held() {
             parties.hold.stale = [true; 2];
         }
@@ -126,15 +158,38 @@ impl Call {
 }
 
 impl Parties {
-    /// A side will not be told: it refused, or cannot be reached.
+    /// A side refused to be told: its session stays as it was.
     pub(super) fn hold_refused(&mut self, cx: &mut Context, side: Side, on: bool, why: &str) {
-        let what = match on {
-            true => "hold",
-            false => "end of the hold",
+        self.tell_of_refused_hold(cx, side, on, why);
+        match on {
+            true => self.hold.knows(side, Told::Refused),
+            false => self.stay_held(cx, side),
+        }
+    }
+
+    /// A side could not be told; what it has heard nobody knows.
+    pub(super) fn hold_lost(&mut self, cx: &mut Context, side: Side, on: bool, why: &str) {
+        self.tell_of_refused_hold(cx, side, on, why);
+        match on {
+            true => self.hold.knows(side, Told::Held),
+            false => self.stay_held(cx, side),
+        }
+    }
+
+    fn stay_held(&mut self, cx: &mut Context, side: Side) {
+        self.hold.knows(side, Told::Held);
+        if !self.hold.wanted {
+            self.hold.want(true);
+            self.media.hold(cx);
+        }
+    }
+
+    fn tell_of_refused_hold(&self, cx: &mut Context, side: Side, on: bool, why: &str) {
+        let text = match on {
+            true => format!("hold: {why}"),
+            false => format!("end of the hold: {why}; the call stays on hold"),
         };
-        let text = format!("{what}: {why}");
         self.event(cx, EventKind::ReinviteRefused, side, None, text);
-        self.hold.told(side, on);
     }
 }
 

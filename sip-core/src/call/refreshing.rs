@@ -195,7 +195,9 @@ impl Refreshing {
                     self.end_answered(cx, parties, &failure.refusal())
                 }
                 Failure::TransportFailed(reason) => {
-                    self.refused(cx, parties, &reason);
+                    if let Purpose::Hold { on } = self.purpose {
+                        parties.hold_lost(cx, self.side, on, &reason);
+                    }
                     self.resume(cx, parties)
                 }
             },
@@ -291,7 +293,13 @@ impl Refreshing {
             _ if self.purpose == Purpose::Correct => {
                 return self.end_answered(cx, parties, &Refusal::NO_COMMON_CODEC);
             }
-            status => self.refused(cx, parties, &format!("{status} {}", status.reason())),
+            status => {
+                // A refresh is not so important.
+                if let Purpose::Hold { on } = self.purpose {
+                    let why = format!("{status} {}", status.reason());
+                    parties.hold_refused(cx, self.side, on, &why);
+                }
+            }
         }
         self.resume(cx, parties)
     }
@@ -310,13 +318,6 @@ impl Refreshing {
             },
             _ if self.purpose == Purpose::Correct => Err(Refusal::NO_SDP),
             _ => Ok(()),
-        }
-    }
-
-    /// The side will not hear of a hold, or not of its end. A refresh is not so important.
-    fn refused(&self, cx: &mut Context, parties: &mut Parties, why: &str) {
-        if let Purpose::Hold { on } = self.purpose {
-            parties.hold_refused(cx, self.side, on, why);
         }
     }
 

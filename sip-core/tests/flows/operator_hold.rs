@@ -264,6 +264,86 @@ fn ops_3_a_side_that_refuses_a_hold_stays_in_the_call_and_hears_nothing() {
     }
 }
 
+/// Like that of a telephone that takes no re-INVITE at all.
+#[test]
+fn ops_3_a_side_that_refused_the_hold_need_not_agree_to_its_end() {
+    for refuser in [CALLER, CALLEE] {
+        let mut world = up(UDP, 7);
+        world.agents[refuser].manners.reinvite = Some(488);
+        let invites = |world: &World| world.agents[refuser].requests(&Method::Invite).len();
+        let before = invites(&world);
+        hold(&mut world, true);
+        world.run_ms(300);
+        hold(&mut world, false);
+        world.run_ms(300);
+        assert_eq!(invites(&world), before + 1, "asked once");
+        assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
+        assert_eq!(destinations(&world), 2);
+        assert_eq!(world.live().state, CallState::Answered);
+        // It is asked again when there is another hold.
+        world.agents[refuser].manners.reinvite = Some(200);
+        hold(&mut world, true);
+        world.run_ms(300);
+        assert_eq!(directions(&world), ["inactive", "inactive"]);
+        end(world);
+    }
+}
+
+#[test]
+fn ops_3_where_a_side_refuses_the_end_of_a_hold_both_stay_held_and_the_operator_may_try_again() {
+    for refuser in [CALLER, CALLEE] {
+        let mut world = up(UDP, 7);
+        hold(&mut world, true);
+        world.run_ms(300);
+        world.agents[refuser].manners.reinvite = Some(488);
+        hold(&mut world, false);
+        world.run_ms(500);
+        assert_eq!(directions(&world)[1 - refuser], "inactive");
+        assert_eq!(destinations(&world), 0);
+        assert_eq!(world.live().state, CallState::Held);
+        assert_eq!(world.live().held, [true, true]);
+        let refused: Vec<&str> = world
+            .events
+            .iter()
+            .filter(|event| event.kind == EventKind::ReinviteRefused)
+            .map(|event| event.text.as_str())
+            .collect();
+        assert_eq!(
+            refused,
+            ["end of the hold: 488 Not Acceptable Here; the call stays on hold"]
+        );
+        assert!(!world.has_event(EventKind::CallResumed));
+        world.agents[refuser].manners.reinvite = Some(200);
+        hold(&mut world, false);
+        world.run_ms(500);
+        assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
+        assert_eq!(destinations(&world), 2);
+        assert_eq!(world.live().state, CallState::Answered);
+        end(world);
+    }
+}
+
+/// Each of them, and the one that has agreed already will not be held again either.
+#[test]
+fn ops_3_a_call_whose_sides_refuse_all_after_a_hold_is_not_told_without_end() {
+    for refuser in [CALLER, CALLEE] {
+        let mut world = up(UDP, 7);
+        hold(&mut world, true);
+        world.run_ms(300);
+        world.agents[refuser].manners.reinvite = Some(488);
+        hold(&mut world, false);
+        world.run_ms(25);
+        world.agents[1 - refuser].manners.reinvite = Some(488);
+        world.run_ms(5000);
+        let invites =
+            [CALLER, CALLEE].map(|agent| world.agents[agent].requests(&Method::Invite).len());
+        assert!(invites.iter().sum::<usize>() <= 1 + 2 + 3, "{invites:?}");
+        assert_eq!(destinations(&world), 0);
+        assert_eq!(world.live().state, CallState::Held);
+        end(world);
+    }
+}
+
 #[test]
 fn ops_3_a_hold_that_is_taken_back_before_anybody_knows_leaves_all_as_it_is() {
     for wait in [0, 5, 15, 25, 35, 45] {
