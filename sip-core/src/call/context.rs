@@ -11,6 +11,7 @@ use rand_core::CryptoRng;
 use super::challenges::Challenges;
 use super::leg::Leg;
 use super::places::{Branch, ELSEWHERE, Places};
+use super::referrals::Referrals;
 use super::transfer::NewCall;
 use crate::message::{CSeq, HeaderName, Request, Response, StatusCode, response_to, token};
 use crate::refusal::Refusal;
@@ -47,6 +48,8 @@ pub(crate) struct Context {
     pub(crate) lookups: Lookups,
     /// Far legs that are over.
     pub(crate) remains: Remains,
+    /// Legs that are over, and whose peers may still tell of a REFER.
+    pub(crate) referrals: Referrals,
     /// Which leg a request within a dialog belongs to.
     pub(crate) legs: HashMap<LegKey, Owner>,
     /// Whose requests of ours are still without a final response, or may see another 2xx.

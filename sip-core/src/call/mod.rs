@@ -52,6 +52,7 @@ mod parties;
 pub(crate) mod places;
 mod placing;
 mod record;
+pub(crate) mod referrals;
 mod referring;
 mod refreshing;
 mod reinviting;

@@ -1,7 +1,8 @@
 //! An operator moves a side of a call to somebody else (OPS-3): by a new call of ours
 //! ([`super::transfer`]), or by REFER to that side (RFC 3515), which then calls by itself and tells of
 //! it in NOTIFY. Once it has said that it is through, both sides get BYE (RFC 5589 section 6.1); if
-//! it fails, or says nothing, the call goes on as it was.
+//! it fails, or says nothing, the call goes on as it was. A side that accepts and hangs up is listened to
+//! for longer than the call lasts ([`super::referrals`]).
 
 use std::time::Instant;
 
@@ -11,12 +12,13 @@ use super::context::Context;
 use super::leg::Leg;
 use super::outcome::Failure;
 use super::parties::Parties;
+use super::transfer::the;
 use super::{Call, Input, identity};
 use crate::message::{
     HeaderName, Headers, Method, NameAddr, Params, Request, Response, Scheme, StatusCode, Uri,
 };
 use crate::refusal::Refusal;
-use crate::stack::{ControlError, EventKind, TransferHow};
+use crate::stack::{ControlError, EndedBy, EventKind, TransferHow};
 use crate::transaction::{ClientKey, ServerKey};
 use crate::transport::Host;
 
@@ -149,9 +151,8 @@ impl Call {
     ) -> Option<Told> {
         let parties = &self.parties;
         let referred = parties.referred.as_ref()?;
-        let is_first = parties.leg(side.other()).passed_refers.is_empty();
-        let is_it = is_about(&notify.headers, referred.sequence, is_first);
-        if referred.side != side || !is_it {
+        let is_first = parties.is_first_refer(side);
+        if referred.side != side || !referred.is_meant(&notify.headers, is_first) {
             return None;
         }
         self.parties
@@ -163,21 +164,14 @@ impl Call {
         match told {
             Told::NothingYet => self,
             Told::Failed(status) => {
-                let text = status.map_or("no result was told".to_owned(), |status| {
-                    format!("{status} {}", status.reason())
-                        .trim_end()
-                        .to_owned()
-                });
-                self.parties.moving_failed(cx, &text);
+                self.parties.moving_failed(cx, &failure(status));
                 self
             }
             Told::Done => {
                 let Some(referred) = self.parties.referred.take() else {
                     return self;
                 };
-                let who = super::transfer::the(referred.side);
-                let text = format!("{who} to {}", referred.target);
-                let parties = &self.parties;
+                let (text, parties) = (referred.whereto(), &self.parties);
                 let done = EventKind::TransferDone;
                 parties.event(cx, EventKind::CallTransferred, referred.side, None, text);
                 parties.event(cx, done, referred.side, None, "200 OK".to_owned());
@@ -198,14 +192,50 @@ impl Call {
     /// Nobody waits for NOTIFY any longer, if it is time.
     pub(super) fn stop_waiting_for_notify(&mut self, cx: &mut Context) {
         if self.parties.refer_deadline().is_some_and(|at| at <= cx.now) {
-            self.parties.moving_failed(cx, "no result was told");
+            self.parties.moving_failed(cx, NO_RESULT);
         }
+    }
+}
+
+impl Referred {
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether Event of a NOTIFY means this REFER; that need not be said of the first one.
+    pub(super) fn is_meant(&self, headers: &Headers, is_first: bool) -> bool {
+        is_about(headers, self.sequence, is_first)
+    }
+
+    /// Who has gone over, and to whom.
+    pub(super) fn whereto(&self) -> String {
+        format!("{} to {}", the(self.side), self.target)
     }
 }
 
 impl Parties {
     pub(super) fn refer_deadline(&self) -> Option<Instant> {
         self.referred.as_ref().map(|referred| referred.deadline)
+    }
+
+    /// Whether no REFER was sent to that side before ours.
+    fn is_first_refer(&self, side: Side) -> bool {
+        self.leg(side.other()).passed_refers.is_empty()
+    }
+
+    /// The call ends with a REFER of ours still under way, if one is. Who has accepted it and hangs up
+    /// may still tell what comes of it.
+    pub(super) fn moving_left(&mut self, cx: &mut Context, ended_by: EndedBy) {
+        let Some(referred) = self.referred.take() else {
+            return;
+        };
+        let side = referred.side;
+        if referred.client.is_none() && ended_by == side.into() {
+            let leg = (self.leg(side), self.is_first_refer(side));
+            return cx.referrals.keep(self.id, leg, referred);
+        }
+        self.referred = Some(referred);
+        self.moving_failed(cx, "the call ended before a result was told");
     }
 
     /// A REFER of ours has come to nothing; no matter if there is none.
@@ -239,6 +269,14 @@ pub(super) fn told(notify: &Request) -> Told {
         _ if is_over => Told::Failed(None),
         _ => Told::NothingYet,
     }
+}
+
+/// Why a REFER failed, by [`Told::Failed`].
+pub(super) fn failure(status: Option<StatusCode>) -> String {
+    status.map_or(NO_RESULT.to_owned(), |status| {
+        let text = format!("{status} {}", status.reason());
+        text.trim_end().to_owned()
+    })
 }
 
 /// Of the status line that a `message/sipfrag` begins with (RFC 3420).
@@ -289,3 +327,5 @@ fn target_for(cx: &Context, leg: &Leg, target: &str) -> Result<NameAddr, Control
     };
     Ok(NameAddr::new(uri))
 }
+
+const NO_RESULT: &str = "no result was told";

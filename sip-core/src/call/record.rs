@@ -148,7 +148,7 @@ impl Parties {
         self.event(cx, EventKind::CallEnded, side, outcome.code, text);
         self.abandon_relays(cx);
         self.abandon_transfer(cx);
-        self.moving_failed(cx, "the call ended before a result was told");
+        self.moving_left(cx, outcome.ended_by);
         self.draft.end = Some((cx.now, outcome));
         if self.media.remove(cx) {
             self.write_record(cx, None);

@@ -186,6 +186,12 @@ impl Stack {
             call_id: call_id.to_owned(),
             tag,
         });
+        if request.method == Method::Notify
+            && let Some(leg) = &leg
+            && self.cx.takes_late_notify(leg, key, origin, &request)
+        {
+            return;
+        }
         match leg.and_then(|leg| self.cx.legs.get(&leg).copied()) {
             Some((id, side)) => self.with_call_of(origin, id, |call, cx| {
                 call.handle_request(cx, side, key, origin, request)

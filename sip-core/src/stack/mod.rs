@@ -55,6 +55,7 @@ use crate::call::Call;
 use crate::call::challenges::Challenges;
 use crate::call::context::{Asker, Context, Lookups};
 use crate::call::places::Places;
+use crate::call::referrals::Referrals;
 use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::registrar::{Aor, Registrar, Snapshot};
@@ -134,6 +135,7 @@ impl Stack {
                 health: Health::default(),
                 lookups: Lookups::default(),
                 remains: Remains::default(),
+                referrals: Referrals::default(),
                 legs: HashMap::new(),
                 clients: HashMap::new(),
                 servers: HashMap::new(),
@@ -292,6 +294,7 @@ impl Stack {
         self.ask_further();
         self.drive();
         self.cx.remains.expire(now);
+        self.cx.give_up_referrals(Some(now));
     }
 
     /// When [`Stack::handle_timeout`] wants to be called; `None`: nothing is pending.
@@ -301,6 +304,7 @@ impl Stack {
             self.cx.transactions.poll_timeout(),
             deadline,
             self.cx.remains.next_expiry(),
+            self.cx.referrals.next_expiry(),
             self.prober.next_due(),
             self.authentication.next_answer(),
             self.registrar.next_expiry(),
@@ -348,6 +352,7 @@ impl Stack {
         self.end_probes();
         self.leave_registrations();
         self.end_messages();
+        self.cx.give_up_referrals(None);
         let mut ids: Vec<CallId> = self.calls.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -419,6 +424,7 @@ impl Stack {
             + cx.lookups.len()
             + cx.transactions.len()
             + cx.commands.len()
+            + cx.referrals.len()
             + self.messages.len()
             + self.call_connections.len()
     }

@@ -248,9 +248,113 @@ fn ops_3_nobody_waits_for_ever_for_the_result_of_refer() {
         transfer(&mut world, CALLEE, "+300", TransferHow::Refer),
         Ok(())
     );
-    world.tell(CALLEE, Agent::hang_up);
+    world.tell(CALLER, Agent::hang_up);
     world.run_ms(200);
     assert_eq!(events(&world, EventKind::TransferFailed).len(), 2);
+    world.assert_drained(1);
+}
+
+/// RFC 5057 section 4: BYE ends the session, not the subscription that the REFER made.
+#[test]
+fn ops_3_a_side_that_accepts_refer_and_hangs_up_still_tells_what_came_of_it() {
+    for moved in [CALLER, CALLEE] {
+        for (state, body, kind, text) in [
+            (
+                "terminated;reason=noresource",
+                "SIP/2.0 200 OK\r\n",
+                EventKind::TransferDone,
+                "200 OK",
+            ),
+            (
+                "terminated;reason=noresource",
+                "SIP/2.0 486 Busy Here\r\n",
+                EventKind::TransferFailed,
+                "it hung up, and then: 486 Busy Here",
+            ),
+            (
+                "terminated;reason=timeout",
+                "",
+                EventKind::TransferFailed,
+                "it hung up, and then: no result was told",
+            ),
+        ] {
+            let mut world = referred(moved);
+            let call = world.live().call;
+            world.tell(moved, Agent::hang_up);
+            // As soon as that, and long after the call is over.
+            notify(&mut world, moved, "active", "SIP/2.0 100 Trying\r\n");
+            world.run_for(std::time::Duration::from_secs(40));
+            assert_eq!(world.phases()[..2], [Phase::Over(200), Phase::Over(200)]);
+            assert_eq!(world.stack.calls(), 0);
+            let settled = |world: &World| {
+                [EventKind::TransferDone, EventKind::TransferFailed]
+                    .map(|kind| events(world, kind).len())
+            };
+            assert_eq!(settled(&world), [0, 0]);
+            notify(&mut world, moved, state, body);
+            assert_eq!(settled(&world).iter().sum::<usize>(), 1);
+            let told = events(&world, kind);
+            assert_eq!(told[0].text, text);
+            assert_eq!(told[0].call, Some(call));
+            let transferred = events(&world, EventKind::CallTransferred);
+            assert_eq!(
+                transferred.len(),
+                usize::from(kind == EventKind::TransferDone)
+            );
+            // The subscription is over (RFC 6665 section 4.1.3).
+            notify(&mut world, moved, state, body);
+            let statuses = world.agents[moved].statuses(&Method::Notify);
+            assert_eq!(statuses, [200, 200, 481]);
+            assert_eq!(settled(&world).iter().sum::<usize>(), 1);
+            world.assert_drained(1);
+        }
+    }
+}
+
+#[test]
+fn ops_3_who_accepts_refer_hangs_up_and_tells_nothing_is_not_waited_for_for_ever() {
+    let mut world = referred(CALLEE);
+    world.tell(CALLEE, Agent::hang_up);
+    world.run_for(std::time::Duration::from_secs(100));
+    assert!(events(&world, EventKind::TransferFailed).is_empty());
+    world.run_for(std::time::Duration::from_secs(200));
+    let failed = events(&world, EventKind::TransferFailed);
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].text, "it hung up, and then: no result was told");
+    world.assert_drained(1);
+
+    // Nor by a daemon that stops.
+    let mut world = referred(CALLEE);
+    world.tell(CALLEE, Agent::hang_up);
+    world.run_ms(500);
+    world.shut_down();
+    assert_eq!(events(&world, EventKind::TransferFailed).len(), 1);
+    world.assert_drained(1);
+}
+
+/// Who the other side is matters, and so does the REFER.
+#[test]
+fn ops_3_a_late_notify_of_anybody_else_tells_nothing() {
+    let mut world = referred(CALLEE);
+    world.tell(CALLEE, Agent::hang_up);
+    world.run_ms(500);
+    notify(&mut world, CALLER, "terminated", "SIP/2.0 200 OK\r\n");
+    assert_eq!(world.caller().statuses(&Method::Notify), [481]);
+    world.tell(CALLEE, |agent, now| {
+        agent.request(now, Method::Notify, |notify| {
+            notify.headers.push(HeaderName::Event, "refer;id=77777");
+            notify.body = b"SIP/2.0 200 OK\r\n".to_vec();
+        });
+    });
+    world.run_ms(200);
+    assert_eq!(world.callee().statuses(&Method::Notify), [481]);
+    assert!(events(&world, EventKind::TransferDone).is_empty());
+    // The other side hanging up is the end of it, as it always was.
+    let mut world = referred(CALLEE);
+    world.tell(CALLER, Agent::hang_up);
+    world.run_ms(500);
+    let failed = events(&world, EventKind::TransferFailed);
+    assert_eq!(failed[0].text, "the call ended before a result was told");
     world.assert_drained(1);
 }
 
