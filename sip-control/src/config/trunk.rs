@@ -161,7 +161,7 @@ impl Resolver<'_> {
         let tls = self.peer_tls(&trunk, warnings)?;
         let trunk = Trunk {
             needs_certificate: tls.as_ref().is_some_and(PeerTls::asks_for_client_names),
-            // RFC 5923 section 9.2: a peer reuses connections only of whom it can authenticate.
+            // RFC 5923: a peer reuses connections only of whom it can authenticate.
             asks_for_alias: tls.as_ref().is_some_and(|tls| tls.certificate().is_some()),
             ..trunk
         };

@@ -1,12 +1,11 @@
 //! Connections that peers opened and that requests to them may use, too (RFC 5923).
 //!
-//! A peer that wants that says so by `alias` in the Via of a request (section 8.1). The connection
-//! then stands in the table for the peer's address and the port of that Via (section 8.2), beside those
-//! that we opened. Before the first request to a target uses it, the peer must have proven by its
-//! certificate to be that target, as if we had connected to it (sections 9.2 and 9.3): a machine that
-//! serves several domains is each of them only with a certificate for it. So UDP and TCP, which prove
-//! nothing, have no aliases (section 3), and neither has a trunk that verifies nothing. Names are
-//! resolved first: an alias is for an address (section 10). It ends with its connection (section 8.3).
+//! A peer that wants that says so by `alias` in the Via of a request. The connection then stands in the
+//! table for the peer's address and the port of that Via, beside those that we opened. Before the first
+//! request to a target uses it, the peer must have proven by its certificate to be that target, as if we
+//! had connected to it: a machine that serves several domains is each of them only with a certificate for
+//! it. So UDP and TCP, which prove nothing, have no aliases, and neither has a trunk that verifies
+//! nothing. Names are resolved first: an alias is for an address. It ends with its connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -33,13 +33,15 @@ fn server_config(certificate: &str, key: &str) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// Accepts one TLS connection after the other and tells the first bytes of each.
+/// Accepts one TLS connection after the other, tells the first bytes of each and keeps it open: what
+/// is unanswered when a connection breaks is sent again by another one.
 pub(crate) fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<String>) {
     let config = server_config(certificate, key);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, heard) = mpsc::channel();
     std::thread::spawn(move || {
+        let mut open = Vec::new();
         for stream in listener.incoming() {
             let stream = stream.unwrap();
             stream.set_read_timeout(Some(SOON)).unwrap();
@@ -49,6 +51,7 @@ pub(crate) fn tls_server(certificate: &str, key: &str) -> (u16, mpsc::Receiver<S
             if let Ok(length) = stream.read(&mut buffer) {
                 // The test may have seen enough.
                 let _ = sender.send(String::from_utf8_lossy(&buffer[..length]).into_owned());
+                open.push(stream);
             }
         }
     });

@@ -145,7 +145,7 @@ impl Via {
         Some(number(value.as_bytes()).and_then(|port| u16::try_from(port).ok()))
     }
 
-    /// Who sent this wants requests back by the same connection (RFC 5923 section 7).
+    /// Who sent this wants requests back by the same connection (RFC 5923).
     pub fn asks_for_alias(&self) -> bool {
         self.param("alias").is_some()
     }

@@ -147,7 +147,7 @@ impl Transactions {
         self.gate.is_late = late;
     }
 
-    /// Requests of these trunks that leave over TLS ask for an alias (RFC 5923 section 8.1).
+    /// Requests of these trunks that leave over TLS ask for an alias (RFC 5923).
     pub fn ask_for_aliases(&mut self, trunks: impl IntoIterator<Item = TrunkId>) {
         self.aliased = trunks.into_iter().collect();
     }

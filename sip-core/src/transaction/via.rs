@@ -7,7 +7,7 @@ use crate::message::{HeaderName, Request, Via, branch};
 use crate::transport::{Host, Listener, Origin, Target, Transport};
 
 /// Puts our Via on top of a request to `target`; the branch. Over TLS it may ask for the peer's
-/// requests by the same connection (RFC 5923 section 8.1): no other transport proves who asks.
+/// requests by the same connection (RFC 5923): no other transport proves who asks.
 pub(super) fn stamp_ours(
     request: &mut Request,
     target: &Target,

@@ -125,8 +125,8 @@ impl PeerTls {
     }
 
     /// Whether the peer that has shown these certificates when it connected to us, and the listener has
-    /// verified, is who we would connect to at `host` (RFC 5923 sections 9.2 and 9.3): for the names,
-    /// of the roots and with the keys that we would ask for then. Nobody is, where we would not ask.
+    /// verified, is who we would connect to at `host` (RFC 5923): for the names, of the roots and with the
+    /// keys that we would ask for then. Nobody is, where we would not ask.
     pub(in crate::transport) fn is_reached_by(
         &self,
         chain: &[CertificateDer<'_>],
