@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
-use sip_core::stack::{CallRecord, LegRecord, LiveCall};
+use sip_core::stack::{CallRecord, LegRecord, LiveCall, TriedTarget};
 
 use super::lock;
 use super::quality::{CallQuality, DirectionView, RecentMos};
@@ -73,22 +73,39 @@ impl Entry {
 /// Call-IDs of a call, and whose they are, as ladders name them.
 pub(super) fn dialogs(live: &LiveCall) -> Vec<(String, String)> {
     let callee = Some(&live.legs[1]).filter(|_| !live.targets.is_empty());
-    named(&live.sip_call_ids(), callee)
+    named(&live.sip_call_ids(), &live.first_party, callee)
 }
 
 /// The same of a call that is over.
 pub(super) fn dialogs_of(record: &CallRecord) -> Vec<(String, String)> {
-    named(&record.sip_call_ids(), record.callee.as_ref())
+    let callee = record.callee.as_ref();
+    named(&record.sip_call_ids(), &record.first_party, callee)
 }
 
-/// The caller's is the first; each target has the next.
-fn named(ids: &[&str], callee: Option<&LegRecord>) -> Vec<(String, String)> {
+/// The caller's is the first; where it was tried itself, and each target, have the next.
+fn named(
+    ids: &[&str],
+    first_party: &[TriedTarget],
+    callee: Option<&LegRecord>,
+) -> Vec<(String, String)> {
     let callee = callee.map(|leg| leg.sip_call_id.as_str());
+    let is_first_party = |id: &str| {
+        let mut tried = first_party.iter();
+        tried.any(|target| target.sip_call_id.as_deref() == Some(id))
+    };
+    let (mut parties, mut targets) = (0, 0);
     let name = |(place, id): (usize, &&str)| {
         let name = match place {
             0 => "caller".to_owned(),
+            _ if is_first_party(id) => {
+                parties += 1;
+                format!("first party {parties}")
+            }
             _ if callee == Some(*id) => "callee".to_owned(),
-            place => format!("target {place}"),
+            _ => {
+                targets += 1;
+                format!("target {targets}")
+            }
         };
         ((*id).to_owned(), name)
     };
@@ -147,6 +164,8 @@ struct Fields<'a> {
     callee: Option<cdr::Leg<'a>>,
     codec: Option<&'a str>,
     targets: Vec<cdr::Target<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    first_party_targets: Vec<cdr::Target<'a>>,
     media: Media<'a>,
     mos: &'a [RecentMos],
 }
@@ -175,6 +194,7 @@ impl Serialize for LiveView {
                 .map(cdr::leg),
             codec: live.codec.as_deref(),
             targets: live.targets.iter().map(cdr::target).collect(),
+            first_party_targets: live.first_party.iter().map(cdr::target).collect(),
             media: Media {
                 directions: &self.directions,
             },

@@ -43,6 +43,7 @@ fn call(number: u64, answered: bool) -> LiveCall {
         held: [false; 2],
         codec: None,
         targets: vec![tried(number)],
+        first_party: Vec::new(),
     }
 }
 
@@ -91,7 +92,30 @@ fn record(number: u64) -> Box<CallRecord> {
             }],
         }),
         targets: vec![tried(number)],
+        first_party: Vec::new(),
     })
+}
+
+#[test]
+fn ops_4_a_ladder_names_every_try_of_a_placed_calls_first_party() {
+    let Setup { live, .. } = setup();
+    let mut placed = call(1, true);
+    // The first did not answer; the second did, and is the caller.
+    placed.first_party = ["f-1@us", "a-1@peer"]
+        .map(|id| TriedTarget {
+            sip_call_id: Some(id.to_owned()),
+            ..tried(1)
+        })
+        .to_vec();
+    live.changed(placed);
+    left(&live, "f-1@us", "INVITE sip:phone.example SIP/2.0");
+    left(&live, "a-1@peer", "INVITE sip:phone.example SIP/2.0");
+    left(&live, "x-1@us", "INVITE sip:dead.example SIP/2.0");
+    left(&live, "b-1@us", "INVITE sip:pbx.example SIP/2.0");
+    let ladder = live.ladder(1).unwrap();
+    let messages = ladder.messages.iter();
+    let legs: Vec<&str> = messages.map(|message| message.leg.as_str()).collect();
+    assert_eq!(legs, ["first party 1", "caller", "target 1", "callee"]);
 }
 
 struct Setup {

@@ -32,6 +32,9 @@ pub(crate) struct Record<'a> {
     caller: Leg<'a>,
     callee: Option<Leg<'a>>,
     targets: Vec<Target<'a>>,
+    /// Of a call that an operator placed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    first_party_targets: Vec<Target<'a>>,
     media: Option<Media<'a>>,
 }
 
@@ -59,6 +62,7 @@ pub(crate) fn record(call: &CallRecord) -> Record<'_> {
         caller: leg(&call.caller),
         callee: call.callee.as_ref().map(leg),
         targets: call.targets.iter().map(target).collect(),
+        first_party_targets: call.first_party.iter().map(target).collect(),
         media: call.media.as_ref().map(media),
     }
 }
@@ -314,6 +318,13 @@ mod tests {
                     outcome: "answered".to_owned(),
                 },
             ],
+            first_party: vec![TriedTarget {
+                uri: "sip:phone.example".to_owned(),
+                hop: None,
+                sip_call_id: Some("f1@b.example".to_owned()),
+                status: Some(480),
+                outcome: "480 Temporarily Unavailable".to_owned(),
+            }],
         };
         let value = written(&call);
         assert_eq!(value["call"], 7);
@@ -344,6 +355,11 @@ mod tests {
                    {"uri": "sip:pbx.example", "address": "192.0.2.1:5060", "transport": "udp",
                     "call_id": "a1@b.example", "status": 200, "outcome": "answered"}])
         );
+        assert_eq!(
+            value["first_party_targets"],
+            json!([{"uri": "sip:phone.example", "address": null, "transport": null,
+                    "call_id": "f1@b.example", "status": 480, "outcome": "480 Temporarily Unavailable"}])
+        );
         let written = value["start"].as_str().unwrap();
         assert_eq!(
             (written.len(), &written[10..11], &written[23..]),
@@ -371,6 +387,7 @@ mod tests {
             codec: None,
             media: None,
             targets: Vec::new(),
+            first_party: Vec::new(),
         };
         let value = written(&call);
         assert_eq!(
@@ -380,6 +397,7 @@ mod tests {
         for absent in ["answer", "setup_ms", "callee", "media", "codec"] {
             assert_eq!(value[absent], Value::Null, "{absent}");
         }
+        assert!(value.get("first_party_targets").is_none());
         assert_eq!(value["duration_s"], 0.0);
     }
 }

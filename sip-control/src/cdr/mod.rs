@@ -253,6 +253,7 @@ mod tests {
             codec: None,
             media: None,
             targets: Vec::new(),
+            first_party: Vec::new(),
         }
     }
 

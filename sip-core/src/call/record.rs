@@ -36,6 +36,8 @@ pub(super) struct Draft {
     /// When it will have lasted as long as it may; `None` before the answer and after the end.
     too_long_at: Option<Instant>,
     pub(super) targets: Vec<TriedTarget>,
+    /// [`CallRecord::first_party`].
+    first_party: Vec<TriedTarget>,
 }
 
 impl Draft {
@@ -52,6 +54,7 @@ impl Draft {
             counted: [None; 2],
             too_long_at: None,
             targets: Vec::new(),
+            first_party: Vec::new(),
         }
     }
 
@@ -92,9 +95,9 @@ impl Parties {
         self.draft.counted[side.index()] = Some(trunk);
     }
 
-    /// The party that was tried has answered, and another one is called now.
+    /// The first party of a call that we place has answered, and the other one is called now.
     pub(super) fn begin_anew(&mut self) {
-        self.draft.targets.clear();
+        self.draft.first_party = std::mem::take(&mut self.draft.targets);
         self.draft.rang = false;
     }
 
@@ -190,6 +193,7 @@ impl Parties {
             codec,
             media,
             targets,
+            first_party: std::mem::take(&mut self.draft.first_party),
         };
         cx.commands.push_back(Command::Record(Box::new(record)));
     }
@@ -213,6 +217,7 @@ impl Parties {
             answer: self.draft.answer,
             codec: self.codec(),
             targets: self.draft.targets.clone(),
+            first_party: self.draft.first_party.clone(),
         }
     }
 

@@ -399,6 +399,7 @@ pub(super) fn refused_record(
         codec: None,
         media: None,
         targets: Vec::new(),
+        first_party: Vec::new(),
     }
 }
 

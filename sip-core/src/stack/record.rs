@@ -40,6 +40,9 @@ pub struct CallRecord {
     pub media: Option<MediaReport>,
     /// Where the call was tried, in order; the last one is the callee's leg.
     pub targets: Vec<TriedTarget>,
+    /// Where the first party of a call that an operator placed was tried, in order; the last one is the
+    /// caller's leg. Empty unless it answered.
+    pub first_party: Vec<TriedTarget>,
 }
 
 /// A target that a call was tried at, and what came of it.
@@ -68,7 +71,8 @@ impl CallRecord {
 
     /// As [`LiveCall::sip_call_ids`].
     pub fn sip_call_ids(&self) -> Vec<&str> {
-        call_ids(&self.caller, &self.targets, self.callee.as_ref())
+        let tried = [&self.first_party[..], &self.targets];
+        call_ids(&self.caller, tried, self.callee.as_ref())
     }
 }
 
@@ -90,6 +94,8 @@ pub struct LiveCall {
     pub codec: Option<String>,
     /// Where the call has been tried, in order; the last one is the callee's leg.
     pub targets: Vec<TriedTarget>,
+    /// As [`CallRecord::first_party`].
+    pub first_party: Vec<TriedTarget>,
 }
 
 /// What a call is doing.
@@ -126,17 +132,18 @@ impl LiveCall {
     pub fn sip_call_ids(&self) -> Vec<&str> {
         let [caller, callee] = &self.legs;
         let callee = Some(callee).filter(|_| !self.targets.is_empty());
-        call_ids(caller, &self.targets, callee)
+        call_ids(caller, [&self.first_party, &self.targets], callee)
     }
 }
 
 fn call_ids<'a>(
     caller: &'a LegRecord,
-    targets: &'a [TriedTarget],
+    tried: [&'a [TriedTarget]; 2],
     callee: Option<&'a LegRecord>,
 ) -> Vec<&'a str> {
-    let tried = targets
-        .iter()
+    let tried = tried
+        .into_iter()
+        .flatten()
         .filter_map(|target| target.sip_call_id.as_deref());
     let ends = callee.map(|leg| leg.sip_call_id.as_str());
     let mut ids = vec![caller.sip_call_id.as_str()];

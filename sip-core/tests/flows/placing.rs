@@ -7,11 +7,11 @@ use media_core::session::{CallId, Security};
 use sip_core::message::{HeaderName, Method};
 use sip_core::stack::{CallState, ControlError, EndedBy, Place, StackConfig};
 use sip_core::trunk::refer::ReferMode;
-use sip_core::trunk::{Route, TrunkId};
+use sip_core::trunk::{Origination, OriginationUri, Route, TrunkId};
 
 use crate::ringing::{office, register_with};
 use crate::sim::sdp::{direction, line, profile};
-use crate::sim::{Agent, CALLEE, CALLER, Phase, THIRD, Wire, World};
+use crate::sim::{Agent, CALLEE, CALLER, Phase, SECOND, THIRD, Wire, World, target};
 use crate::transfer::{THIRDS_NUMBER, UDP, media, tell_apart, transfers};
 
 pub(crate) const FIRST: usize = CALLEE;
@@ -195,6 +195,48 @@ fn ops_3_a_first_party_that_does_not_take_the_call_ends_it() {
     );
     world.assert_drained(1);
     assert_eq!(world.record().code, Some(32014));
+}
+
+#[test]
+fn ops_4_where_the_first_party_was_tried_stays_in_the_record_with_its_call_ids() {
+    let mut config = setup(UDP);
+    let uris = [SECOND, FIRST].map(|index| OriginationUri {
+        priority: u16::from(index == FIRST),
+        ..Origination::to(target(index, Wire::Udp)).uris.remove(0)
+    });
+    config.trunks[1].origination.uris = uris.to_vec();
+    let mut world = World::with_targets(&UDP, 31, config);
+    tell_apart(&mut world);
+    world.agents[SECOND].manners.invite = Some(503);
+    place(&mut world).expect("placed");
+    world.run_ms(200);
+    answer(&mut world, FIRST, 200);
+    answer(&mut world, THIRD, 200);
+    world.run_ms(300);
+    assert_eq!(phases(&world), [Phase::Up, Phase::Up]);
+    let call_id = |agent: usize| {
+        let invite = world.agents[agent].request_received(&Method::Invite);
+        invite.headers.call_id().expect("Call-ID").to_owned()
+    };
+    let all = [FIRST, SECOND, THIRD].map(call_id);
+    assert_eq!(world.live().sip_call_ids(), all);
+    world.tell(FIRST, Agent::hang_up);
+    world.run_ms(300);
+    world.assert_drained(1);
+    let record = world.record();
+    assert_eq!(record.sip_call_ids(), all);
+    let tried = record.first_party.iter();
+    let tried: Vec<_> = tried
+        .map(|target| (target.status, target.outcome.as_str()))
+        .collect();
+    assert_eq!(
+        tried,
+        [
+            (Some(503), "503 Service Unavailable"),
+            (Some(200), "answered")
+        ]
+    );
+    assert_eq!(record.targets.len(), 1, "of the second party");
 }
 
 #[test]

@@ -194,6 +194,8 @@ fn record() -> serde_json::Value {
         "caller": leg(),
         "callee": leg(),
         "targets": {"type": "array", "items": {"type": "object"}},
+        "first_party_targets": {"type": "array", "items": {"type": "object"},
+            "description": "Of a call that was placed: where its first party was tried before it answered. Absent without any."},
         "media": {"type": ["object", "null"]},
         "outcome": {"type": "string", "enum": ["answered", "refused", "failed"]},
         "mos_min": {"type": ["number", "null"], "description": "Of the worst direction."},
