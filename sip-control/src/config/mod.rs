@@ -25,6 +25,7 @@ mod settings;
 mod store;
 mod stored;
 mod trunk;
+mod trunk_listener;
 mod trunk_tls;
 mod value;
 

@@ -26,6 +26,7 @@
 //! [`crate::sdp`]'s. What is left here is who waits for whom.
 
 mod accepted;
+mod answered;
 mod begin;
 mod bodies;
 mod bridging;

@@ -3,8 +3,8 @@
 
 use media_core::session::CallId;
 
-use super::admission::refused_record;
 use super::refusals::note;
+use super::refusing::refused_record;
 use super::{Command, Event, EventKind, Stack, Transmit, TransmitId};
 use crate::call::outcome::Outcome;
 use crate::message::{HeaderName, Method, ParseError, Request, response_to};

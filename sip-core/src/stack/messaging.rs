@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use super::Stack;
-use super::admission::Refused;
+use super::refusing::Refused;
 use crate::call::context::{Asker, MessageId};
 use crate::call::outcome::{Failure, hop_refusal};
 use crate::call::places::Place;

@@ -4,7 +4,7 @@
 use media_core::session::CallId;
 
 use super::Stack;
-use super::admission::Refused;
+use super::refusing::Refused;
 use crate::call::context::{LegKey, Note, OwnInvite};
 use crate::call::transfer::NewCall;
 use crate::call::{Joint, NewInvite};
