@@ -2,6 +2,7 @@
 //! is done and looked at.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media_core::report::{MediaEvent, MediaReport};
@@ -180,7 +181,8 @@ impl World {
                 }
                 Command::Media(MediaCommand::Apply(session)) => {
                     let live = self.stack.live_calls();
-                    self.seen.apply(session, &live, &self.ports);
+                    self.seen
+                        .apply(Arc::unwrap_or_clone(session), &live, &self.ports);
                 }
                 Command::Media(MediaCommand::Remove(call)) => {
                     self.seen.remove(call);

@@ -10,6 +10,7 @@ mod homes;
 mod legs;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use entry::{Action, PlannedFlow};
 use homes::Spent;
@@ -24,13 +25,14 @@ use crate::session::{CallId, Session, Side, Stream};
 /// install what is new or differs (`Flow::update` keeps what must be kept), and remove the
 /// flows of local ports that are no longer in it.
 pub struct CallMedia {
-    session: Session,
+    session: Arc<Session>,
     streams: Vec<StreamState>,
     spent: Spent,
 }
 
 impl CallMedia {
-    pub fn new(session: Session) -> CallMedia {
+    pub fn new(session: impl Into<Arc<Session>>) -> CallMedia {
+        let session = session.into();
         let mut spent = Spent::default();
         let streams = session
             .streams
@@ -46,7 +48,8 @@ impl CallMedia {
 
     /// Takes the newest session whole. What a peer's packets taught is forgotten where
     /// that peer's SDP has changed.
-    pub fn update(&mut self, session: Session) {
+    pub fn update(&mut self, session: impl Into<Arc<Session>>) {
+        let session = session.into();
         let mut known: Vec<_> = std::mem::take(&mut self.streams)
             .into_iter()
             .zip(&self.session.streams)

@@ -1,5 +1,6 @@
 //! One flow: its configuration, its state, a packet's way through it.
 
+use std::borrow::Borrow;
 use std::net::SocketAddr;
 
 use media_common::counters::DropReason;
@@ -21,22 +22,36 @@ use crate::rtp::{self, Foreign, RtpHeader};
 /// same port goes to [`Flow::update`], so that rollover counters, replay windows and the
 /// latch survive what they must survive.
 pub struct Flow {
-    config: FlowConfig,
     terms: Terms,
     gate: Gate,
     crypto: Crypto,
     stats: FlowStats,
 }
 
-/// What the configuration says of counting, as the XDP program has it in the flow's entry.
+/// What the configuration says that is neither the gate's nor the contexts': of each there are as
+/// many as ports in use, and a packet should touch few lines of memory.
 struct Terms {
+    carries: Carries,
+    payload_types: u128,
+    /// For counting, as the XDP program has it in the flow's entry.
     rtp: RtpTerms,
     ceiling: u16,
+    telephone_event: Option<u8>,
+    dscp: Option<u8>,
+    /// What arrives has no protection, and what leaves has.
+    encrypts: bool,
+    generation: u32,
 }
 
 impl Terms {
     fn of(config: &FlowConfig) -> Terms {
         Terms {
+            carries: config.carries,
+            payload_types: config.payload_types,
+            telephone_event: config.telephone_event,
+            dscp: config.dscp,
+            encrypts: matches!(config.transform, Transform::Encrypt { .. }),
+            generation: config.generation,
             rtp: RtpTerms {
                 clock_khz: config.clock_khz,
                 telephone_event: config.telephone_event.unwrap_or(NO_TELEPHONE_EVENT),
@@ -66,12 +81,12 @@ enum Clear {
 }
 
 impl Flow {
-    pub fn new(config: FlowConfig) -> Flow {
+    pub fn new(config: impl Borrow<FlowConfig>) -> Flow {
+        let config = config.borrow();
         Flow {
             gate: Gate::new(&config.source, None),
-            crypto: Crypto::new(&config),
-            terms: Terms::of(&config),
-            config,
+            crypto: Crypto::new(config),
+            terms: Terms::of(config),
             stats: FlowStats::default(),
         }
     }
@@ -81,19 +96,20 @@ impl Flow {
     /// Where a master key stays, its contexts stay, and with them rollover counter and
     /// replay window (RFC 3711 section 3.3.1); a new key starts at 0. A latch stays while
     /// the generation does.
-    pub fn update(&mut self, config: FlowConfig) {
+    pub fn update(&mut self, config: impl Borrow<FlowConfig>) {
+        let config = config.borrow();
         let kept = self
             .gate
             .latched()
-            .filter(|_| config.generation == self.config.generation);
+            .filter(|_| config.generation == self.terms.generation);
         self.gate = Gate::new(&config.source, kept);
-        self.crypto.update(&config);
-        self.terms = Terms::of(&config);
-        self.config = config;
+        self.crypto.update(config);
+        self.terms = Terms::of(config);
     }
 
-    pub fn config(&self) -> &FlowConfig {
-        &self.config
+    /// [`FlowConfig::generation`] of the newest configuration.
+    pub fn generation(&self) -> u32 {
+        self.terms.generation
     }
 
     pub fn stats(&self) -> &FlowStats {
@@ -186,8 +202,7 @@ impl Flow {
             let behind = u32::from((highest as u16).wrapping_sub(header.sequence));
             behind < WINDOW && window >> behind & 1 == 1
         };
-        let arrives_plain = matches!(self.config.transform, Transform::Encrypt { .. });
-        let is_rtp = arrives_plain && !self.is_rtcp(datagram);
+        let is_rtp = self.terms.encrypts && !self.is_rtcp(datagram);
         if is_rtp && RtpHeader::parse(datagram).is_some_and(is_repeat) {
             self.stats.incidents.duplicated = self.stats.incidents.duplicated.wrapping_add(1);
         }
@@ -208,7 +223,7 @@ impl Flow {
         }
         let Route { from, to } = *self.route(packet);
         let mut clear = Clear::Nothing;
-        let event = self.config.telephone_event;
+        let event = self.terms.telephone_event;
         let (len, admitted) =
             self.crypto
                 .transform(packet, datagram, out, to.is_some(), tags, |plain| {
@@ -220,7 +235,7 @@ impl Flow {
             len,
             from,
             to,
-            dscp: self.config.dscp,
+            dscp: self.terms.dscp,
             latched,
             digit: self.count(now_ns, len, Sight { rtp, clear }),
         })
@@ -247,7 +262,7 @@ impl Flow {
                 counters.observe(seen, self.terms.rtp, now_ns, || Some(&mut *incidents));
             }
             // Raw datagrams are heard, RTCP is not.
-            None if self.config.carries.is_raw() => counters.last_seen_ns = now_ns,
+            None if self.terms.carries.is_raw() => counters.last_seen_ns = now_ns,
             None => incidents.rtcp = incidents.rtcp.wrapping_add(1),
         }
         match (clear, rtp) {
@@ -263,7 +278,7 @@ impl Flow {
     }
 
     fn check_form(&self, datagram: &[u8]) -> Result<(WellFormed, Option<RtpHeader>), DropReason> {
-        if self.config.carries.is_raw() {
+        if self.terms.carries.is_raw() {
             return Ok((WellFormed { rtcp: false }, None));
         }
         match rtp::foreign(datagram) {
@@ -276,14 +291,14 @@ impl Flow {
             return Ok((WellFormed { rtcp: true }, None));
         }
         let header = RtpHeader::parse(datagram).ok_or(DropReason::Malformed)?;
-        if self.config.payload_types & (1 << header.payload_type) == 0 {
+        if self.terms.payload_types & (1 << header.payload_type) == 0 {
             return Err(DropReason::PayloadType);
         }
         Ok((WellFormed { rtcp: false }, Some(header)))
     }
 
     fn is_rtcp(&self, datagram: &[u8]) -> bool {
-        match self.config.carries {
+        match self.terms.carries {
             Carries::Rtp(_) | Carries::Raw(_) => false,
             Carries::Rtcp(_) => true,
             Carries::Both { .. } => rtcp::is_rtcp(datagram),
@@ -291,7 +306,7 @@ impl Flow {
     }
 
     fn route(&self, packet: WellFormed) -> &Route {
-        match &self.config.carries {
+        match &self.terms.carries {
             Carries::Rtp(route) | Carries::Rtcp(route) | Carries::Raw(route) => route,
             Carries::Both { rtp, rtcp } => {
                 if packet.rtcp {

@@ -18,5 +18,5 @@ mod transform;
 pub use config::{Carries, FlowConfig, Route, Source, Transform};
 pub use flow::Flow;
 pub(crate) use latch::is_allowed;
-pub use outcome::{FlowStats, Outcome};
+pub use outcome::{Drops, FlowStats, Outcome};
 pub use tags::{Begun, Lacking, compute_tags, write_tags};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use media_common::counters::{DropReason, Verdicts};
+use media_common::counters::DropReason;
 use media_common::quality::{FlowCounters, FlowIncidents};
 
 use crate::rtcp::ReportsSeen;
@@ -36,16 +36,39 @@ pub struct FlowStats {
     /// Counted as the XDP program counts what it forwards.
     pub counters: FlowCounters,
     pub incidents: FlowIncidents,
-    /// The drops by reason (only the `drop_*` counters are used).
-    pub drops: Verdicts,
+    pub drops: Drops,
     /// What the peer says of what it sends and receives.
     pub reports: ReportsSeen,
+}
+
+/// A flow's drops by reason. Each count stays at the highest that it can hold; how many there were
+/// in all is in [`FlowCounters::dropped`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Drops([u32; DropReason::ALL.len()]);
+
+impl Drops {
+    /// Every reason, and the packets dropped for it.
+    pub fn by_reason(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        let counts = self.0.iter().map(|count| u64::from(*count));
+        DropReason::ALL.iter().copied().zip(counts)
+    }
+
+    /// The packets dropped for that reason.
+    pub fn of(&self, reason: DropReason) -> u64 {
+        u64::from(self.0[reason as usize])
+    }
+
+    fn count(&mut self, reason: DropReason) {
+        // `ALL` has the reasons in the order of their declaration.
+        let count = &mut self.0[reason as usize];
+        *count = count.saturating_add(1);
+    }
 }
 
 impl FlowStats {
     pub(super) fn count_drop(&mut self, reason: DropReason) {
         self.counters.dropped += 1;
         self.incidents.count_drop(reason);
-        self.drops.count_drop(reason);
+        self.drops.count(reason);
     }
 }

@@ -1,5 +1,7 @@
 //! Master keys: zeroised, never printed.
 
+use std::sync::Arc;
+
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -14,8 +16,19 @@ const MAX_KEY_LEN: usize = 32;
 const MAX_SALT_LEN: usize = 14;
 
 /// A master key and salt for one suite (RFC 3711 section 3.2.1), with what SDES says of it.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+///
+/// Clones share the key: a call's two legs, their plan and their flows all name it, and it lies in
+/// memory once, until the last of them is gone.
+#[derive(Clone)]
 pub struct MasterKey {
+    secret: Arc<Secret>,
+    /// Master key identifier (RFC 3711 section 3.1), as packets carry it; empty for none. Not with
+    /// the secret: every packet's trailer is as long as this says.
+    mki: Box<[u8]>,
+}
+
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+struct Secret {
     #[zeroize(skip)]
     suite: Suite,
     key: [u8; MAX_KEY_LEN],
@@ -23,9 +36,6 @@ pub struct MasterKey {
     /// Packets that the key may protect, `None` for the default of RFC 3711 section 9.2.
     #[zeroize(skip)]
     lifetime: Option<u64>,
-    /// Master key identifier (RFC 3711 section 3.1), as packets carry it; empty for none.
-    #[zeroize(skip)]
-    mki: Box<[u8]>,
 }
 
 impl MasterKey {
@@ -36,36 +46,40 @@ impl MasterKey {
         if key_salt.len() != suite.key_len() + suite.salt_len() {
             return None;
         }
-        let (key, salt) = key_salt.split_at(suite.key_len());
-        let mut master = MasterKey {
-            suite,
-            key: [0; MAX_KEY_LEN],
-            salt: [0; MAX_SALT_LEN],
-            lifetime: None,
-            mki: Box::default(),
-        };
-        master.key[..key.len()].copy_from_slice(key);
-        master.salt[..salt.len()].copy_from_slice(salt);
-        Some(master)
+        let (from_key, from_salt) = key_salt.split_at(suite.key_len());
+        Some(MasterKey::fill(suite, |key, salt| {
+            key.copy_from_slice(from_key);
+            salt.copy_from_slice(from_salt);
+        }))
     }
 
     /// A fresh key from the injected generator (the operating system's, in production).
     pub fn generate(suite: Suite, rng: &mut (impl CryptoRng + ?Sized)) -> MasterKey {
-        let mut master = MasterKey {
+        MasterKey::fill(suite, |key, salt| {
+            rng.fill_bytes(key);
+            rng.fill_bytes(salt);
+        })
+    }
+
+    /// Written where it stays, so that no copy of it is left elsewhere.
+    fn fill(suite: Suite, fill: impl FnOnce(&mut [u8], &mut [u8])) -> MasterKey {
+        let mut secret = Arc::new(Secret {
             suite,
             key: [0; MAX_KEY_LEN],
             salt: [0; MAX_SALT_LEN],
             lifetime: None,
+        });
+        let Secret { key, salt, .. } = Arc::make_mut(&mut secret);
+        fill(&mut key[..suite.key_len()], &mut salt[..suite.salt_len()]);
+        MasterKey {
+            secret,
             mki: Box::default(),
-        };
-        rng.fill_bytes(&mut master.key[..suite.key_len()]);
-        rng.fill_bytes(&mut master.salt[..suite.salt_len()]);
-        master
+        }
     }
 
     /// With the lifetime that SDES named, packets.
     pub fn with_lifetime(mut self, packets: u64) -> MasterKey {
-        self.lifetime = Some(packets);
+        Arc::make_mut(&mut self.secret).lifetime = Some(packets);
         self
     }
 
@@ -76,20 +90,20 @@ impl MasterKey {
     }
 
     pub fn suite(&self) -> Suite {
-        self.suite
+        self.secret.suite
     }
 
     pub fn key(&self) -> &[u8] {
-        &self.key[..self.suite.key_len()]
+        &self.secret.key[..self.suite().key_len()]
     }
 
     pub fn salt(&self) -> &[u8] {
-        &self.salt[..self.suite.salt_len()]
+        &self.secret.salt[..self.suite().salt_len()]
     }
 
     /// Packets that the key may protect, if SDES named a number.
     pub fn lifetime(&self) -> Option<u64> {
-        self.lifetime
+        self.secret.lifetime
     }
 
     /// The master key identifier in every packet, up to 128 bytes; empty: packets have none.
@@ -100,8 +114,9 @@ impl MasterKey {
     /// Whether both are the same key, whatever else is said of them: packets under one must
     /// not repeat an index used under the other.
     pub fn is_same_key(&self, other: &MasterKey) -> bool {
-        self.suite == other.suite
-            && bool::from(self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt))
+        let (own, other) = (&*self.secret, &*other.secret);
+        own.suite == other.suite
+            && bool::from(own.key.ct_eq(&other.key) & own.salt.ct_eq(&other.salt))
     }
 
     /// Whether `bytes`, from a packet, name this key.
@@ -124,7 +139,7 @@ impl MasterKey {
 /// with another lifetime has to be told. See [`MasterKey::is_same_key`] for the identity.
 impl PartialEq for MasterKey {
     fn eq(&self, other: &MasterKey) -> bool {
-        self.is_same_key(other) && self.mki == other.mki && self.lifetime == other.lifetime
+        self.is_same_key(other) && self.mki == other.mki && self.lifetime() == other.lifetime()
     }
 }
 
@@ -132,6 +147,6 @@ impl Eq for MasterKey {}
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MasterKey({}, redacted)", self.suite.name())
+        write!(f, "MasterKey({}, redacted)", self.suite().name())
     }
 }

@@ -1,6 +1,7 @@
 //! What control knows of a call: its plan, which flows run, when it was last heard.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media_core::flow_plan::{CallMedia, PlannedFlow};
@@ -34,7 +35,7 @@ pub(super) struct Applied {
 }
 
 impl Call {
-    pub(super) fn new(session: Session, now: Instant) -> Call {
+    pub(super) fn new(session: Arc<Session>, now: Instant) -> Call {
         Call {
             media: CallMedia::new(session),
             running: Vec::new(),
@@ -45,7 +46,7 @@ impl Call {
     }
 
     /// Takes a newer session into the plan.
-    pub(super) fn update(&mut self, session: Session, now: Instant) {
+    pub(super) fn update(&mut self, session: Arc<Session>, now: Instant) {
         self.media.update(session);
         self.silence.restart(now);
     }

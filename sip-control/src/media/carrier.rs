@@ -116,7 +116,7 @@ impl FlowTotals {
         let relay = self
             .relay
             .drops
-            .dropped()
+            .by_reason()
             .map(|(reason, count)| (reason.name(), count));
         let mut drops: Vec<(&'static str, u64)> = Vec::new();
         for (reason, count) in relay.chain(self.incidents.drops()) {

@@ -39,7 +39,7 @@ const EVENT_RETRY: Duration = Duration::from_millis(20);
 
 /// What the control thread is asked.
 pub(super) enum Input {
-    Apply(Box<Session>, Ticket),
+    Apply(Arc<Session>, Ticket),
     Remove(CallId),
     Verdicts(mpsc::Sender<Verdicts>),
     Flows(mpsc::Sender<Vec<FlowStatus>>),
@@ -59,9 +59,9 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Hands a session over; the answer is its ticket.
-    pub(super) fn apply(&self, session: Session) -> Ticket {
+    pub(super) fn apply(&self, session: Arc<Session>) -> Ticket {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed) + 1;
-        self.send(Input::Apply(Box::new(session), ticket));
+        self.send(Input::Apply(session, ticket));
         ticket
     }
 
@@ -85,7 +85,7 @@ pub(super) struct Control {
     waker: Waker,
     carrier: Box<dyn Carrier>,
     timeout: Option<Duration>,
-    calls: HashMap<CallId, Call>,
+    calls: HashMap<CallId, Box<Call>>,
     /// Which call a local port belongs to.
     owners: HashMap<SocketAddr, CallId>,
     /// Closed calls and flows until their grace is over, the earliest first.
@@ -202,11 +202,11 @@ impl Control {
 
     fn handle_input(&mut self, input: Input) {
         match input {
-            Input::Apply(session, ticket) => self.handle_session(*session, ticket),
+            Input::Apply(session, ticket) => self.handle_session(session, ticket),
             Input::Remove(call) => self.handle_removal(call),
             Input::Verdicts(answer) => drop(answer.send(self.carrier.verdicts())),
             Input::Flows(answer) => {
-                let mut calls: Vec<(&CallId, &Call)> = self.calls.iter().collect();
+                let mut calls: Vec<_> = self.calls.iter().collect();
                 calls.sort_unstable_by_key(|(id, _)| **id);
                 let mut flows = Vec::with_capacity(self.owners.len());
                 for (_, call) in calls {
@@ -225,13 +225,13 @@ impl Control {
         }
     }
 
-    fn handle_session(&mut self, session: Session, ticket: Ticket) {
+    fn handle_session(&mut self, session: Arc<Session>, ticket: Ticket) {
         let id = session.call;
         let now = Instant::now();
         match self.calls.get_mut(&id) {
             Some(call) => call.update(session, now),
             None => {
-                self.calls.insert(id, Call::new(session, now));
+                self.calls.insert(id, Box::new(Call::new(session, now)));
             }
         }
         self.apply(id);
@@ -293,8 +293,8 @@ impl Control {
             return;
         };
         let Applied { closed, failure } = call.apply(&mut *self.carrier);
-        for flow in call.media.flows() {
-            self.owners.insert(flow.local, id);
+        for local in call.locals() {
+            self.owners.insert(local, id);
         }
         let due = Instant::now() + GRACE;
         for local in closed {
@@ -322,7 +322,7 @@ impl Control {
             self.owners.remove(&local);
         }
         self.leaving
-            .push_back((Instant::now() + GRACE, Leaving::Call(id, Box::new(call))));
+            .push_back((Instant::now() + GRACE, Leaving::Call(id, call)));
     }
 
     fn finish_leaving(&mut self, now: Instant) {

@@ -13,6 +13,7 @@ mod direction;
 mod ephemeral;
 mod error;
 mod events;
+mod hops;
 mod limits;
 mod loader;
 mod maps;
@@ -35,6 +36,7 @@ mod wake;
 mod xdp;
 mod xsk;
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use media_common::counters::Verdicts;
@@ -89,8 +91,8 @@ impl MediaPlane {
     ///
     /// Answers the session's number: once [`MediaPlane::ready`] shows it, or a later one, packets
     /// of the session pass. Peers should not be told of it before.
-    pub fn apply(&self, session: Session) -> u64 {
-        self.inputs.apply(session)
+    pub fn apply(&self, session: impl Into<Arc<Session>>) -> u64 {
+        self.inputs.apply(session.into())
     }
 
     /// The number of the last session that is ready. A peer that does not answer the neighbour

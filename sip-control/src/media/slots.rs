@@ -1,7 +1,7 @@
 //! Flow slots: what the relays run on, one per local port, indexed like the kernel's table.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use media_core::report::Digit;
 use media_core::srtp::key::MasterKey;
 
 use super::error::MediaError;
+use super::hops::FlowHops;
 use super::sys::prefetch_value;
 use super::wake::Waker;
 
@@ -35,34 +36,24 @@ pub(super) struct Slots {
 /// A flow that is installed.
 pub(super) struct Slot {
     pub(super) flow: Flow,
-    /// Where its packets go: next hop by destination; RTP's and RTCP's may differ. In place,
-    /// so that a packet does not wait for one more line of memory.
-    hops: [Option<(IpAddr, u16)>; MAX_HOPS],
+    /// Where its packets go.
+    pub(super) hops: FlowHops,
     /// Every key that it has had to send under.
     send_keys: Vec<MasterKey>,
 }
 
-/// RTP's destination and RTCP's.
-const MAX_HOPS: usize = 2;
-
 impl Slot {
-    /// Next hops by destination, RTP's first.
-    #[inline]
-    pub(super) fn hops(&self) -> impl Iterator<Item = (IpAddr, u16)> {
-        self.hops.iter().flatten().copied()
-    }
-
-    fn new(config: &FlowConfig, hops: Vec<(IpAddr, u16)>) -> Slot {
+    fn new(config: &FlowConfig, hops: FlowHops) -> Slot {
         Slot {
-            flow: Flow::new(config.clone()),
-            hops: in_place(&hops),
+            flow: Flow::new(config),
+            hops,
             send_keys: config.transform.send().into_iter().cloned().collect(),
         }
     }
 
-    fn update(&mut self, config: &FlowConfig, hops: Vec<(IpAddr, u16)>) {
-        self.flow.update(config.clone());
-        self.hops = in_place(&hops);
+    fn update(&mut self, config: &FlowConfig, hops: FlowHops) {
+        self.flow.update(config);
+        self.hops = hops;
         if let Some(key) = config
             .transform
             .send()
@@ -71,12 +62,6 @@ impl Slot {
             self.send_keys.push(key.clone());
         }
     }
-}
-
-/// A flow has at most so many destinations; one more would be unresolved.
-fn in_place(hops: &[(IpAddr, u16)]) -> [Option<(IpAddr, u16)>; MAX_HOPS] {
-    debug_assert!(hops.len() <= MAX_HOPS);
-    std::array::from_fn(|at| hops.get(at).copied())
 }
 
 impl Slots {
@@ -181,7 +166,7 @@ impl Slots {
 
     /// Puts a flow into the slot, or tells the flow that is there its new configuration. A flow
     /// whose key has been spoilt stays closed: its packets are dropped.
-    pub(super) fn install(&self, index: u32, config: &FlowConfig, hops: Vec<(IpAddr, u16)>) {
+    pub(super) fn install(&self, index: u32, config: &FlowConfig, hops: FlowHops) {
         // Keys are derived for a new flow: not under the lock.
         let mut fresh = None;
         let is_empty = self.access(index, |slot| slot.is_none());
@@ -191,7 +176,7 @@ impl Slots {
             return self.spoil(index, taken);
         }
         if is_empty == Some(true) {
-            fresh = Some(Box::new(Slot::new(config, hops.clone())));
+            fresh = Some(Box::new(Slot::new(config, hops)));
         }
         self.access(index, |slot| match slot {
             Some(slot) => slot.update(config, hops),
@@ -327,6 +312,8 @@ impl FlowReports {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use media_core::relay::{Carries, Route, Source, Transform};
     use media_core::srtp::profile::Suite;
 
@@ -421,9 +408,9 @@ mod tests {
     fn a_flow_that_a_panic_has_spoilt_is_closed_until_it_has_a_new_key() {
         let slots = Arc::new(Slots::new(&[range(1, 0, 100, 101)]).unwrap());
         for index in [0, 1] {
-            slots.install(index, &encrypting(1), Vec::new());
+            slots.install(index, &encrypting(1), FlowHops::default());
         }
-        slots.install(0, &encrypting(2), Vec::new());
+        slots.install(0, &encrypting(2), FlowHops::default());
         panic_in_a_packet(&slots, 0);
         assert!(!is_open(&slots, 0));
         assert!(is_open(&slots, 1));
@@ -437,7 +424,7 @@ mod tests {
             (3, false),
             (4, true),
         ] {
-            slots.install(0, &encrypting(key), Vec::new());
+            slots.install(0, &encrypting(key), FlowHops::default());
             assert_eq!(is_open(&slots, 0), opens, "key {key}");
         }
     }
@@ -445,10 +432,10 @@ mod tests {
     #[test]
     fn another_call_may_use_the_port_of_a_spoilt_flow() {
         let slots = Arc::new(Slots::new(&[range(1, 0, 100, 101)]).unwrap());
-        slots.install(0, &encrypting(1), Vec::new());
+        slots.install(0, &encrypting(1), FlowHops::default());
         panic_in_a_packet(&slots, 0);
         slots.clear(0);
-        slots.install(0, &encrypting(2), Vec::new());
+        slots.install(0, &encrypting(2), FlowHops::default());
         assert!(is_open(&slots, 0));
     }
 }

@@ -9,7 +9,7 @@
 //! - a flow that ends: entry to none, a while for packets on their way, slot, next hops.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,6 +26,7 @@ use super::config::MediaConfig;
 use super::ephemeral;
 use super::error::MediaError;
 use super::events::KernelEvents;
+use super::hops::FlowHops;
 use super::loader::Loaded;
 use super::maps::KernelMaps;
 use super::memory;
@@ -43,15 +44,15 @@ pub(super) struct XdpBackend {
     maps: KernelMaps,
     next_hops: NextHops,
     slots: Arc<Slots>,
-    flows: HashMap<SocketAddr, Installed>,
+    /// By index. Boxed, as the table has room for up to twice as many.
+    flows: HashMap<u32, Box<Installed>>,
     events: KernelEvents,
 }
 
 /// What is in the tables for a flow.
 struct Installed {
-    index: u32,
     entry: FlowEntry,
-    hops: Vec<(IpAddr, u16)>,
+    hops: FlowHops,
 }
 
 impl XdpBackend {
@@ -123,19 +124,24 @@ impl XdpBackend {
         }
     }
 
-    /// The next hops of a flow's destinations: RTP's first.
-    fn acquire_hops(&mut self, flow: &PlannedFlow) -> Result<Vec<(IpAddr, u16)>, String> {
-        let mut hops: Vec<(IpAddr, u16)> = Vec::with_capacity(2);
+    fn installed(&self, local: SocketAddr) -> Option<(u32, &Installed)> {
+        let index = self.slots.index_of(local)?;
+        Some((index, self.flows.get(&index)?))
+    }
+
+    /// The next hops of a flow's destinations.
+    fn acquire_hops(&mut self, flow: &PlannedFlow) -> Result<FlowHops, String> {
+        let mut hops = FlowHops::default();
         for Route { from, to } in flow.config.carries.routes() {
             let Some(to) = to else { continue };
-            if hops.iter().any(|(remote, _)| *remote == to.ip()) {
+            if hops.towards(to.ip()).is_some() {
                 continue;
             }
             match self.next_hops.acquire(Peer {
                 remote: to.ip(),
                 local: from.ip(),
             }) {
-                Ok(index) => hops.push((to.ip(), index)),
+                Ok(hop) => hops.push(to.ip(), hop),
                 Err(error) => {
                     self.release_hops(&hops);
                     return Err(error.to_string());
@@ -145,14 +151,14 @@ impl XdpBackend {
         Ok(hops)
     }
 
-    fn release_hops(&mut self, hops: &[(IpAddr, u16)]) {
+    fn release_hops(&mut self, hops: &FlowHops) {
         let now = Instant::now();
-        for (_, index) in hops {
-            self.next_hops.release(*index, now);
+        for (_, hop) in hops.iter() {
+            self.next_hops.release(hop, now);
         }
     }
 
-    fn entry_of(&self, flow: &PlannedFlow, hops: &[(IpAddr, u16)]) -> Result<FlowEntry, String> {
+    fn entry_of(&self, flow: &PlannedFlow, hops: &FlowHops) -> Result<FlowEntry, String> {
         let route = flow.config.carries.routes().next();
         let Some(Route { from, to: Some(to) }) =
             route.copied().filter(|_| flow.action == Action::Forward)
@@ -163,11 +169,15 @@ impl XdpBackend {
             .slots
             .address_of(from)
             .ok_or_else(|| format!("{from} is not one of our media ports"))?;
-        let hop = hops
-            .iter()
-            .find(|(remote, _)| *remote == to.ip())
-            .map_or(0, |(_, index)| *index);
-        Ok(flow.entry(local, hop))
+        Ok(flow.entry(local, hops.towards(to.ip()).unwrap_or(0)))
+    }
+
+    /// No packet passes there any more.
+    fn close_at(&mut self, index: u32) {
+        if let Some(installed) = self.flows.get_mut(&index) {
+            installed.entry = FlowEntry::default();
+            self.maps.set_flow(index, FlowEntry::default());
+        }
     }
 
     /// Slot and entry, in the order that the module describes.
@@ -175,7 +185,7 @@ impl XdpBackend {
         &mut self,
         index: u32,
         flow: &PlannedFlow,
-        hops: Vec<(IpAddr, u16)>,
+        hops: FlowHops,
         old: Option<FlowEntry>,
         new: FlowEntry,
     ) {
@@ -243,12 +253,8 @@ impl Carrier for XdpBackend {
             }
         };
         // Known from here on, so that closing it cleans up whatever fails below.
-        let installed = Installed {
-            index,
-            entry,
-            hops: hops.clone(),
-        };
-        let old = self.flows.insert(flow.local, installed);
+        let installed = Box::new(Installed { entry, hops });
+        let old = self.flows.insert(index, installed);
         let old_entry = old.as_ref().map(|old| old.entry);
         self.put(index, flow, hops, old_entry, entry);
         if let Some(old) = old {
@@ -258,54 +264,51 @@ impl Carrier for XdpBackend {
     }
 
     fn is_ready(&mut self, local: SocketAddr) -> bool {
-        let hops = self.flows.get(&local).map(|installed| &installed.hops);
-        hops.is_none_or(|hops| {
-            hops.iter()
-                .all(|(_, index)| self.next_hops.is_resolved(*index))
-        })
+        let hops = self.installed(local).map(|(_, installed)| installed.hops);
+        hops.is_none_or(|hops| hops.iter().all(|(_, hop)| self.next_hops.is_resolved(hop)))
     }
 
     fn close(&mut self, local: SocketAddr) {
-        let Some(installed) = self.flows.get_mut(&local) else {
-            return;
-        };
-        installed.entry = FlowEntry::default();
-        self.maps.set_flow(installed.index, FlowEntry::default());
+        if let Some(index) = self.slots.index_of(local) {
+            self.close_at(index);
+        }
     }
 
     fn release(&mut self, local: SocketAddr) {
-        if let Some(installed) = self.flows.remove(&local) {
-            self.slots.clear(installed.index);
+        let index = self.slots.index_of(local);
+        let installed = index.and_then(|index| Some((index, self.flows.remove(&index)?)));
+        if let Some((index, installed)) = installed {
+            self.slots.clear(index);
             self.release_hops(&installed.hops);
         }
     }
 
     fn totals(&mut self, local: SocketAddr) -> FlowTotals {
-        let Some(installed) = self.flows.get(&local) else {
+        let Some((index, _)) = self.installed(local) else {
             return FlowTotals::default();
         };
         FlowTotals {
-            kernel: self.maps.counters(installed.index),
-            incidents: self.maps.incidents(installed.index),
-            relay: self.slots.stats(installed.index),
+            kernel: self.maps.counters(index),
+            incidents: self.maps.incidents(index),
+            relay: self.slots.stats(index),
         }
     }
 
     fn place(&self, local: SocketAddr) -> Place {
-        let Some(Installed { index, hops, .. }) = self.flows.get(&local) else {
+        let Some((index, Installed { hops, .. })) = self.installed(local) else {
             return Place::default();
         };
         let hops = hops
             .iter()
-            .map(|(remote, hop)| (*remote, *hop, self.next_hops.value(*hop)));
+            .map(|(remote, hop)| (remote, hop, self.next_hops.value(hop)));
         Place {
-            index: Some(*index),
+            index: Some(index),
             hops: hops.collect(),
         }
     }
 
     fn latched(&mut self, local: SocketAddr) -> Option<SocketAddr> {
-        self.slots.latched(self.flows.get(&local)?.index)
+        self.slots.latched(self.installed(local)?.0)
     }
 
     fn verdicts(&mut self) -> Verdicts {
@@ -318,9 +321,9 @@ impl Carrier for XdpBackend {
     }
 
     fn stop(&mut self) {
-        let locals: Vec<_> = self.flows.keys().copied().collect();
-        for local in locals {
-            self.close(local);
+        let indices: Vec<u32> = self.flows.keys().copied().collect();
+        for index in indices {
+            self.close_at(index);
         }
         self.workers.report_losses();
         self.workers.stop();

@@ -1,6 +1,7 @@
 //! A call's media: what the legs agree, what the media plane has of it, and the ports that are ours
 //! until the flows are gone.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use media_core::report::MediaReport;
@@ -33,7 +34,8 @@ struct Unsaid {
 /// What the media plane has of the call.
 enum Flows {
     None,
-    Applied(Session),
+    /// Shared with the media plane, which keeps it as long.
+    Applied(Arc<Session>),
     /// The ports stay ours until [`CallMedia::removed`].
     Removing,
     /// The ports are given back.
@@ -207,12 +209,13 @@ impl CallMedia {
             return;
         };
         match &self.flows {
-            Flows::Applied(applied) if *applied == session => return,
+            Flows::Applied(applied) if **applied == session => return,
             Flows::None | Flows::Applied(_) => {}
             Flows::Removing | Flows::Gone => return,
         }
+        let session = Arc::new(session);
         cx.commands
-            .push_back(Command::Media(MediaCommand::Apply(session.clone())));
+            .push_back(Command::Media(MediaCommand::Apply(Arc::clone(&session))));
         self.flows = Flows::Applied(session);
     }
 
@@ -290,9 +293,8 @@ impl CallMedia {
 
     /// What was agreed for a leg, for the record; `None` before any answer.
     pub(super) fn leg(&self, side: Side) -> Option<LegMedia> {
-        self.negotiation
-            .session()
-            .map(|_| self.negotiation.leg(side))
+        let has_answer = self.negotiation.has_answer();
+        has_answer.then(|| self.negotiation.leg(side))
     }
 
     fn release(&mut self, cx: &mut Context) {

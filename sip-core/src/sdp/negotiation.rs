@@ -221,6 +221,11 @@ impl Negotiation {
         })
     }
 
+    /// Whether there has been an answer that counts: [`Negotiation::session`] has something then.
+    pub fn has_answer(&self) -> bool {
+        self.current().is_some()
+    }
+
     /// Every port pair that this call holds, to be released when its flows are gone.
     pub fn local_media(&self) -> impl Iterator<Item = (RealmId, LocalMedia)> + '_ {
         self.legs

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use media_core::session::{CallId, Session};
 
@@ -94,7 +95,7 @@ pub struct Unreachable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaCommand {
     /// Make the call's flows be these; the first one creates them.
-    Apply(Session),
+    Apply(Arc<Session>),
     /// Remove the call's flows, and then report [`media_core::report::MediaEvent::Removed`].
     Remove(CallId),
 }

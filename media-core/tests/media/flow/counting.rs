@@ -280,7 +280,7 @@ fn med_5_a_flow_lets_no_more_pass_than_its_ceiling() {
         u64::from(stats.incidents.over_ceiling),
         10_000 - flood as u64
     );
-    assert_eq!(stats.drops.drop_ceiling, 10_000 - flood as u64);
+    assert_eq!(stats.drops.of(DropReason::Ceiling), 10_000 - flood as u64);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn the_first_check_that_fails_names_the_reason() {
         );
         let by_reason: Vec<_> = stats
             .drops
-            .dropped()
+            .by_reason()
             .filter(|(_, count)| *count > 0)
             .collect();
         assert_eq!(

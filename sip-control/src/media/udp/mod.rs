@@ -22,6 +22,7 @@ use rustix::process::Resource;
 
 use super::carrier::{Carrier, FlowTotals, Paths, Place};
 use super::error::MediaError;
+use super::hops::FlowHops;
 use super::limits;
 use super::slots::{FlowReports, SharedVerdicts, Slots};
 use super::wake::Waker;
@@ -129,7 +130,7 @@ impl Carrier for UdpBackend {
             .slots
             .index_of(flow.local)
             .ok_or_else(|| format!("{} is not one of our media ports", flow.local))?;
-        self.slots.install(index, &flow.config, Vec::new());
+        self.slots.install(index, &flow.config, FlowHops::default());
         if let Some(open) = self.flows.get(&flow.local) {
             let relay = self.threads.get(open.thread);
             return match relay.is_some_and(Thread::is_live) {

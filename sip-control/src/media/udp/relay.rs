@@ -247,7 +247,7 @@ impl Relay {
             let mut guard = self.slots.lock(index).ok_or(DropReason::BadEntry)?;
             let slot = guard.as_mut().ok_or(DropReason::NoPeer)?;
             let outcome = slot.flow.relay(now_ns, source, datagram, out);
-            (outcome, slot.flow.config().generation)
+            (outcome, slot.flow.generation())
         };
         let (len, from, to, dscp, latched, digit) = match outcome {
             Outcome::Forward {

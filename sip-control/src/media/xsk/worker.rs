@@ -188,7 +188,8 @@ impl Relay {
         // The packet is written where it most likely leaves. Room comes first: a packet that
         // is protected and then not sent has used up its index.
         let likely = slot
-            .hops()
+            .hops
+            .iter()
             .next()
             .and_then(|(_, hop)| self.exits.towards(self.hops.get(hop).ifindex));
         let mut room = likely.map(|likely| self.exits.room(likely)).transpose()?;
@@ -211,11 +212,8 @@ impl Relay {
             } => (len, from, to, dscp, latched, digit),
             Outcome::Drop(reason) => return Err(reason),
         };
-        let hop = slot
-            .hops()
-            .find(|(remote, _)| *remote == to.ip())
-            .map(|(_, hop)| hop);
-        let generation = slot.flow.config().generation;
+        let hop = slot.hops.towards(to.ip());
+        let generation = slot.flow.generation();
         drop(guard);
         let local = packet.frame.destination;
         if let Some(code) = digit {

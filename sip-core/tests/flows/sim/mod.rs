@@ -377,6 +377,7 @@ impl World {
                     self.send_from_edge(transmit.id, &transmit.target, transmit.bytes);
                 }
                 Command::Media(MediaCommand::Apply(session)) => {
+                    let session = Arc::unwrap_or_clone(session);
                     self.applied.push(session.clone());
                     self.sessions.insert(session.call, session);
                 }
