@@ -53,9 +53,7 @@ fn policy(input: &mut Input<'_>, realm: u16) -> LegPolicy {
         secure: is(0),
         opportunistic: is(1) && !is(0),
         suites: suites.to_vec(),
-        codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
-            .map(String::from)
-            .to_vec(),
+        codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"].map(String::from).into(),
         t38: is(2),
         video: is(2),
         advertised: AdvertisedMedia::default(),

@@ -109,6 +109,8 @@ impl CallQuality {
             .0
             .binary_search_by_key(&key, |direction| (direction.stream, direction.from));
         let place = place.unwrap_or_else(|place| {
+            // A call has two, as a rule: a vector's first growth would make room for four.
+            self.0.reserve_exact(1);
             self.0.insert(place, Direction::new(sample));
             place
         });

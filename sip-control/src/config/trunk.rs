@@ -149,7 +149,7 @@ impl Resolver<'_> {
             )?,
             dscp: self.dscp()?,
             max_packet_rate: section.max_packet_rate,
-            codecs: self.codecs()?,
+            codecs: self.codecs()?.into(),
             video: section.video,
             t38: self.t38(mode)?,
             session: dialogs::session(&self.key, section)?,

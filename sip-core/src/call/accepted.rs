@@ -23,7 +23,7 @@ pub(super) struct Accepted {
     late: Option<LateOffer>,
     /// A re-INVITE that came in the meantime: RFC 3261 section 14.1 forbids an INVITE of ours to
     /// the inviter before its ACK is here, and there is no glare that 491 would name.
-    deferred: Option<Deferred>,
+    deferred: Option<Box<Deferred>>,
 }
 
 /// The far side's INVITE, whose 2xx made an offer: its ACK is owed.
@@ -150,7 +150,7 @@ impl Accepted {
 
     fn defer(mut self, cx: &mut Context, parties: &mut Parties, deferred: Deferred) -> State {
         match &self.deferred {
-            None => self.deferred = Some(deferred),
+            None => self.deferred = Some(Box::new(deferred)),
             Some(earlier) if earlier.side == deferred.side => {
                 parties.respond_later(cx, deferred.side, deferred.server, &deferred.request);
             }

@@ -304,6 +304,7 @@ impl Hunt {
             nat: leg.trunk.settings.may_be_behind_nat(),
         }));
         cx.legs.insert(leg.key.clone(), owner);
+        parties.draft.targets.reserve_exact(1);
         parties.draft.targets.push(TriedTarget {
             uri: target.to_string(),
             hop: Some(hop),

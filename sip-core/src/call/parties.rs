@@ -31,7 +31,7 @@ pub(super) struct Parties {
     /// Requests other than INVITE and BYE that were passed on.
     pub(super) relays: Vec<Relay>,
     /// A REFER that we accepted.
-    pub(super) transfer: Option<Transfer>,
+    pub(super) transfer: Option<Box<Transfer>>,
     /// A REFER of ours is under way.
     pub(super) referred: Option<Box<Referred>>,
     /// What we have still to do for a call that we placed.

@@ -116,7 +116,7 @@ pub(super) struct Refreshing {
     /// When we stop waiting; `None` once it is cancelled.
     deadline: Option<Instant>,
     /// A re-INVITE of the other side: it waits its turn.
-    deferred: Option<Deferred>,
+    deferred: Option<Box<Deferred>>,
 }
 
 /// What it is sent for.
@@ -239,7 +239,7 @@ impl Refreshing {
                 } else if self.deferred.is_some() {
                     parties.respond_later(cx, side, server, &invite.request);
                 } else {
-                    self.deferred = Some(invite);
+                    self.deferred = Some(Box::new(invite));
                 }
                 State::Refreshing(self)
             }

@@ -32,7 +32,7 @@ pub(super) struct Provisionals {
     wish: Wish,
     /// RSeq of the next one.
     next: u32,
-    awaiting: Option<Unacknowledged>,
+    awaiting: Option<Box<Unacknowledged>>,
     /// Until the one before is acknowledged, no other leaves (section 3).
     queue: VecDeque<Draft>,
     /// Our To tags of the dialogs in which the answer to the caller's offer left in a reliable response:
@@ -136,13 +136,13 @@ impl Provisionals {
         headers.push(HeaderName::RSeq, rack.response.to_string());
         cx.respond(draft.server, &draft.response);
         let timers = cx.config.timers;
-        self.awaiting = Some(Unacknowledged {
+        self.awaiting = Some(Box::new(Unacknowledged {
             draft,
             rack,
             interval: timers.t1,
             resend: cx.now + timers.t1,
             give_up: cx.now + timers.timeout(),
-        });
+        }));
     }
 
     /// PRACK came: whether it acknowledges the response that waits for it. The next one leaves.

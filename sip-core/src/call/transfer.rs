@@ -117,7 +117,7 @@ impl Call {
             .headers
             .value(HeaderName::ReferSub)
             .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"false"));
-        self.parties.transfer = Some(Transfer {
+        self.parties.transfer = Some(Box::new(Transfer {
             transferor: side,
             server: call.server,
             call: None,
@@ -127,7 +127,7 @@ impl Call {
             by_operator: false,
             transferor_is_gone: false,
             answer: None,
-        });
+        }));
         let leg = self.parties.leg(side);
         let mut accepted = cx.response(refer, StatusCode::ACCEPTED, &leg.key.tag);
         accepted.headers.push(HeaderName::Contact, &leg.contact);
@@ -196,7 +196,7 @@ impl Call {
         let call = self.new_call(cx, transferor, refer_to, Headers::new())?;
         let target = call.refer_to.uri().to_string();
         let text = format!("to {target}, by an operator");
-        self.parties.transfer = Some(Transfer {
+        self.parties.transfer = Some(Box::new(Transfer {
             transferor,
             server: call.server,
             call: None,
@@ -206,7 +206,7 @@ impl Call {
             by_operator: true,
             transferor_is_gone: false,
             answer: None,
-        });
+        }));
         self.parties.event(
             cx,
             EventKind::TransferStarted,
@@ -312,7 +312,7 @@ impl Call {
         let text = format!("{status} {}", status.reason());
         self.parties
             .event(cx, kind, transfer.transferor, code, text);
-        match transfer {
+        match *transfer {
             Transfer {
                 by_operator: true, ..
             } => Asker::Operator,

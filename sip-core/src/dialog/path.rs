@@ -24,7 +24,7 @@ pub struct Path {
     peer: (Host, u16),
     /// Which address the peer's host was found to have.
     found: Option<IpAddr>,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     /// Where the peer's datagrams come from, if it is known to be behind NAT.
     behind_nat: Option<Source>,
 }
@@ -91,12 +91,14 @@ impl Path {
     /// To whoever answered a request to `target` with a message that came by `origin`.
     pub fn to_target(target: &Target, origin: &Origin, force: Option<Transport>) -> Path {
         let source = Host::Address(origin.remote.ip());
-        let connection = origin.connection.map(|id| Connection {
-            id,
-            transport: origin.transport,
-            peers: vec![target.host.clone(), source],
-            is_next_hop: false,
-            dialled: true,
+        let connection = origin.connection.map(|id| {
+            Box::new(Connection {
+                id,
+                transport: origin.transport,
+                peers: vec![target.host.clone(), source],
+                is_next_hop: false,
+                dialled: true,
+            })
         });
         Path {
             listener: target.listener,
@@ -255,7 +257,7 @@ impl Connection {
         request: &Headers,
         origin: &Origin,
         sent_by: Host,
-    ) -> Result<Option<Connection>, HeaderError> {
+    ) -> Result<Option<Box<Connection>>, HeaderError> {
         let Some(id) = origin.connection else {
             return Ok(None);
         };
@@ -263,13 +265,13 @@ impl Connection {
         // next hop is who sent us this.
         let hops = request.vias()?.len();
         let recorded = request.record_routes()?.len();
-        Ok(Some(Connection {
+        Ok(Some(Box::new(Connection {
             id,
             transport: origin.transport,
             peers: vec![Host::Address(origin.remote.ip()), sent_by],
             is_next_hop: recorded + 1 >= hops,
             dialled: false,
-        }))
+        })))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use media_core::ports::{MediaPorts, NoPorts};
 use media_core::session::LocalMedia;
@@ -31,8 +32,19 @@ pub(super) struct Leg {
     heard: Option<Heard>,
 }
 
-/// A description of ours; it holds keys.
-pub(super) struct Said(Zeroizing<Vec<u8>>);
+/// A description of ours; it holds keys. Shared, for what was sent last is as a rule what was settled.
+#[derive(Clone)]
+pub(super) struct Said(Arc<Zeroizing<Vec<u8>>>);
+
+impl Said {
+    fn new(body: Vec<u8>) -> Said {
+        Said(Arc::new(Zeroizing::new(body)))
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +64,7 @@ impl fmt::Debug for Heard {
 /// The last description that the peer had from us.
 struct Sent {
     origin: Origin,
-    body: Zeroizing<Vec<u8>>,
+    body: Said,
 }
 
 /// The body holds keys.
@@ -221,14 +233,13 @@ impl Leg {
     /// The peer has had descriptions of ours in the same dialog before: what follows counts on
     /// from them.
     pub(super) fn continue_from(&mut self, origin: Origin) {
-        let body = Zeroizing::new(Vec::new());
+        let body = Said::new(Vec::new());
         self.sent = Some(Sent { origin, body });
     }
 
     /// The last description that the peer had from us, to be kept.
     pub(super) fn said(&self) -> Option<Said> {
-        let sent = self.sent.as_ref()?;
-        Some(Said(sent.body.clone()))
+        self.sent.as_ref().map(|sent| sent.body.clone())
     }
 
     /// That was agreed to.
@@ -238,13 +249,13 @@ impl Leg {
 
     /// The description that the peer last agreed to, or else had last.
     pub(super) fn settled(&self) -> Option<&[u8]> {
-        let settled = self.settled.as_ref().map(|said| said.0.as_slice());
+        let settled = self.settled.as_ref().map(Said::as_bytes);
         settled.or(self.described())
     }
 
     /// The last description that the peer had from us.
     pub(super) fn described(&self) -> Option<&[u8]> {
-        self.sent.as_ref().map(|sent| sent.body.as_slice())
+        self.sent.as_ref().map(|sent| sent.body.as_bytes())
     }
 
     /// Puts our `o=` into a description for the peer and gives its bytes.
@@ -260,14 +271,18 @@ impl Leg {
         let mut origin = self.sent.as_ref().map_or(came, |sent| sent.origin.clone());
         document.session.replace(b'o', &origin.to_value(address));
         let mut body = document.to_bytes();
-        if self.sent.as_ref().is_some_and(|sent| *sent.body != body) {
+        if self
+            .sent
+            .as_ref()
+            .is_some_and(|sent| sent.body.as_bytes() != body)
+        {
             origin.version += 1;
             document.session.replace(b'o', &origin.to_value(address));
             body = document.to_bytes();
         }
         self.sent = Some(Sent {
             origin,
-            body: Zeroizing::new(body.clone()),
+            body: Said::new(body.clone()),
         });
         Ok(body)
     }

@@ -1,6 +1,7 @@
 //! What a trunk says of the media of a leg.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use media_core::ports::RealmId;
 use media_core::session::SourceRule;
@@ -22,7 +23,7 @@ pub struct LegPolicy {
     pub suites: Vec<Suite>,
     /// Encoding names allowed in audio, compared case-insensitively; telephone-event passes
     /// whether it is listed or not.
-    pub codecs: Vec<String>,
+    pub codecs: Arc<[String]>,
     /// Video may be relayed, if the other leg's trunk allows it too.
     pub video: bool,
     /// T.38 may be relayed, if the other leg's trunk allows it too and neither leg is `secure`.
@@ -66,7 +67,7 @@ impl LegPolicy {
             // Keys in the clear protect nothing: without TLS there are none (RFC 4568 section 7).
             opportunistic: trunk.opportunistic && trunk.mode == SecureMode::Tls,
             suites: trunk.suites.clone(),
-            codecs: trunk.codecs.clone(),
+            codecs: Arc::clone(&trunk.codecs),
             video: trunk.video,
             t38: trunk.t38,
             source: trunk.source,
@@ -133,7 +134,7 @@ mod tests {
             secure: false,
             opportunistic: false,
             suites: Vec::new(),
-            codecs: Vec::new(),
+            codecs: Arc::default(),
             video: false,
             t38: false,
             source: SourceMode::Strict,

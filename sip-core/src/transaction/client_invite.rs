@@ -127,6 +127,8 @@ impl ClientInvite {
         };
         state.acks.retain(|known| known.to_tag != ack.to_tag);
         if state.acks.len() < MAX_ACKS {
+            // One, unless the INVITE was forked: a vector's first growth would make room for four.
+            state.acks.reserve_exact(1);
             state.acks.push(ack);
         }
     }
@@ -139,7 +141,7 @@ impl ClientInvite {
         let mut way = None;
         for ack in &mut state.acks {
             if let Some(other) = ack.fallback.take() {
-                ack.way = other;
+                ack.way = *other;
                 fx.send(&ack.way.0, &ack.way.1);
                 way = Some(ack.way.0.clone());
             }
@@ -262,7 +264,7 @@ pub(super) struct Ack {
     to_tag: Box<[u8]>,
     way: Way,
     /// How to send it if it cannot be sent so.
-    fallback: Option<Way>,
+    fallback: Option<Box<Way>>,
 }
 
 /// Where a message goes, and as which bytes.
@@ -273,7 +275,7 @@ impl Ack {
         Ack {
             to_tag,
             way,
-            fallback,
+            fallback: fallback.map(Box::new),
         }
     }
 

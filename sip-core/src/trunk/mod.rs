@@ -155,7 +155,8 @@ pub struct Trunk {
     /// `None`: four times the usual rate of the call's packet time, and at least 200.
     pub max_packet_rate: Option<u32>,
     /// Encoding names allowed in audio, upper case, in any order; `TELEPHONE-EVENT` among them.
-    pub codecs: Vec<String>,
+    /// Shared with the calls of the trunk.
+    pub codecs: Arc<[String]>,
     /// Video may be relayed (SIG-8), with whatever codecs.
     pub video: bool,
     /// T.38 may be relayed (SIG-8), unless a leg of the call is SRTP.
@@ -201,7 +202,7 @@ impl Trunk {
             max_packet_rate: None,
             codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
                 .map(str::to_owned)
-                .to_vec(),
+                .into(),
             video: false,
             t38: false,
             session: session::SessionPolicy::default(),

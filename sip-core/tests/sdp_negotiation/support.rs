@@ -90,9 +90,7 @@ pub(crate) fn plain(realm: u16) -> LegPolicy {
         secure: false,
         opportunistic: false,
         suites: vec![Suite::AesCm128HmacSha1_80],
-        codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"]
-            .map(String::from)
-            .to_vec(),
+        codecs: ["PCMU", "PCMA", "TELEPHONE-EVENT"].map(String::from).into(),
         source: SourceMode::Strict,
         media_acl: Vec::new(),
         passthrough: Passthrough::Never,
