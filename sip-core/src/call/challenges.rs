@@ -265,8 +265,8 @@ impl Challenges {
 
     /// Whom that request is for, if it is within a dialog.
     pub(crate) fn remote_tag(&self, current: ClientKey) -> Option<String> {
-        let to = self.sent.get(&current)?.request.headers.to().ok()?;
-        to.tag().map(str::to_owned)
+        let headers = &self.sent.get(&current)?.request.headers;
+        headers.to_tag().ok()?.map(str::to_owned)
     }
 
     pub(super) fn take(&mut self, current: ClientKey) -> Option<Sent> {

@@ -160,9 +160,8 @@ fn speak_as(cx: &mut Context, parties: &mut Parties, tag: &str) {
 }
 
 fn far_tag(response: &Response) -> String {
-    let to = response.headers.to().ok();
-    to.and_then(|to| to.tag().map(str::to_owned))
-        .unwrap_or_default()
+    let tag = response.headers.to_tag().ok().flatten();
+    tag.unwrap_or_default().to_owned()
 }
 
 /// Forks that are told apart; nobody rings more telephones at once.

@@ -406,12 +406,13 @@ fn hop_by_hop(uri: Uri, transport: Transport) -> Uri {
 /// Route stays as the proxies recorded it: by its own URI a proxy knows that it is meant
 /// (section 16.4), and one that wrote `sips:` reads it.
 fn addresses_hop_by_hop(headers: &mut Headers) {
-    let addresses = [
-        (HeaderName::From, headers.from()),
-        (HeaderName::To, headers.to()),
-    ];
-    for (name, address) in addresses {
-        if let Ok(address) = address
+    const SIPS: &[u8] = b"sips:";
+    for name in [HeaderName::From, HeaderName::To] {
+        let written = headers.value(name).unwrap_or_default();
+        let names_it = |text: &[u8]| text.eq_ignore_ascii_case(SIPS);
+        // Hardly any: what does not have it anywhere need not be taken apart.
+        if written.windows(SIPS.len()).any(names_it)
+            && let Ok(Some(address)) = headers.address(name)
             && address.uri().scheme() == Scheme::Sips
         {
             headers.set(name, address.with_sips(false));
@@ -421,8 +422,7 @@ fn addresses_hop_by_hop(headers: &mut Headers) {
 
 /// The tag that the peer put in To of a response.
 fn remote_tag(headers: &Headers) -> Option<String> {
-    let to = headers.to().ok()?;
-    to.tag().filter(|tag| !tag.is_empty()).map(str::to_owned)
+    headers.to_tag().ok()?.map(str::to_owned)
 }
 
 /// Forks of one INVITE whose early dialogs are remembered.

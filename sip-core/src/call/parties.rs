@@ -279,15 +279,8 @@ impl Parties {
         response: &Response,
     ) {
         let leg = self.leg(side);
-        let confirmed = leg
-            .dialog
-            .as_ref()
-            .map(|dialog| dialog.id().remote_tag.to_string());
-        let tag = response
-            .headers
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(str::to_owned));
+        let confirmed = leg.dialog.as_ref().map(|dialog| &*dialog.id().remote_tag);
+        let tag = response.headers.to_tag().ok().flatten();
         let is_answer = response
             .headers
             .cseq()

@@ -111,9 +111,8 @@ impl Provisionals {
             return cx.respond(draft.server, &draft.response);
         }
         if draft.answers {
-            let to = draft.response.headers.to().ok();
-            self.answered
-                .extend(to.and_then(|to| to.tag().map(str::to_owned)));
+            let tag = draft.response.headers.to_tag().ok().flatten();
+            self.answered.extend(tag.map(str::to_owned));
         }
         if self.awaiting.is_none() {
             self.send_reliably(cx, draft);

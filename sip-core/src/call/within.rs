@@ -143,12 +143,8 @@ impl Call {
                 _ => {}
             }
         }
-        let from_tag = request
-            .headers
-            .from()
-            .ok()
-            .and_then(|from| from.tag().map(str::to_owned));
-        let Some(dialog) = leg.dialog_with(&from_tag.unwrap_or_default()) else {
+        let from_tag = request.headers.from_tag().ok().flatten();
+        let Some(dialog) = leg.dialog_with(from_tag.unwrap_or_default()) else {
             cx.counters.unknown_dialog += 1;
             return refuse(cx, StatusCode::CALL_DOES_NOT_EXIST);
         };

@@ -15,13 +15,13 @@ impl DialogId {
     /// Of a request to us, or of the request that a response of ours answers. `None` for a request
     /// outside any dialog: its To has no tag.
     pub fn of_request(headers: &Headers) -> Result<Option<DialogId>, HeaderError> {
-        let Some(local_tag) = tag(headers.to()?.tag()) else {
+        let Some(local_tag) = tag(headers.to_tag()?) else {
             return Ok(None);
         };
         Ok(Some(DialogId {
             call_id: headers.call_id()?.into(),
             local_tag,
-            remote_tag: tag(headers.from()?.tag()).unwrap_or_default(),
+            remote_tag: tag(headers.from_tag()?).unwrap_or_default(),
         }))
     }
 
@@ -29,12 +29,12 @@ impl DialogId {
     pub fn of_response(headers: &Headers) -> Result<DialogId, HeaderError> {
         Ok(DialogId {
             call_id: headers.call_id()?.into(),
-            local_tag: tag(headers.from()?.tag()).unwrap_or_default(),
-            remote_tag: tag(headers.to()?.tag()).unwrap_or_default(),
+            local_tag: tag(headers.from_tag()?).unwrap_or_default(),
+            remote_tag: tag(headers.to_tag()?).unwrap_or_default(),
         })
     }
 }
 
 fn tag(tag: Option<&str>) -> Option<Box<str>> {
-    tag.filter(|tag| !tag.is_empty()).map(Box::from)
+    tag.map(Box::from)
 }

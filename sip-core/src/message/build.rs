@@ -54,18 +54,35 @@ pub fn response_to(request: &Request, status: StatusCode, to_tag: Option<&str>) 
 
 /// `bytes` random bytes in lower-case hexadecimal: a token that needs no escaping anywhere.
 pub fn token(rng: &mut (impl RngCore + ?Sized), bytes: usize) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut random = vec![0; bytes];
-    rng.fill_bytes(&mut random);
-    let digits = random.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+    let mut text = String::with_capacity(2 * bytes);
+    push_token(rng, bytes, &mut text);
+    text
 }
+
+const BRANCH_BYTES: usize = 12;
 
 /// A branch with the magic cookie (RFC 3261 section 8.1.1.7), 96 random bits.
 pub fn branch(rng: &mut (impl RngCore + ?Sized)) -> String {
-    format!("{MAGIC_COOKIE}{}", token(rng, 12))
+    let mut text = String::with_capacity(MAGIC_COOKIE.len() + 2 * BRANCH_BYTES);
+    text.push_str(MAGIC_COOKIE);
+    push_token(rng, BRANCH_BYTES, &mut text);
+    text
+}
+
+fn push_token(rng: &mut (impl RngCore + ?Sized), bytes: usize, text: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut random = [0; 16];
+    let mut left = bytes;
+    while left > 0 {
+        let random = &mut random[..left.min(16)];
+        left -= random.len();
+        rng.fill_bytes(random);
+        for byte in random {
+            for digit in [*byte >> 4, *byte & 15] {
+                text.push(char::from(DIGITS[usize::from(digit)]));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

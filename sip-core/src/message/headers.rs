@@ -193,8 +193,8 @@ impl Headers {
     /// Adds `tag` to To unless it has one (RFC 3261 section 8.2.6.2). A To that cannot be read
     /// stays as it is.
     pub fn set_to_tag(&mut self, tag: &str) {
-        if let Ok(to) = self.to()
-            && to.tag().is_none()
+        if let Ok(None) = self.to_tag()
+            && let Ok(to) = self.to()
         {
             self.set(HeaderName::To, to.with_tag(tag));
         }

@@ -16,8 +16,8 @@ pub struct NameAddr {
     uri: Uri,
     uri_span: Span,
     bracketed: bool,
-    /// With the leading `;`; UTF-8.
-    params: Box<str>,
+    /// With the leading `;`; UTF-8. Nothing follows.
+    params: Span,
 }
 
 impl NameAddr {
@@ -28,16 +28,27 @@ impl NameAddr {
         let raw = trim(value);
         let (display, uri_span, bracketed, after) = find_uri(raw)?;
         let uri = Uri::parse(&raw[uri_span.range()])?;
-        let params = std::str::from_utf8(trim(&raw[after..])).ok()?;
-        Params::parse(params)?;
+        params_of(raw, after)?;
+        let params = trim(&raw[after..]);
         Some(NameAddr {
             raw: raw.into(),
             display,
             uri,
             uri_span,
             bracketed,
-            params: params.into(),
+            params: Span::new(raw.len() - params.len()..raw.len()),
         })
+    }
+
+    /// The tag of a `value` that [`NameAddr::parse`] takes, `None` for one that it does not: as
+    /// [`NameAddr::tag`], but without making an address of it, for the many who only want to know
+    /// which dialog a message is of.
+    pub(super) fn tag_in(value: &[u8]) -> Option<Option<&str>> {
+        let raw = trim(value);
+        let (_, uri, _, after) = find_uri(raw)?;
+        let params = params_of(raw, after)?;
+        let tag = || params.get("tag").filter(|tag| !tag.is_empty());
+        Uri::is_valid(&raw[uri.range()]).then(tag)
     }
 
     /// `<uri>`, without display name and parameters.
@@ -71,7 +82,7 @@ impl NameAddr {
 
     /// Header parameters, not those of the URI.
     pub fn params(&self) -> Params<'_> {
-        Params::over(&self.params)
+        Params::over(self.params_text())
     }
 
     /// The value of a header parameter, `Some("")` without a value.
@@ -139,7 +150,7 @@ impl NameAddr {
         if uri.scheme() == self.uri.scheme() {
             return self.clone();
         }
-        NameAddr::assemble(self.display(), uri, &self.params)
+        NameAddr::assemble(self.display(), uri, self.params_text())
     }
 
     /// With a display name, which is quoted and escaped here.
@@ -153,7 +164,12 @@ impl NameAddr {
             display.push(letter);
         }
         display.push('"');
-        NameAddr::assemble(display.as_bytes(), self.uri.clone(), &self.params)
+        NameAddr::assemble(display.as_bytes(), self.uri.clone(), self.params_text())
+    }
+
+    /// They were UTF-8 when they were taken in.
+    fn params_text(&self) -> &str {
+        std::str::from_utf8(self.params.of_bytes(&self.raw)).unwrap_or_default()
     }
 
     fn with_params(&self, params: String) -> NameAddr {
@@ -164,9 +180,12 @@ impl NameAddr {
         let mut raw = self.raw[..head_end].to_vec();
         raw.extend_from_slice(params.as_bytes());
         NameAddr {
+            params: Span::new(head_end..raw.len()),
             raw: raw.into(),
-            params: params.into(),
-            ..self.clone()
+            display: self.display,
+            uri: self.uri.clone(),
+            uri_span: self.uri_span,
+            bracketed: self.bracketed,
         }
     }
 
@@ -180,16 +199,22 @@ impl NameAddr {
         raw.extend_from_slice(uri.as_str().as_bytes());
         let end = raw.len();
         raw.push(b'>');
+        let params_start = raw.len();
         raw.extend_from_slice(params.as_bytes());
         NameAddr {
+            params: Span::new(params_start..raw.len()),
             raw: raw.into(),
             display: Span::new(0..display.len()),
             uri,
             uri_span: Span::new(start..end),
             bracketed: true,
-            params: params.into(),
         }
     }
+}
+
+/// What stands after the URI of an address.
+fn params_of(raw: &[u8], after: usize) -> Option<Params<'_>> {
+    Params::parse(std::str::from_utf8(trim(&raw[after..])).ok()?)
 }
 
 /// Display name, URI, whether it is in brackets, and where the parameters start.

@@ -215,8 +215,8 @@ fn check(start: &StartLine, headers: &Headers, limits: &Limits) -> Result<(), Pa
     if vias == 0 {
         return Err(HeaderError::Missing(HeaderName::Via).into());
     }
-    headers.from()?;
-    headers.to()?;
+    headers.from_tag()?;
+    headers.to_tag()?;
     headers.call_id()?;
     let cseq = headers.cseq()?;
     if let StartLine::Request(method, _) = start {

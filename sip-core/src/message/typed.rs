@@ -40,6 +40,16 @@ impl Headers {
         self.required_address(HeaderName::To)
     }
 
+    /// The tag in From, without making an address of it.
+    pub fn from_tag(&self) -> Result<Option<&str>, HeaderError> {
+        self.tag_in(HeaderName::From)
+    }
+
+    /// The tag in To, likewise.
+    pub fn to_tag(&self) -> Result<Option<&str>, HeaderError> {
+        self.tag_in(HeaderName::To)
+    }
+
     pub fn call_id(&self) -> Result<&str, HeaderError> {
         let value = self.required(HeaderName::CallId)?;
         std::str::from_utf8(value)
@@ -148,6 +158,10 @@ impl Headers {
 
     fn required_element(&self, name: HeaderName) -> Result<&[u8], HeaderError> {
         self.list(name).next().ok_or(HeaderError::Missing(name))
+    }
+
+    fn tag_in(&self, name: HeaderName) -> Result<Option<&str>, HeaderError> {
+        NameAddr::tag_in(self.required(name)?).ok_or(HeaderError::Malformed(name))
     }
 
     fn required_address(&self, name: HeaderName) -> Result<NameAddr, HeaderError> {

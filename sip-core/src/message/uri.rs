@@ -1,12 +1,15 @@
 //! URIs (RFC 3261 section 19.1, RFC 3966): parsed for what routing needs, kept as they came.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::lexer::{Span, number};
 use super::params::Params;
 use crate::transport::{Host, Transport};
+
+/// What a URI of ours fits in, as a rule.
+const USUAL_BYTES: usize = 64;
 
 /// What the part before the first colon says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,30 +43,31 @@ impl Uri {
     /// in it, no scheme, or for `sip:` and `sips:` a host or port that cannot be.
     pub fn parse(bytes: &[u8]) -> Option<Uri> {
         let raw = std::str::from_utf8(bytes).ok()?;
-        if raw.bytes().any(never_in_uri) {
-            return None;
-        }
-        let colon = raw.find(':')?;
-        let (scheme, rest) = (&raw[..colon], colon + 1);
-        if rest == raw.len() || !is_scheme(scheme) {
-            return None;
-        }
-        if scheme.eq_ignore_ascii_case("sip") {
-            sip_uri(raw, Scheme::Sip, rest)
-        } else if scheme.eq_ignore_ascii_case("sips") {
-            sip_uri(raw, Scheme::Sips, rest)
-        } else if scheme.eq_ignore_ascii_case("tel") {
-            tel_uri(raw, rest)
-        } else {
-            Some(Uri::bare(raw.into(), Scheme::Other))
-        }
+        let layout = Layout::of(raw)?;
+        Some(Uri {
+            raw: raw.into(),
+            scheme: layout.scheme,
+            user: layout.user,
+            password: layout.password,
+            host: layout.host.map(WrittenHost::into_host),
+            port: layout.port,
+            host_port: layout.host_port,
+            params: layout.params,
+            headers: layout.headers,
+        })
+    }
+
+    /// Whether [`Uri::parse`] takes it, without keeping anything.
+    pub(super) fn is_valid(bytes: &[u8]) -> bool {
+        std::str::from_utf8(bytes).is_ok_and(|raw| Layout::of(raw).is_some())
     }
 
     /// `sip:user@host:port`. Characters of `user` that may not stand there are escaped; existing
     /// escapes stay.
     pub fn sip(user: Option<&str>, host: &Host, port: Option<u16>) -> Uri {
         let user = user.map(escape_user);
-        let mut raw = String::from("sip:");
+        let mut raw = String::with_capacity(USUAL_BYTES);
+        raw.push_str("sip:");
         let mut user_span = None;
         if let Some(user) = user.as_deref().filter(|user| !user.is_empty()) {
             user_span = Some(Span::new(raw.len()..raw.len() + user.len()));
@@ -71,7 +75,7 @@ impl Uri {
             raw.push('@');
         }
         let start = raw.len();
-        raw.push_str(&written_host_port(host, port));
+        push_host_port(&mut raw, host, port);
         let end = raw.len();
         Uri {
             user: user_span,
@@ -254,8 +258,71 @@ impl Uri {
     }
 }
 
-fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Uri> {
-    let mut uri = Uri::bare(raw.into(), scheme);
+/// Where the parts of a URI are in its text; as in [`Uri`].
+struct Layout<'a> {
+    scheme: Scheme,
+    user: Option<Span>,
+    password: Option<Span>,
+    host: Option<WrittenHost<'a>>,
+    port: Option<u16>,
+    host_port: Span,
+    params: Span,
+    headers: Option<Span>,
+}
+
+/// A host in the text that names it.
+enum WrittenHost<'a> {
+    Name(&'a str),
+    Address(IpAddr),
+}
+
+impl WrittenHost<'_> {
+    /// Names in lower case.
+    fn into_host(self) -> Host {
+        match self {
+            WrittenHost::Name(name) => Host::Name(name.to_ascii_lowercase()),
+            WrittenHost::Address(address) => Host::Address(address),
+        }
+    }
+}
+
+impl Layout<'_> {
+    fn of(raw: &str) -> Option<Layout<'_>> {
+        if raw.bytes().any(never_in_uri) {
+            return None;
+        }
+        let colon = raw.find(':')?;
+        let (scheme, rest) = (&raw[..colon], colon + 1);
+        if rest == raw.len() || !is_scheme(scheme) {
+            return None;
+        }
+        if scheme.eq_ignore_ascii_case("sip") {
+            sip_uri(raw, Scheme::Sip, rest)
+        } else if scheme.eq_ignore_ascii_case("sips") {
+            sip_uri(raw, Scheme::Sips, rest)
+        } else if scheme.eq_ignore_ascii_case("tel") {
+            tel_uri(raw, rest)
+        } else {
+            Some(Layout::bare(Scheme::Other))
+        }
+    }
+
+    fn bare(scheme: Scheme) -> Self {
+        Layout {
+            scheme,
+            user: None,
+            password: None,
+            host: None,
+            port: None,
+            host_port: Span::default(),
+            params: Span::default(),
+            headers: None,
+        }
+    }
+}
+
+fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Layout<'_>> {
+    let mut uri = Layout::bare(scheme);
     let mut at = start;
     // An `@` can only end the user part: hosts, parameters and headers have it escaped. The user
     // may hold `;`, `?` and `/`, so it must be found before those.
@@ -270,7 +337,7 @@ fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Uri> {
         at = end + 1;
     }
     let host_end = raw[at..].find([';', '?']).map_or(raw.len(), |end| at + end);
-    let (host, port) = host_port(&raw[at..host_end])?;
+    let (host, port) = written_host_and_port(&raw[at..host_end])?;
     uri.host = Some(host);
     uri.port = port;
     uri.host_port = Span::new(at..host_end);
@@ -282,20 +349,25 @@ fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Uri> {
     Some(uri)
 }
 
-fn tel_uri(raw: &str, start: usize) -> Option<Uri> {
+fn tel_uri(raw: &str, start: usize) -> Option<Layout<'_>> {
     let end = raw[start..].find(';').map_or(raw.len(), |end| start + end);
     if end == start {
         return None;
     }
-    Some(Uri {
+    Some(Layout {
         user: Some(Span::new(start..end)),
         params: Span::new(end..raw.len()),
-        ..Uri::bare(raw.into(), Scheme::Tel)
+        ..Layout::bare(Scheme::Tel)
     })
 }
 
 /// `hostport` (RFC 3261 section 25.1); names come in lower case.
 pub(super) fn host_port(text: &str) -> Option<(Host, Option<u16>)> {
+    let (host, port) = written_host_and_port(text)?;
+    Some((host.into_host(), port))
+}
+
+fn written_host_and_port(text: &str) -> Option<(WrittenHost<'_>, Option<u16>)> {
     let host_end = match text.strip_prefix('[') {
         Some(address) => address.find(']')? + 2,
         None => text.find(':').unwrap_or(text.len()),
@@ -310,16 +382,16 @@ pub(super) fn host_port(text: &str) -> Option<(Host, Option<u16>)> {
 }
 
 /// A name, an IPv4 address, or an IPv6 address in brackets.
-fn parse_host(text: &str) -> Option<Host> {
+fn parse_host(text: &str) -> Option<WrittenHost<'_>> {
     if let Some(address) = text.strip_prefix('[') {
         let address = ipv6_address(address.strip_suffix(']')?)?;
-        return Some(Host::Address(IpAddr::V6(address)));
+        return Some(WrittenHost::Address(IpAddr::V6(address)));
     }
     if let Ok(address) = text.parse::<Ipv4Addr>() {
-        return Some(Host::Address(IpAddr::V4(address)));
+        return Some(WrittenHost::Address(IpAddr::V4(address)));
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    (!text.is_empty() && text.bytes().all(letter)).then(|| Host::Name(text.to_ascii_lowercase()))
+    (!text.is_empty() && text.bytes().all(letter)).then_some(WrittenHost::Name(text))
 }
 
 /// The grammar of RFC 3261 asks for a third colon between `::` and a dotted quad; who follows it
@@ -340,12 +412,13 @@ fn lower_case(host: &Host) -> Host {
     }
 }
 
-/// `host[:port]`, IPv6 in brackets.
-pub(super) fn written_host_port(host: &Host, port: Option<u16>) -> String {
-    match port {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_string(),
-    }
+/// Appends `host[:port]`, IPv6 in brackets.
+pub(super) fn push_host_port(text: &mut String, host: &Host, port: Option<u16>) {
+    // A string takes whatever is written to it.
+    let _ = match port {
+        Some(port) => write!(text, "{host}:{port}"),
+        None => write!(text, "{host}"),
+    };
 }
 
 fn never_in_uri(byte: u8) -> bool {

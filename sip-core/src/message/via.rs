@@ -5,11 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::lexer::{Span, find_separator, is_token, number, trim_str};
 use super::params::Params;
-use super::uri::{host_port, written_host_port};
+use super::uri::{host_port, push_host_port};
 use crate::transport::{Host, Transport};
 
 /// The branch prefix of RFC 3261 section 8.1.1.7.
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
+
+/// What a Via of ours fits in, as a rule.
+const USUAL_BYTES: usize = 96;
 
 /// One Via element, kept as it came. `==` compares the text.
 #[derive(Clone)]
@@ -63,9 +66,15 @@ impl Via {
         } else {
             ""
         };
-        let mut raw = format!("SIP/2.0/{token} {}", written_host_port(host, port));
+        let mut raw = String::with_capacity(USUAL_BYTES);
+        for piece in ["SIP/2.0/", token, " "] {
+            raw.push_str(piece);
+        }
+        push_host_port(&mut raw, host, port);
         let params = raw.len();
-        raw.push_str(&format!(";branch={branch}{rport}"));
+        for piece in [";branch=", branch, rport] {
+            raw.push_str(piece);
+        }
         Via {
             transport: Span::new(8..8 + token.len()),
             host: host.clone(),

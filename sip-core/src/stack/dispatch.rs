@@ -122,11 +122,7 @@ impl Stack {
     }
 
     fn handle_request(&mut self, key: ServerKey, origin: Origin, request: Request) {
-        let tag = request
-            .headers
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(str::to_owned));
+        let tag = request.headers.to_tag().ok().flatten().map(str::to_owned);
         if let Some(tag) = tag {
             return self.handle_request_within(key, &origin, request, tag);
         }
@@ -357,7 +353,7 @@ impl Stack {
 /// The leg whose INVITE a response answers.
 fn far_leg(response: &Response) -> Option<LegKey> {
     let headers = &response.headers;
-    let tag = headers.from().ok()?.tag()?.to_owned();
+    let tag = headers.from_tag().ok()??.to_owned();
     Some(LegKey {
         call_id: headers.call_id().ok()?.to_owned(),
         tag,

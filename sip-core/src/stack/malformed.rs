@@ -104,6 +104,6 @@ impl Stack {
 
 /// An INVITE outside any dialog, as far as it can be read.
 fn starts_call(request: &Request) -> bool {
-    let is_within = request.headers.to().is_ok_and(|to| to.tag().is_some());
+    let is_within = request.headers.to_tag().is_ok_and(|tag| tag.is_some());
     request.method == Method::Invite && !is_within
 }

@@ -1,6 +1,6 @@
 //! Which message belongs to which transaction: RFC 3261 sections 17.1.3, 17.2.3, 9.2 and 8.2.2.2.
 
-use crate::message::{HeaderError, HeaderName, Headers, Method, NameAddr, Request, Response, Via};
+use crate::message::{HeaderError, HeaderName, Headers, Method, Request, Response, Via};
 
 type Bytes = Box<[u8]>;
 
@@ -46,9 +46,9 @@ impl ServerMatch {
             to_tag: if method == Method::Invite {
                 None
             } else {
-                tag(&headers.to()?)
+                owned(headers.to_tag()?)
             },
-            from_tag: tag(&headers.from()?),
+            from_tag: owned(headers.from_tag()?),
             call_id: headers.call_id()?.as_bytes().into(),
             sequence: headers.cseq()?.number,
             method,
@@ -113,13 +113,13 @@ pub(super) struct MergeMatch {
 impl MergeMatch {
     /// None for a request within a dialog.
     pub(super) fn of(request: &Request) -> Result<Option<MergeMatch>, HeaderError> {
-        if tag(&request.headers.to()?).is_some() {
+        if request.headers.to_tag()?.is_some() {
             return Ok(None);
         }
         let cseq = request.headers.cseq()?;
         Ok(Some(MergeMatch {
             call_id: request.headers.call_id()?.as_bytes().into(),
-            from_tag: tag(&request.headers.from()?),
+            from_tag: owned(request.headers.from_tag()?),
             sequence: cseq.number,
             method: cseq.method,
         }))
@@ -141,8 +141,8 @@ impl AckMatch {
     pub(super) fn of(headers: &Headers) -> Result<AckMatch, HeaderError> {
         Ok(AckMatch {
             call_id: headers.call_id()?.as_bytes().into(),
-            from_tag: tag(&headers.from()?),
-            to_tag: tag(&headers.to()?),
+            from_tag: owned(headers.from_tag()?),
+            to_tag: owned(headers.to_tag()?),
             sequence: headers.cseq()?.number,
         })
     }
@@ -150,7 +150,7 @@ impl AckMatch {
 
 /// The To tag, if there is a To with one.
 pub(super) fn to_tag(headers: &Headers) -> Option<Bytes> {
-    tag(&headers.to().ok()?)
+    owned(headers.to_tag().ok()?)
 }
 
 /// Host and port of the top Via.
@@ -164,6 +164,6 @@ fn cookie_branch(via: &Via) -> Option<Bytes> {
     Some(branch.to_ascii_lowercase().into_bytes().into())
 }
 
-fn tag(address: &NameAddr) -> Option<Bytes> {
-    address.tag().map(|tag| tag.as_bytes().into())
+fn owned(tag: Option<&str>) -> Option<Bytes> {
+    tag.map(|tag| tag.as_bytes().into())
 }
