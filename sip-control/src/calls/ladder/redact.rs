@@ -88,9 +88,20 @@ impl Seen {
 
 /// Most text has none of these, and is left alone.
 fn may_have_keys(text: &[u8]) -> bool {
-    [&b"inline"[..], b"key-mgmt", b"k="]
-        .iter()
-        .any(|word| contains(text, word))
+    // Every message is looked at: once, by the letters that such a word begins with.
+    text.iter().enumerate().any(|(place, byte)| {
+        let words: &[&[u8]] = match byte {
+            b'i' | b'I' => &[b"inline"],
+            b'k' | b'K' => &[b"key-mgmt", b"k="],
+            _ => return false,
+        };
+        let rest = &text[place..];
+        let begins = |word: &&[u8]| {
+            rest.get(..word.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(word))
+        };
+        words.iter().any(begins)
+    })
 }
 
 /// In upper or lower case; `word` is in lower.
