@@ -21,6 +21,7 @@ use crate::driver::{Driver, Inputs, log_warnings};
 use crate::events::EventLog;
 use crate::manage::Manager;
 use crate::media::MediaPlane;
+use crate::media::sys::share_arenas;
 use crate::observe::Observers;
 use crate::operation::OPERATIONS;
 use crate::outbox::Outbox;
@@ -38,6 +39,11 @@ const MEDIA_EVENTS: usize = 4096;
 const STORE_PATIENCE: Duration = Duration::from_secs(6);
 /// How long a disk may take to write what waits at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
+
+/// Keeps what the process holds small. To be called before any thread is started.
+pub fn bound_memory() {
+    share_arenas();
+}
 
 /// Runs the daemon until it is asked to stop. Must be called within a multi-threaded runtime.
 pub async fn run(config: Config) -> anyhow::Result<()> {

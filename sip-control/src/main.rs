@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &RunArguments) -> ExitCode {
+    daemon::bound_memory();
     let config = match config::Config::load(&arguments.config) {
         Ok(config) => config,
         Err(error) => return bad_configuration(&error),

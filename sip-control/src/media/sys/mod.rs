@@ -1,8 +1,10 @@
 //! The daemon's only unsafe code, behind safe faces: bytes of the kernel's tables, AF_XDP sockets,
-//! datagrams with their marks, datagrams that ICMP gives back, and the one `ioctl` that no crate has.
+//! datagrams with their marks, datagrams that ICMP gives back, the one `ioctl` that no crate has, and the
+//! allocator's arenas.
 #![allow(unsafe_code)]
 
 mod abi;
+mod allocator;
 mod cache;
 mod datagrams;
 mod ethtool;
@@ -11,6 +13,7 @@ mod table;
 mod xsk;
 
 pub(super) use abi::Abi;
+pub(crate) use allocator::share_arenas;
 pub(super) use cache::prefetch_value;
 pub(super) use datagrams::{Datagrams, LONGEST, Marks, Outgoing, TURN, report_marks, send};
 pub(super) use ethtool::receive_queues;
