@@ -19,15 +19,15 @@ use crate::support::{
 };
 
 /// Status, head and body.
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
@@ -40,55 +40,71 @@ impl Answer {
 }
 
 /// A daemon with the API at a port of the loopback, and what it takes to ask it.
-struct Api {
-    daemon: Daemon,
-    edge: Edge,
-    port: u16,
+pub(crate) struct Api {
+    pub(crate) daemon: Daemon,
+    pub(crate) edge: Edge,
+    pub(crate) port: u16,
 }
 
 impl Api {
-    fn start(more: &str) -> Api {
-        let (edge, directory, port) = (Edge::new(), Directory::new(), free_port());
-        let api =
-            format!("[api]\nlisten = \"127.0.0.1:{port}\"\n[store]\npath = \"DIR/store.db\"\n");
-        edge.configure(&directory, &Authority::new(), &(api + more));
+    pub(crate) fn start(more: &str) -> Api {
+        Api::start_in(Directory::new(), &Authority::new(), &[], more)
+    }
+
+    /// With a directory and an authority of the test's own, and something in the environment.
+    pub(crate) fn start_in(
+        directory: Directory,
+        authority: &Authority,
+        environment: &[(&str, &str)],
+        more: &str,
+    ) -> Api {
+        let (edge, port) = (Edge::new(), free_port());
+        let mut api = format!("[api]\nlisten = \"127.0.0.1:{port}\"\n");
+        if !more.contains("[store]") {
+            api += "[store]\npath = \"DIR/store.db\"\n";
+        }
+        edge.configure(&directory, authority, &(api + more));
+        // Calls of a test follow each other closely, and nobody speaks.
+        let file = std::fs::read_to_string(directory.path("trunkline.toml")).unwrap();
+        let file = file.replace("[media]\n", "[media]\nport_cooldown = \"1s\"\ntimeout = \"600s\"\n");
+        directory.write("trunkline.toml", &file);
         Api {
-            daemon: Daemon::start(directory),
+            daemon: Daemon::start_with(directory, environment),
             edge,
             port,
         }
     }
 
     /// By the socket, where we need no token.
-    fn ask(&self, method: &str, path: &str, headers: &str, body: &Value) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &str, body: &Value) -> Answer {
         let socket = UnixStream::connect(self.daemon.directory().path("control.sock")).unwrap();
         exchange(socket, &request(method, path, headers, body))
     }
 
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path, "", &Value::Null);
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         answer.json()
     }
 
-    fn token(&self, role: &str) -> String {
+    pub(crate) fn token(&self, role: &str) -> String {
         let made = self.ask("POST", "/tokens", "", &json!({"label": role, "role": role}));
         assert_eq!(made.status, 201, "{}", made.body);
         made.json()["token"].as_str().unwrap().to_owned()
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream
     }
 
-    fn udp(&self) -> SocketAddr {
+    pub(crate) fn udp(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.edge.udp).into()
     }
 }
 
-fn request(method: &str, path: &str, headers: &str, body: &Value) -> String {
+pub(crate) fn request(method: &str, path: &str, headers: &str, body: &Value) -> String {
     let body = if body.is_null() {
         String::new()
     } else {
@@ -101,12 +117,12 @@ fn request(method: &str, path: &str, headers: &str, body: &Value) -> String {
     )
 }
 
-fn by(token: &str) -> String {
+pub(crate) fn by(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
 /// What comes until the other end closes.
-fn exchange(mut stream: impl Read + Write, request: &str) -> Answer {
+pub(crate) fn exchange(mut stream: impl Read + Write, request: &str) -> Answer {
     // The daemon may have seen enough of it.
     let _ = stream.write_all(request.as_bytes());
     let mut bytes = Vec::new();
@@ -124,7 +140,7 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> Answer {
     }
 }
 
-fn trunks(callee: SocketAddr) -> String {
+pub(crate) fn trunks(callee: SocketAddr) -> String {
     format!(
         "[[trunks]]\nname = \"caller\"\nacl = [\"127.0.0.2\"]\nmax_calls_per_second = 0\n\
          [[trunks]]\nname = \"callee\"\nacl = [\"127.0.0.3\"]\ndestination = \"sip:{callee}\"\nmax_calls_per_second = 0\n\

@@ -15,6 +15,7 @@ mod config;
 mod connections;
 mod credentials;
 mod docs;
+mod faults;
 mod lifecycle;
 mod mutual_tls;
 mod observed;

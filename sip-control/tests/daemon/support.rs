@@ -129,6 +129,10 @@ impl Daemon {
         self.wait_for_log("ready");
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
