@@ -3,17 +3,19 @@
 
 mod board;
 mod certificates;
+mod clock;
 mod cpu;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::board::{Board, Rising};
 use self::certificates::Expiry;
+use self::clock::ClockWatch;
 use self::cpu::{CpuMeter, CpuShare};
 use crate::api::{Snapshot, verdicts};
 use crate::calls::{Live, LiveHealth};
@@ -76,6 +78,7 @@ pub(crate) struct Parts {
 #[derive(Default)]
 struct Watched {
     cpu: CpuMeter,
+    clock: ClockWatch,
     expiry: Expiry,
     certificates_looked_at: Option<Instant>,
     store_is_degraded: bool,
@@ -130,6 +133,11 @@ impl Monitor {
     fn look(&self, now: Instant) {
         let mut watched = self.watched();
         watched.cpu.measure(now);
+        if let Some(event) = watched.clock.look(now, SystemTime::now()) {
+            self.parts.hub.publish(event);
+            // What expires by the new time is told at once.
+            watched.certificates_looked_at = None;
+        }
         let is_due = watched
             .certificates_looked_at
             .is_none_or(|looked| now.saturating_duration_since(looked) >= CERTIFICATES_EVERY);
@@ -141,6 +149,7 @@ impl Monitor {
         }
         let mut board = lock(&self.board);
         board.replace("certificate", watched.expiry.problems());
+        board.set("clock", watched.clock.problem(now));
         self.look_at_store(&mut watched, &mut board);
         self.look_at_webhooks(&mut board);
         self.look_at_losses(&mut watched, &mut board, now);

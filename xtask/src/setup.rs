@@ -61,6 +61,8 @@ const TEST: &[&str] = &[
     "ffmpeg",
     "kamailio",
     "kamailio-tls-modules",
+    // A clock that is set for one process alone.
+    "libfaketime",
     "libsrtp2-1",
     "linphone-cli",
     "openssl",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sip_core::stack::{CallRecord, LiveCall};
 use sip_core::transport::{Host, Origin, Target, Transport};
@@ -64,6 +64,7 @@ impl Live {
     pub(crate) fn came(&self, arrived: Arrived, bytes: Vec<u8>) {
         self.leave_message(Raw {
             time: SystemTime::now(),
+            at: Instant::now(),
             is_in: true,
             transport: arrived.transport,
             local: Some(arrived.local),
@@ -83,6 +84,7 @@ impl Live {
         });
         self.leave_message(Raw {
             time: SystemTime::now(),
+            at: Instant::now(),
             is_in: false,
             transport: target.transport,
             local,

@@ -1,7 +1,7 @@
 //! What readers ask of live calls, and what they get.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -199,10 +199,10 @@ fn is_wanted(entry: &Entry, query: &LiveQuery, search: Option<&str>) -> bool {
 }
 
 fn told(found: &Dialogs, dialogs: &[(String, String)]) -> CallLadder {
-    let first = found.messages.first().map(|(_, kept)| kept.time);
+    let first = found.messages.first().map(|(_, kept)| kept.at);
     let message = |(place, kept): &(usize, Arc<Kept>)| {
         let leg = dialogs.get(*place).map_or("", |(_, name)| name);
-        ladder_message(kept, leg, first.unwrap_or(kept.time))
+        ladder_message(kept, leg, first.unwrap_or(kept.at))
     };
     CallLadder {
         messages: found.messages.iter().map(message).collect(),
@@ -210,7 +210,7 @@ fn told(found: &Dialogs, dialogs: &[(String, String)]) -> CallLadder {
     }
 }
 
-fn ladder_message(kept: &Kept, leg: &str, first: SystemTime) -> LadderMessage {
+fn ladder_message(kept: &Kept, leg: &str, first: Instant) -> LadderMessage {
     let local = kept
         .local
         .map_or_else(String::new, |local| local.to_string());
@@ -220,8 +220,8 @@ fn ladder_message(kept: &Kept, leg: &str, first: SystemTime) -> LadderMessage {
     } else {
         (local, remote)
     };
-    // 0 if the clock was set back meanwhile.
-    let offset = kept.time.duration_since(first).unwrap_or_default();
+    // Not by the wall: its clock may have been set meanwhile.
+    let offset = kept.at.saturating_duration_since(first);
     LadderMessage {
         time: rfc3339(kept.time),
         offset_ms: u64::try_from(offset.as_millis()).unwrap_or(u64::MAX),

@@ -26,6 +26,8 @@ pub(crate) mod kind {
     pub(crate) const WEBHOOK_GAVE_UP: &str = "webhook_gave_up";
     pub(crate) const STORE_DEGRADED: &str = "store_degraded";
     pub(crate) const STORE_RECOVERED: &str = "store_recovered";
+    /// The system's clock was set, or stood still while the machine slept.
+    pub(crate) const CLOCK_SET: &str = "clock_set";
     /// New calls are refused, or taken again.
     pub(crate) const DRAIN: &str = "drain";
     /// Events of a flood that got no number: how many, of which kind.

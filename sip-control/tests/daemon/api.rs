@@ -66,7 +66,10 @@ impl Api {
         edge.configure(&directory, authority, &(api + more));
         // Calls of a test follow each other closely, and nobody speaks.
         let file = std::fs::read_to_string(directory.path("trunkline.toml")).unwrap();
-        let file = file.replace("[media]\n", "[media]\nport_cooldown = \"1s\"\ntimeout = \"600s\"\n");
+        let file = file.replace(
+            "[media]\n",
+            "[media]\nport_cooldown = \"1s\"\ntimeout = \"600s\"\n",
+        );
         directory.write("trunkline.toml", &file);
         Api {
             daemon: Daemon::start_with(directory, environment),

@@ -27,7 +27,7 @@ const GROUPS: { name: string; kinds: string[] }[] = [
   { name: 'Targets', kinds: ['target_failed', 'target_out_of_service', 'target_in_service', 'peer_unreachable'] },
   { name: 'Registrations', kinds: ['registered', 'unregistered', 'registration_refused', 'our_registration', 'our_registration_failed'] },
   { name: 'Media', kinds: ['media_timeout', 'media_failed', 'quality_low', 'quality_normal'] },
-  { name: 'System', kinds: ['certificate_expiring', 'limit_reached', 'overloaded', 'config_changed', 'webhook_failing', 'webhook_recovered', 'webhook_gave_up', 'store_degraded', 'store_recovered', 'drain', 'events_left_out'] },
+  { name: 'System', kinds: ['certificate_expiring', 'limit_reached', 'overloaded', 'config_changed', 'webhook_failing', 'webhook_recovered', 'webhook_gave_up', 'store_degraded', 'store_recovered', 'clock_set', 'drain', 'events_left_out'] },
 ];
 
 export function EventsScreen() {

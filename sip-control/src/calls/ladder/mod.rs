@@ -9,7 +9,7 @@ mod scan;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use sip_core::transport::Transport;
 
@@ -27,6 +27,8 @@ const OVERHEAD: usize = 256;
 /// A message on its way to the ladder, as it is on the wire.
 pub(super) struct Raw {
     pub(super) time: SystemTime,
+    /// The same moment by the clock that nobody sets.
+    pub(super) at: Instant,
     /// It came in.
     pub(super) is_in: bool,
     pub(super) transport: Transport,
@@ -45,6 +47,7 @@ pub(super) enum Remote {
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) time: SystemTime,
+    pub(crate) at: Instant,
     pub(crate) is_in: bool,
     pub(crate) transport: Transport,
     pub(crate) local: Option<SocketAddr>,
@@ -113,6 +116,7 @@ impl Ladder {
         }
         let kept = Kept {
             time: raw.time,
+            at: raw.at,
             is_in: raw.is_in,
             transport: raw.transport,
             local: raw.local,
@@ -243,6 +247,7 @@ mod tests {
     fn raw(call_id: &str, text: &str) -> Raw {
         Raw {
             time: SystemTime::now(),
+            at: Instant::now(),
             is_in: true,
             transport: Transport::Udp,
             local: None,

@@ -3,6 +3,7 @@
 //! as long as it lasts, and no call waits for it.
 
 mod calls;
+mod clock;
 mod listeners;
 mod store;
 mod webhooks;
