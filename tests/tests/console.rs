@@ -1,5 +1,5 @@
 //! The console in a real browser, served by a real daemon with a real call up (OPS-1, OPS-3). What is
-//! clicked stands in `web/tests/console.mjs`; screenshots are left in `TRUNKLINE_SHOTS`, else in
+//! clicked stands in `web/tests/console.mjs` and `day.mjs`; screenshots are left in `TRUNKLINE_SHOTS`, else in
 //! `<target>/tmp/console`.
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
@@ -24,6 +24,8 @@ const CALLEE: Party = Party::PbxPlain;
 const PACKETS: u32 = 50 * 600;
 /// What the browser says when it is about to press the button.
 const HANGS_UP: &str = "hanging up";
+/// Of the token that the browser signs in with.
+const LABEL: &str = "console-test";
 const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Where the browser's script is, if it can be run. As root, with everything required, it must be.
@@ -67,17 +69,10 @@ fn free_port() -> u16 {
 }
 
 /// A token of the role `admin`, made as an operator makes the first one.
-fn token(edge: &Edge) -> Result<String> {
+fn token(edge: &Edge, label: &str) -> Result<String> {
     let output = Command::new(daemon_path()?)
         .args([
-            "token",
-            "create",
-            "--label",
-            "console-test",
-            "--role",
-            "admin",
-            "--json",
-            "--socket",
+            "token", "create", "--label", label, "--role", "admin", "--json", "--socket",
         ])
         .arg(edge.control_socket())
         .output()?;
@@ -95,18 +90,21 @@ fn token(edge: &Edge) -> Result<String> {
 struct Browser(Child);
 
 impl Browser {
-    fn start(directory: &Path, port: u16, token: &str) -> Result<Browser> {
+    fn start(
+        directory: &Path,
+        script: &str,
+        port: u16,
+        environment: &[(&str, &str)],
+    ) -> Result<Browser> {
         let shots = std::env::var_os("TRUNKLINE_SHOTS").map_or_else(
             || Path::new(env!("CARGO_TARGET_TMPDIR")).join("console"),
             PathBuf::from,
         );
         let child = Command::new("node")
-            .arg("console.mjs")
+            .arg(script)
             .current_dir(directory)
             .env("TRUNKLINE_URL", format!("http://127.0.0.1:{port}/"))
-            .env("TRUNKLINE_TOKEN", token)
-            .env("TRUNKLINE_CALL_FROM", CALLER.number())
-            .env("TRUNKLINE_CALL_TO", CALLEE.number())
+            .envs(environment.iter().copied())
             .env("TRUNKLINE_SHOTS", shots)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -130,10 +128,11 @@ impl Browser {
             said += &line;
             said.push('\n');
         }
+        print!("{said}");
         let status = self.0.wait()?;
         match status.success() {
             true => Ok(()),
-            false => bail!("the console's test ended with {status}:\n{said}"),
+            false => bail!("the console's test ended with {status}"),
         }
     }
 }
@@ -160,13 +159,8 @@ async fn talk_until_hung_up(call: &mut Live, hangs_up: oneshot::Receiver<()>) ->
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ops_1_an_operator_makes_a_trunk_and_hangs_up_a_call_in_the_console() {
-    let Some(directory) = script_directory() else {
-        return;
-    };
-    let (stage, files, port) = (Stage::loopback(), Files::new(), free_port());
-    let authority = Authority::new().unwrap();
+/// A daemon with the API at a port.
+fn start_edge(stage: &Stage, authority: &Authority, files: &Files, port: u16) -> Edge {
     let options = EdgeOptions {
         backend: Some("socket"),
         extra: format!(
@@ -175,8 +169,38 @@ async fn ops_1_an_operator_makes_a_trunk_and_hangs_up_a_call_in_the_console() {
         ),
         ..EdgeOptions::default()
     };
-    let edge = Edge::start(&daemon_path().unwrap(), &stage, &authority, &options).unwrap();
-    let token = token(&edge).unwrap();
+    Edge::start(&daemon_path().unwrap(), stage, authority, &options).unwrap()
+}
+
+/// What is clicked, and what is waited for, stands in `web/tests/day.mjs`.
+#[test]
+fn ops_1_a_console_that_is_open_for_a_day_holds_no_more_than_in_the_morning() {
+    let Some(directory) = script_directory() else {
+        return;
+    };
+    let (stage, files, port) = (Stage::loopback(), Files::new(), free_port());
+    let edge = start_edge(&stage, &Authority::new().unwrap(), &files, port);
+    let (first, other) = (token(&edge, LABEL).unwrap(), token(&edge, "other").unwrap());
+    let environment = [
+        ("TRUNKLINE_TOKEN", first.as_str()),
+        ("TRUNKLINE_OTHER_TOKEN", other.as_str()),
+    ];
+    let browser = Browser::start(&directory, "day.mjs", port, &environment).unwrap();
+    let (nobody_hangs_up, _) = oneshot::channel();
+    let watched = browser.follow(nobody_hangs_up);
+    watched.unwrap_or_else(|error| panic!("{error:#}\nedge:\n{}", edge.log()));
+    assert!(!edge.log().contains("panicked"), "{}", edge.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ops_1_an_operator_makes_a_trunk_and_hangs_up_a_call_in_the_console() {
+    let Some(directory) = script_directory() else {
+        return;
+    };
+    let (stage, files, port) = (Stage::loopback(), Files::new(), free_port());
+    let authority = Authority::new().unwrap();
+    let edge = start_edge(&stage, &authority, &files, port);
+    let token = token(&edge, LABEL).unwrap();
     let script = Script {
         caller: CALLER,
         callee: CALLEE,
@@ -187,7 +211,12 @@ async fn ops_1_an_operator_makes_a_trunk_and_hangs_up_a_call_in_the_console() {
     };
     let mut call = Live::set_up(&stage, &authority, script, 1).await.unwrap();
 
-    let browser = Browser::start(&directory, port, &token).unwrap();
+    let environment = [
+        ("TRUNKLINE_TOKEN", token.as_str()),
+        ("TRUNKLINE_CALL_FROM", CALLER.number()),
+        ("TRUNKLINE_CALL_TO", CALLEE.number()),
+    ];
+    let browser = Browser::start(&directory, "console.mjs", port, &environment).unwrap();
     let (tell, hangs_up) = oneshot::channel();
     let browser = tokio::task::spawn_blocking(move || browser.follow(tell));
     let talked = talk_until_hung_up(&mut call, hangs_up).await;

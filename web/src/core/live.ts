@@ -6,6 +6,8 @@ import type { Call, Direction, MosTrail, Side } from './types';
 
 /** How long a call that has ended stays. */
 export const LINGER_MS = 4000;
+/** While rows are held none moves, but a pointer may be forgotten there for a day: no more than these wait to go. */
+export const MOST_GONE = 200;
 
 export interface Row {
   call: Call;
@@ -22,12 +24,13 @@ export interface Row {
 export function merge(old: Row[], fresh: Call[], now: number, held: boolean): Row[] {
   const arrived = new Map(fresh.map((call) => [call.call, call]));
   const known = new Set(old.map((row) => row.call.call));
-  const kept = old
+  const shown = old
     .map((row): Row => {
       const call = arrived.get(row.call.call);
       return call ? { call, gone: undefined, seen: now } : { ...row, gone: row.gone ?? now };
     })
     .filter((row) => row.gone === undefined || held || now - row.gone < LINGER_MS);
+  const kept = withoutLongGone(shown);
   const added = fresh.filter((call) => !known.has(call.call)).map((call): Row => ({ call, gone: undefined, seen: now }));
   if (held) return [...kept, ...added];
   // In the daemon's order; what has ended keeps its neighbour above.
@@ -35,6 +38,16 @@ export function merge(old: Row[], fresh: Call[], now: number, held: boolean): Ro
   const rows = [...kept.filter((row) => row.gone === undefined), ...added];
   rows.sort((a, b) => (place.get(a.call.call) ?? 0) - (place.get(b.call.call) ?? 0));
   return withGone(rows, kept);
+}
+
+/** Without those that went first, where too many have gone. */
+function withoutLongGone(rows: Row[]): Row[] {
+  const gone = rows.flatMap((row) => (row.gone === undefined ? [] : [row.gone])).sort((a, b) => b - a);
+  const oldest = gone[MOST_GONE - 1];
+  if (oldest === undefined || gone.length <= MOST_GONE) return rows;
+  let room = MOST_GONE - gone.filter((at) => at > oldest).length;
+  // Of those that went at that very moment some stay.
+  return rows.filter((row) => row.gone === undefined || row.gone > oldest || (row.gone === oldest && room-- > 0));
 }
 
 /** Puts the rows that have ended back after those that they stood after. */
