@@ -1,9 +1,11 @@
 import { defineConfig } from 'vite';
+import { thirdPartyLicences } from './scripts/licences.mjs';
 
 // The daemon to talk to while developing: TRUNKLINE_API=http://127.0.0.1:8080 npm run dev
 const api = process.env['TRUNKLINE_API'] ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
+  plugins: [thirdPartyLicences()],
   build: {
     outDir: process.env['TRUNKLINE_WEB_OUT'] ?? 'dist',
     emptyOutDir: true,

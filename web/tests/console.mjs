@@ -220,6 +220,16 @@ step('the keyboard leads everywhere', async () => {
   await dialog().waitFor({ state: 'detached' });
 });
 
+step('the licences of what it is made of go along', async () => {
+  const link = page.getByRole('link', { name: 'Licences', exact: true });
+  const where = new URL(await link.getAttribute('href'), URL_UNDER_TEST);
+  const answer = await page.request.get(where.href);
+  assert.equal(answer.status(), 200);
+  assert.match(answer.headers()['content-type'], /^text\/plain/);
+  const text = await answer.text();
+  for (const word of ['preact', '@preact/signals', 'uplot', 'Permission is hereby granted']) assert.ok(text.includes(word), word);
+});
+
 for (const scheme of ['light', 'dark']) {
   step(`every screen fits a phone, a desk and a wall, in ${scheme} colours`, async () => {
     await page.emulateMedia({ colorScheme: scheme });

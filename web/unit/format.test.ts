@@ -13,6 +13,26 @@ describe('what people read', () => {
   ])('%s seconds are %s', (seconds, text) => expect(format.duration(seconds)).toBe(text));
 
   it.each([
+    [[0, 1, 2, 3], ['0:00', '0:01', '0:02', '0:03']],
+    [[723, 723.5, 724], ['12:03.0', '12:03.5', '12:04.0']],
+    [[0.25, 0.3, 0.35], ['0:00.25', '0:00.30', '0:00.35']],
+    [[86_390, 86_400, 86_410], ['23:59:50', '1 d 00:00:00', '1 d 00:00:10']],
+    [[0, 43_200, 86_400], ['0:00', '12:00:00', '1 d 00:00']],
+    [[-1, 0, 1], ['', '0:00', '0:01']],
+    [[7], ['0:07']],
+    [[], []],
+  ])('%j are told apart as %j', (seconds, labels) => expect(format.moments(seconds)).toEqual(labels));
+
+  it('no two marks of an axis have the same label, however short or long the call', () => {
+    for (const first of [0, 59.5, 723, 3599, 86_399, 900_000]) {
+      for (const step of [0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10, 30, 60, 600, 86_400]) {
+        const labels = format.moments(Array.from({ length: 12 }, (_, place) => first + place * step));
+        expect(new Set(labels).size, `${first} and on by ${step}: ${labels}`).toBe(12);
+      }
+    }
+  });
+
+  it.each([
     ['sip:+43123@edge.example;user=phone', '+43123'],
     ['"Alice" <sips:alice%20b@x.example>;tag=1', 'alice b'],
     ['tel:+43-1-2345', '+43-1-2345'],

@@ -17,6 +17,23 @@ export function duration(seconds: number | null | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+/** Moments of a call, in seconds and ascending, as the labels of an axis: as exact as it takes to tell them apart. */
+export function moments(seconds: number[]): string[] {
+  const steps = seconds.slice(1).map((at, place) => at - (seconds[place] ?? at));
+  const step = Math.min(...steps);
+  // With the seconds, where days have none; then as many digits as the step has.
+  const digits = step < 1 ? Math.min(3, Math.ceil(-Math.log10(step))) : 0;
+  const isFine = step < 60;
+  return seconds.map((at) => {
+    const rounded = Number(at.toFixed(digits));
+    const text = duration(rounded);
+    if (text === DASH) return '';
+    const rest = rounded % 60;
+    const withSeconds = isFine && rounded >= 86_400 ? `${text}:${String(Math.floor(rest)).padStart(2, '0')}` : text;
+    return digits > 0 ? `${withSeconds}${(rounded % 1).toFixed(digits).slice(1)}` : withSeconds;
+  });
+}
+
 /** Milliseconds after the beginning: `+0.012 s`. */
 export function offset(ms: number): string {
   return `+${(ms / 1000).toFixed(3)} s`;

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
-import { duration } from '../core/format';
+import { duration, moments } from '../core/format';
 import { repaint } from '../core/theme';
 import type { Side } from '../core/types';
 
@@ -26,6 +26,8 @@ interface ChartProps {
 }
 
 const HEIGHT = 150;
+/** Seconds between two marks of the axis of time: what clocks have. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
 /** Charts that share it show the same moment under the pointer. */
 const SYNC = 'quality';
 
@@ -91,7 +93,7 @@ function options(element: HTMLElement, { lines, digits, unit, range, splits }: O
     cursor: { sync: { key: SYNC }, y: false },
     scales: { x: { time: false }, y: { range: (_, __, most) => [low, high ?? Math.max(1, (most ?? 0) * 1.15)] } },
     axes: [
-      { ...axis, values: (_, splits) => splits.map((split) => duration(split)) },
+      { ...axis, incrs: STEPS, values: (_, splits) => moments(splits) },
       { ...axis, size: 46, ...(splits ? { splits } : {}), values: (_, splits) => splits.map((split) => (Number.isInteger(split) ? String(split) : split.toFixed(1))) },
     ],
     series: [

@@ -150,7 +150,10 @@ function Footer({ version }: { version: string | undefined }) {
           {value.who.name} · {value.who.role}
         </p>
       )}
-      {version && <p class="nav-version">Trunkline {version} · <a href="/api/v1/docs" target="_blank" rel="noreferrer">API</a></p>}
+      {version && <p class="nav-version">Trunkline {version}</p>}
+      <p class="nav-version">
+        <a href="/api/v1/docs" target="_blank" rel="noreferrer">API</a> · <a href="/third-party-licences.txt" target="_blank" rel="noreferrer">Licences</a>
+      </p>
     </div>
   );
 }
