@@ -1,6 +1,6 @@
 //! The store's disk is full, its file locked by another process, or gone, while calls go on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use super::{events_after, events_until_gap, get_until, latest, problem};
 use crate::api::{Api, trunks};
 use crate::support::{Authority, Directory, SOON};
 
-/// A daemon with its store in `DIR/disk`, calls going on, and a call that is up for all of the time.
+/// A daemon with its store in a directory of that alone, and who calls.
 struct Stand {
     api: Api,
+    disk: PathBuf,
     callee: Callee,
     caller: Caller,
     /// The number of the last event before anything went wrong.
@@ -21,11 +22,18 @@ struct Stand {
 }
 
 impl Stand {
-    fn start(directory: Directory) -> Stand {
+    fn start() -> Stand {
+        let directory = Directory::new();
+        let disk = directory.path("disk");
+        std::fs::create_dir_all(&disk).unwrap();
+        Stand::start_on(directory, disk)
+    }
+
+    fn start_on(directory: Directory, disk: PathBuf) -> Stand {
         let callee = Callee::start();
-        std::fs::create_dir_all(directory.path("disk")).unwrap();
         let more = format!(
-            "[store]\npath = \"DIR/disk/store.db\"\n{}",
+            "[store]\npath = \"{}\"\n{}",
+            disk.join("store.db").display(),
             trunks(callee.address())
         );
         let api = Api::start_in(directory, &Authority::new(), &[], &more);
@@ -39,6 +47,7 @@ impl Stand {
         let caller = Caller::new(api.udp());
         Stand {
             api,
+            disk,
             callee,
             caller,
             before,
@@ -125,11 +134,11 @@ fn history(api: &Api) -> usize {
 /// events wait.
 #[test]
 fn ops_2_a_store_that_another_process_has_locked_is_waited_for() {
-    let stand = Stand::start(Directory::new());
+    let stand = Stand::start();
     let up = stand.caller.set_up("through");
     let traffic = stand.traffic();
     traffic.go_on_for(5);
-    let path = stand.api.daemon.directory().path("disk/store.db");
+    let path = stand.disk.join("store.db");
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     stand.wait_for_trouble("locked");
@@ -154,11 +163,11 @@ fn ops_2_a_store_that_another_process_has_locked_is_waited_for() {
 
 #[test]
 fn ops_2_a_store_that_is_deleted_is_written_again_with_all_that_it_had() {
-    let stand = Stand::start(Directory::new());
+    let stand = Stand::start();
     let up = stand.caller.set_up("through");
     let traffic = stand.traffic();
     traffic.go_on_for(10);
-    let disk = stand.api.daemon.directory().path("disk");
+    let disk = stand.disk.clone();
     // As whoever tidies up does it: nobody can write there until the directory is back.
     std::fs::remove_dir_all(&disk).unwrap();
     stand.wait_for_trouble("gone");
@@ -173,29 +182,29 @@ fn ops_2_a_store_that_is_deleted_is_written_again_with_all_that_it_had() {
     stand.assert_nothing_is_lost(calls, &["store_degraded", "store_recovered"]);
 }
 
-/// A small disk of its own below a directory; only root may have one.
-struct Disk(PathBuf);
+/// A small disk of its own; only root may have one.
+struct Disk(Directory);
 
 impl Disk {
-    fn mount(path: &Path) -> Option<Disk> {
+    fn mount() -> Option<Disk> {
         if !rustix::process::geteuid().is_root() {
             let required = std::env::var_os("TRUNKLINE_REQUIRE_PRIVILEGED");
             assert!(required.is_none(), "a disk of its own needs root");
             println!("skipped: a disk of its own needs root");
             return None;
         }
-        std::fs::create_dir_all(path).unwrap();
+        let directory = Directory::new();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
-            .arg(path)
+            .arg(directory.path(""))
             .status();
         assert!(mounted.unwrap().success());
-        Some(Disk(path.to_owned()))
+        Some(Disk(directory))
     }
 
     /// Takes all the room that there is.
     fn fill(&self) -> PathBuf {
-        let filler = self.0.join("filler");
+        let filler = self.0.path("filler");
         let mut file = std::fs::File::create(&filler).unwrap();
         while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|written| written > 0) {}
         filler
@@ -204,18 +213,20 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        let unmounted = Command::new("umount")
+            .arg("-l")
+            .arg(self.0.path(""))
+            .status();
         println!("unmounted: {unmounted:?}");
     }
 }
 
 #[test]
 fn ops_2_a_disk_that_is_full_loses_no_record_and_no_event() {
-    let directory = Directory::new();
-    let Some(disk) = Disk::mount(&directory.path("disk")) else {
+    let Some(disk) = Disk::mount() else {
         return;
     };
-    let stand = Stand::start(directory);
+    let stand = Stand::start_on(Directory::new(), disk.0.path(""));
     let up = stand.caller.set_up("through");
     let traffic = stand.traffic();
     traffic.go_on_for(5);
