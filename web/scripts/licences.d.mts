@@ -1,6 +1,5 @@
 import type { Plugin } from 'vite';
 
-export const FILE_NAME: string;
 export function packagesOf(moduleIds: Iterable<string>, top: string): string[];
 export function licences(directories: string[]): string;
 export function thirdPartyLicences(): Plugin;

@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const FILE_NAME = 'third-party-licences.txt';
+const FILE_NAME = 'third-party-licences.txt';
 
 /** What the bundler itself adds to a bundle is named so, and comes from the package of that name. */
 const ADDED_BY = /^\0(vite|rolldown)\//;
@@ -34,7 +34,7 @@ function section(directory) {
   return `${about.name} ${about.version} (${about.license ?? 'see below'})\n\n${own.trim()}\n`;
 }
 
-/** Tools say there as well what they are bundled with themselves; none of that gets into ours. */
+/** Vite names there what Vite itself is bundled with, too: nothing of that gets into a bundle of ours. */
 function ownPart(text) {
   return text.split(/^# Licenses of bundled dependencies$/m, 1)[0] ?? text;
 }
