@@ -1,28 +1,55 @@
 //! Deletes what is kept for too long, some at a time: between two batches of that, what waits is
-//! written.
+//! written. A batch is as much as can be done in a moment, however fast the disk is.
+
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction};
 
 use super::{calls, raise_meta, set_meta, to_u64};
 use crate::store::backend::{Retention, Swept};
 
-/// Calls have rows in several tables.
+/// Nobody who wants something written waits for longer, or not by much: a step is gone through to
+/// its end.
+const BATCH: Duration = Duration::from_millis(25);
+/// Of a step. Calls have rows in several tables.
 const CALLS: i64 = 100;
 const ROWS: i64 = 1000;
-/// Pages given back to the disk at a time.
-const PAGES: u64 = 256;
-/// That much of the file may be free before it is cut: it will be filled again.
+/// That much of the file may be free before it is cut, and so many pages: it will be filled again.
 const FREE_SHARE: u64 = 8;
+const FREE_PAGES: u64 = 256;
 
 pub(super) fn sweep(connection: &mut Connection, retention: &Retention) -> rusqlite::Result<Swept> {
+    let until = Instant::now() + BATCH;
     let transaction = connection.transaction()?;
     let mut swept = Swept::default();
+    loop {
+        let step = step(&transaction, retention)?;
+        swept.deleted += step.deleted;
+        swept.more = step.more;
+        if !step.more || Instant::now() >= until {
+            break;
+        }
+    }
+    set_meta(&transaction, "clock_ms", retention.clock_ms)?;
+    transaction.commit()?;
+    if !swept.more {
+        swept.more = give_back(connection, retention.max_bytes, until)?;
+    }
+    if !swept.more {
+        cut(connection)?;
+    }
+    Ok(swept)
+}
+
+/// What is too old; if nothing is, and all of it is too much, what is oldest.
+fn step(transaction: &Transaction<'_>, retention: &Retention) -> rusqlite::Result<Swept> {
+    let mut swept = Swept::default();
     for (deleted, most) in [
-        (old_calls(&transaction, retention.calls_before_ms)?, CALLS),
-        (old_events(&transaction, retention.events_before_ms)?, ROWS),
-        (old(&transaction, "audit", retention.audit_before_ms)?, ROWS),
+        (old_calls(transaction, retention.calls_before_ms)?, CALLS),
+        (old_events(transaction, retention.events_before_ms)?, ROWS),
+        (old(transaction, "audit", retention.audit_before_ms)?, ROWS),
         (
-            old(&transaction, "answer", retention.answers_before_ms)?,
+            old(transaction, "answer", retention.answers_before_ms)?,
             ROWS,
         ),
     ] {
@@ -31,14 +58,11 @@ pub(super) fn sweep(connection: &mut Connection, retention: &Retention) -> rusql
     }
     if swept.deleted == 0
         && let Some(max_bytes) = retention.max_bytes
-        && Pages::of(&transaction)?.used_bytes() > max_bytes
+        && Pages::of(transaction)?.used_bytes() > max_bytes
     {
-        swept.deleted = oldest(&transaction)?;
+        swept.deleted = oldest(transaction)?;
         swept.more = swept.deleted > 0;
     }
-    set_meta(&transaction, "clock_ms", retention.clock_ms)?;
-    transaction.commit()?;
-    swept.more |= give_back(connection, retention.max_bytes)?;
     Ok(swept)
 }
 
@@ -56,19 +80,23 @@ fn old_calls(transaction: &Transaction<'_>, before_ms: i64) -> rusqlite::Result<
 
 /// Readers are told up to which number events may be gone.
 fn old_events(transaction: &Transaction<'_>, before_ms: i64) -> rusqlite::Result<i64> {
-    let mut select = transaction.prepare_cached(
-        "SELECT seq FROM event WHERE time_ms < ?1 ORDER BY time_ms, seq LIMIT ?2",
-    )?;
-    let numbers = select.query_map((before_ms, ROWS), |row| row.get(0))?;
-    let numbers: Vec<i64> = numbers.collect::<rusqlite::Result<_>>()?;
-    let mut delete = transaction.prepare_cached("DELETE FROM event WHERE seq = ?1")?;
-    for number in &numbers {
-        delete.execute([number])?;
-    }
-    if let Some(highest) = numbers.iter().max() {
-        raise_meta(transaction, "events_gone", *highest)?;
-    }
-    Ok(i64::try_from(numbers.len()).unwrap_or(0))
+    let highest = "SELECT max(seq), max(time_ms), count(*) FROM \
+        (SELECT seq, time_ms FROM event WHERE time_ms < ?1 ORDER BY time_ms, seq LIMIT ?2)";
+    let (highest, latest, found): (Option<i64>, Option<i64>, i64) = transaction
+        .prepare_cached(highest)?
+        .query_row((before_ms, ROWS), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let (Some(highest), Some(latest)) = (highest, latest) else {
+        return Ok(0);
+    };
+    let delete = "DELETE FROM event WHERE seq IN \
+        (SELECT seq FROM event WHERE time_ms <= ?1 ORDER BY time_ms, seq LIMIT ?2)";
+    transaction
+        .prepare_cached(delete)?
+        .execute((latest, found))?;
+    raise_meta(transaction, "events_gone", highest)?;
+    Ok(found)
 }
 
 /// Of a table that is in order of `time_ms`.
@@ -112,21 +140,40 @@ fn time_of(
     select.query_row([place], |row| row.get(0))
 }
 
-/// Gives free room back to the disk, if there is much of it or the file is too large; whether there
-/// is more to give.
-fn give_back(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<bool> {
+/// Gives free room back, if there is much of it or the file is too large; whether there is more to
+/// give.
+fn give_back(
+    connection: &Connection,
+    max_bytes: Option<u64>,
+    until: Instant,
+) -> rusqlite::Result<bool> {
     let pages = Pages::of(connection)?;
     let is_too_large = max_bytes.is_some_and(|max| pages.bytes() > max);
-    let is_mostly_free = pages.free > PAGES && pages.free > pages.all / FREE_SHARE;
+    let is_mostly_free = pages.free > FREE_PAGES && pages.free > pages.all / FREE_SHARE;
     if pages.free == 0 || !is_too_large && !is_mostly_free {
         return Ok(false);
     }
-    // A row for each page.
-    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum")?;
     let mut rows = vacuum.query([])?;
-    while rows.next()?.is_some() {}
+    // A row for each page; what was given back until then stays so.
+    while rows.next()?.is_some() && Instant::now() < until {}
+    drop(rows);
+    let left = Pages::of(connection)?;
     // A file of the first version that could not be prepared gives nothing back.
-    Ok(Pages::of(connection)?.all < pages.all)
+    Ok(left.all < pages.all && left.free > 0)
+}
+
+/// What was given back leaves the log for the file, which is as long as before until then. Whoever
+/// reads is not disturbed; if that keeps it from being done, the next sweep does it.
+fn cut(connection: &Connection) -> rusqlite::Result<()> {
+    let length = connection
+        .path()
+        .and_then(|path| std::fs::metadata(path).ok())
+        .map_or(0, |found| found.len());
+    if length > Pages::of(connection)?.bytes() {
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 /// What the file consists of.

@@ -100,7 +100,7 @@ pub(super) fn change(store: &Store, change: Change) -> Result<Vec<Entry>, StoreE
 
 /// Waits until it is so.
 pub(super) fn patiently(what: &str, is_so: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(Instant::now() < patience, "never so: {what}");
         std::thread::sleep(Duration::from_millis(5));
