@@ -11,9 +11,11 @@ use crate::metrics::Counter;
 
 /// At most one warning in that time.
 const WARN_EVERY: Duration = Duration::from_secs(60);
+/// Nothing that is asked of a disk takes longer, but of one that does not answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How the store is, as health and the console tell it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct StoreHealth {
     pub(crate) state: StoreState,
     pub(crate) path: Option<String>,
@@ -32,14 +34,15 @@ pub(crate) struct StoreHealth {
     pub(crate) put_aside: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StoreState {
     /// None is configured.
     #[default]
     None,
     Ok,
-    /// The latest attempt to write has failed, or a damaged file was put aside since the start.
+    /// The latest attempt to write has failed, or takes very long, or a damaged file was put aside
+    /// since the start.
     Degraded,
     /// It cannot be opened, or its file is gone.
     Gone,
@@ -60,6 +63,8 @@ struct Told {
     last_error: Option<(String, i64)>,
     put_aside: Option<String>,
     warned_at: Option<Instant>,
+    /// Since when the disk has not answered what it was asked last.
+    asked_at: Option<Instant>,
     /// Since when what was lost was not told in the log.
     lost_told: u64,
 }
@@ -107,6 +112,11 @@ impl Condition {
         told.state = state;
     }
 
+    /// The disk is asked something from now on, or has answered.
+    pub(super) fn asks(&self, now: Option<Instant>) {
+        self.told().asked_at = now;
+    }
+
     /// A damaged file was moved out of the way.
     pub(super) fn put_aside(&self, to: &std::path::Path, why: &str) {
         self.errors.add_one();
@@ -122,9 +132,20 @@ impl Condition {
 
     pub(super) fn report(&self, path: Option<String>, journal_waiting: u64) -> StoreHealth {
         let told = self.told();
-        let (last_error, last_error_ms) = told.last_error.clone().unzip();
+        let silent = told.asked_at.map(|asked| asked.elapsed());
+        let silent = silent.filter(|silent| *silent >= ANSWERS_WITHIN);
+        let (last_error, last_error_ms) = match silent {
+            Some(silent) => {
+                let text = format!("the disk has not answered for {} s", silent.as_secs());
+                (Some(text), Some(unix_ms()))
+            }
+            None => told.last_error.clone().unzip(),
+        };
         StoreHealth {
-            state: told.state,
+            state: match (told.state, silent) {
+                (StoreState::Ok, Some(_)) => StoreState::Degraded,
+                (state, _) => state,
+            },
             path,
             errors: self.errors.value(),
             journal_waiting,

@@ -75,9 +75,11 @@ impl Writer {
         });
         self.write(Vec::new(), Vec::new());
         loop {
+            self.shared.condition.asks(None);
             let work = self
                 .shared
                 .wait(self.pace.linger, self.retry_at, self.house_at());
+            self.shared.condition.asks(Some(Instant::now()));
             self.look_at_check(work.check);
             for order in work.orders {
                 self.change(order);

@@ -97,6 +97,28 @@ fn a_full_disk_is_shown_and_what_waits_is_written_when_there_is_room() {
 }
 
 #[test]
+fn a_file_that_somebody_else_holds_is_shown_before_the_attempt_to_write_has_failed() {
+    let directory = Directory::new("held");
+    let (store, _) = open(&directory.file());
+    settle(&store);
+    let other = rusqlite::Connection::open(directory.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    journal_events(&store, 1..=10);
+    let begun = Instant::now();
+    patiently("it is shown", || {
+        store.health().state == StoreState::Degraded
+    });
+    // The attempt itself lasts for two seconds.
+    assert!(begun.elapsed() < Duration::from_millis(1_900));
+    let said = store.health().last_error.unwrap();
+    assert!(said.contains("not answered"), "{said}");
+    other.execute_batch("ROLLBACK").unwrap();
+    patiently("it recovers", || is_ok(&store));
+    assert_eq!(events(&store).len(), 10);
+    store.close();
+}
+
+#[test]
 fn a_disk_that_was_full_has_lost_nothing_in_the_end() {
     let Some(disk) = Disk::new("full-again", "12m") else {
         return;
