@@ -1,6 +1,8 @@
 //! The control thread: owns the calls and the backend, and is the only one that changes flows.
 
-use std::collections::{HashMap, VecDeque};
+mod flows;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +20,12 @@ use super::carrier::Carrier;
 use super::config::{Backend, MediaConfig};
 use super::error::MediaError;
 use super::slots::{FlowReport, FlowReports, Latched, Slots};
-use super::status::{ActiveBackend, FlowSample, FlowStatus, MediaDescription};
+use super::status::{ActiveBackend, FlowPage, FlowSample, MediaDescription};
 use super::udp::UdpBackend;
 use super::wake::{self, Waker};
 use super::xdp::XdpBackend;
+
+pub(super) use flows::Wanted;
 
 /// Between closing a flow and forgetting it: packets in the kernel's queues and the
 /// workers' rings are on their way for far less.
@@ -42,7 +46,7 @@ pub(super) enum Input {
     Apply(Arc<Session>, Ticket),
     Remove(CallId),
     Verdicts(mpsc::Sender<Verdicts>),
-    Flows(mpsc::Sender<Vec<FlowStatus>>),
+    Flows(Wanted, mpsc::Sender<FlowPage>),
     Samples(Vec<CallId>, mpsc::Sender<Vec<FlowSample>>),
     Stop,
 }
@@ -84,8 +88,10 @@ pub(super) struct Control {
     reports: mpsc::Receiver<FlowReport>,
     waker: Waker,
     carrier: Box<dyn Carrier>,
+    slots: Arc<Slots>,
     timeout: Option<Duration>,
-    calls: HashMap<CallId, Box<Call>>,
+    /// In order, so that whoever lists them can go on where he was.
+    calls: BTreeMap<CallId, Box<Call>>,
     /// Which call a local port belongs to.
     owners: HashMap<SocketAddr, CallId>,
     /// Closed calls and flows until their grace is over, the earliest first.
@@ -124,7 +130,7 @@ impl Control {
             source,
         })?;
         let (reporting, reports) = FlowReports::new(waker.clone());
-        let (carrier, description) = start_backend(config, slots, reporting, &waker)?;
+        let (carrier, description) = start_backend(config, Arc::clone(&slots), reporting, &waker)?;
         let (sender, inputs) = mpsc::channel();
         let (ready, is_ready) = watch::channel(0);
         let control = Control {
@@ -132,8 +138,9 @@ impl Control {
             reports,
             waker: waker.clone(),
             carrier,
+            slots,
             timeout: config.timeout,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             owners: HashMap::new(),
             leaving: VecDeque::new(),
             events,
@@ -205,15 +212,7 @@ impl Control {
             Input::Apply(session, ticket) => self.handle_session(session, ticket),
             Input::Remove(call) => self.handle_removal(call),
             Input::Verdicts(answer) => drop(answer.send(self.carrier.verdicts())),
-            Input::Flows(answer) => {
-                let mut calls: Vec<_> = self.calls.iter().collect();
-                calls.sort_unstable_by_key(|(id, _)| **id);
-                let mut flows = Vec::with_capacity(self.owners.len());
-                for (_, call) in calls {
-                    call.statuses(&mut *self.carrier, &mut flows);
-                }
-                drop(answer.send(flows));
-            }
+            Input::Flows(wanted, answer) => drop(answer.send(self.flows(wanted))),
             Input::Samples(wanted, answer) => {
                 let mut samples = Vec::with_capacity(2 * wanted.len());
                 for call in wanted.iter().filter_map(|id| self.calls.get(id)) {

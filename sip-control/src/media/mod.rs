@@ -48,11 +48,14 @@ pub use carrier::Place;
 pub use config::{Attach, Backend, MediaConfig};
 pub use error::MediaError;
 pub use status::{
-    ActiveBackend, AttachedMode, Carried, FlowSample, FlowStatus, InterfaceDescription,
+    ActiveBackend, AttachedMode, Carried, FlowPage, FlowSample, FlowStatus, InterfaceDescription,
     MediaDescription,
 };
 
-use control::{Control, Input, Inputs};
+use control::{Control, Input, Inputs, Wanted};
+
+/// Flows that are asked for together: control does nothing else for a millisecond or two.
+const FLOWS_AT_ONCE: usize = 1000;
 
 /// The running media plane. [`MediaPlane::stop`], or dropping it, detaches the XDP
 /// program, closes every socket and removes the pins.
@@ -113,9 +116,42 @@ impl MediaPlane {
         self.inputs.ask(Input::Verdicts).unwrap_or_default()
     }
 
-    /// The flows of the live calls. Waits like [`MediaPlane::verdicts`].
+    /// The flows of the live calls, in the order of calls. Asked for some at a time, so that
+    /// sessions of new calls need not wait for all of them: what changes meanwhile may be missing.
     pub fn flows(&self) -> Vec<FlowStatus> {
-        self.inputs.ask(Input::Flows).unwrap_or_default()
+        let mut flows = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.flows_after(after, FLOWS_AT_ONCE);
+            flows.extend(page.flows);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return flows,
+            }
+        }
+    }
+
+    /// The flows of the calls with higher numbers than `after`, in the order of calls: `most` of
+    /// them or less, but all of at least one call. Waits like [`MediaPlane::verdicts`].
+    pub fn flows_after(&self, after: Option<CallId>, most: usize) -> FlowPage {
+        self.ask_flows(Wanted::After { call: after, most })
+    }
+
+    /// The flows of these calls; those without media have none. Waits like
+    /// [`MediaPlane::verdicts`]: ask for some hundred calls at a time.
+    pub fn flows_of(&self, calls: Vec<CallId>) -> Vec<FlowStatus> {
+        self.ask_flows(Wanted::Of(calls)).flows
+    }
+
+    /// The flow at an index of the flow table. Waits like [`MediaPlane::verdicts`].
+    pub fn flow_at(&self, index: u32) -> Option<FlowStatus> {
+        self.ask_flows(Wanted::At(index)).flows.pop()
+    }
+
+    fn ask_flows(&self, wanted: Wanted) -> FlowPage {
+        self.inputs
+            .ask(|answer| Input::Flows(wanted, answer))
+            .unwrap_or_default()
     }
 
     /// How good the media of these calls is; those without media have no samples. Waits like

@@ -165,6 +165,15 @@ pub struct FlowStatus {
     pub relay: (FlowCounters, FlowIncidents),
 }
 
+/// Some of the flows, in the order of calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowPage {
+    /// All of each call that is told of.
+    pub flows: Vec<FlowStatus>,
+    /// The last call that is told of, if there are flows of further ones.
+    pub next: Option<CallId>,
+}
+
 /// One direction of a live call, as far as its quality goes: little enough to be asked often, of ten
 /// thousand calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -175,9 +175,9 @@ impl Edge {
     pub(crate) fn flows(&self, call: &Call) -> [FlowStatus; 2] {
         let flows: Vec<_> = self
             .plane()
-            .flows()
+            .flows_of(vec![call.id])
             .into_iter()
-            .filter(|flow| flow.call == call.id && flow.carries != Carried::Rtcp)
+            .filter(|flow| flow.carries != Carried::Rtcp)
             .collect();
         flows.try_into().expect("a call has two RTP flows")
     }

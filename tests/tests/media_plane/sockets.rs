@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use media_core::report::{MediaEvent, MediaPath};
 use media_core::session::{CallId, LocalMedia, SourceRule};
 use media_core::srtp::profile::Suite;
-use sip_control::media::{Attach, Backend, Carried, MediaConfig, MediaError, MediaPlane};
+use sip_control::media::{
+    Attach, Backend, Carried, FlowStatus, MediaConfig, MediaError, MediaPlane,
+};
 use tokio::sync::mpsc::Receiver;
 
 use crate::edge::{CALLEE_SSRC, CALLER_SSRC, layout};
@@ -149,6 +151,51 @@ fn every_pairing_arrives_whole_through_sockets() {
     }
     assert!(plane.flows().is_empty());
     assert_eq!(plane.stop().relayed, 4 * 41);
+}
+
+#[test]
+fn flows_are_asked_for_by_call_by_index_and_page_by_page() {
+    // An address that no other test here has.
+    let (edge, plane, _events) = start(9, Backend::Socket).unwrap();
+    for call in 1..=5 {
+        pair(edge, 30_000 + 4 * call as u16, [None, None]).apply(&plane, call);
+    }
+    let all = plane.flows();
+    let each = all.iter().filter(|flow| flow.call == CallId(1)).count();
+    assert!(each >= 2 && all.len() == 5 * each, "{all:?}");
+    let calls: Vec<u64> = all.iter().map(|flow| flow.call.0).collect();
+    assert!(calls.is_sorted(), "{calls:?}");
+
+    let two = plane.flows_of(vec![CallId(4), CallId(2), CallId(77)]);
+    let is_of_4 = |flow: &&FlowStatus| flow.call == CallId(4);
+    assert_eq!(two.iter().filter(is_of_4).count(), each);
+    assert_eq!(two.len(), 2 * each);
+
+    for flow in &all {
+        let index = flow.place.index.unwrap();
+        assert_eq!(plane.flow_at(index).unwrap().local, flow.local);
+    }
+    assert_eq!(plane.flow_at(u32::MAX), None);
+
+    // Whole calls: as many as fit, and one in any case.
+    let mut after = None;
+    let mut pages = Vec::new();
+    loop {
+        let page = plane.flows_after(after, 2 * each + 1);
+        let calls: Vec<u64> = page.flows.iter().map(|flow| flow.call.0).collect();
+        pages.push(calls);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let whole = |calls: &[u64]| -> Vec<u64> {
+        let calls = calls.iter();
+        calls.flat_map(|call| vec![*call; each]).collect()
+    };
+    assert_eq!(pages, [whole(&[1, 2]), whole(&[3, 4]), whole(&[5])]);
+    let one = plane.flows_after(Some(CallId(3)), 1);
+    assert_eq!((one.flows.len(), one.next), (each, Some(CallId(4))));
 }
 
 #[test]
