@@ -1,5 +1,6 @@
 //! What each trunk carries: calls that are up, and how many begin.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
@@ -19,8 +20,16 @@ pub(crate) struct TrunkLoad {
     pub(crate) calls_per_second: f64,
 }
 
+/// What all trunks carry, counted call by call as they come and go.
+#[derive(Default)]
+pub(super) struct Loads {
+    /// Calls that are up, by trunk in lower case; none has 0.
+    up: HashMap<String, usize>,
+    starts: Starts,
+}
+
 /// Calls that began in each of the latest seconds, by trunk in lower case.
-pub(super) struct Starts {
+struct Starts {
     began: Instant,
     seconds: VecDeque<(u64, HashMap<String, u32>)>,
 }
@@ -36,11 +45,7 @@ impl Default for Starts {
 
 impl Starts {
     /// A call of these legs begins.
-    pub(super) fn count<'a>(
-        &mut self,
-        legs: impl IntoIterator<Item = &'a LegRecord>,
-        now: Instant,
-    ) {
+    fn count<'a>(&mut self, legs: impl IntoIterator<Item = &'a LegRecord>, now: Instant) {
         let second = self.forget_old(now);
         if self.seconds.back().is_none_or(|(last, _)| *last != second) {
             self.seconds.push_back((second, HashMap::new()));
@@ -74,16 +79,62 @@ impl Starts {
     }
 }
 
+impl Loads {
+    /// A call is up from now on.
+    pub(super) fn begins(&mut self, legs: &[LegRecord], now: Instant) {
+        self.starts.count(legs, now);
+        for trunk in trunks(legs) {
+            *self.up.entry(trunk).or_default() += 1;
+        }
+    }
+
+    /// Its legs are others now.
+    pub(super) fn changes(&mut self, old: &[LegRecord], new: &[LegRecord]) {
+        let name = |leg: &LegRecord| leg.trunk.clone();
+        if !old.iter().map(name).eq(new.iter().map(name)) {
+            self.ends(old);
+            for trunk in trunks(new) {
+                *self.up.entry(trunk).or_default() += 1;
+            }
+        }
+    }
+
+    /// A call was up until now.
+    pub(super) fn ends(&mut self, legs: &[LegRecord]) {
+        for trunk in trunks(legs) {
+            if let Entry::Occupied(mut calls) = self.up.entry(trunk) {
+                *calls.get_mut() -= 1;
+                if *calls.get() == 0 {
+                    calls.remove();
+                }
+            }
+        }
+    }
+
+    /// A call began and is over already.
+    pub(super) fn passes<'a>(
+        &mut self,
+        legs: impl IntoIterator<Item = &'a LegRecord>,
+        now: Instant,
+    ) {
+        self.starts.count(legs, now);
+    }
+}
+
 impl Live {
     /// What the trunks carry, by their names in lower case; those that carry nothing are absent.
     pub(crate) fn load(&self) -> HashMap<String, TrunkLoad> {
-        let mut loads: HashMap<String, TrunkLoad> = HashMap::new();
-        for entry in self.entries() {
-            for trunk in trunks(&entry.signalling().live.legs) {
-                loads.entry(trunk).or_default().calls += 1;
-            }
-        }
-        for (trunk, rate) in lock(&self.starts).rates(Instant::now()) {
+        self.settle();
+        let mut counted = lock(&self.loads);
+        let load = |(trunk, calls): (&String, &usize)| {
+            let load = TrunkLoad {
+                calls: *calls,
+                ..TrunkLoad::default()
+            };
+            (trunk.clone(), load)
+        };
+        let mut loads: HashMap<String, TrunkLoad> = counted.up.iter().map(load).collect();
+        for (trunk, rate) in counted.starts.rates(Instant::now()) {
             loads.entry(trunk).or_default().calls_per_second = (rate * 10.0).round() / 10.0;
         }
         loads
@@ -106,9 +157,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn ops_1_the_rate_of_a_trunk_is_of_the_last_ten_seconds() {
-        let leg = |trunk: &str| LegRecord {
+    fn leg(trunk: &str) -> LegRecord {
+        LegRecord {
             sip_call_id: String::new(),
             user: None,
             trunk: Some(trunk.to_owned()),
@@ -116,7 +166,36 @@ mod tests {
             remote: None,
             profile: None,
             suite: None,
-        };
+        }
+    }
+
+    #[test]
+    fn ops_1_calls_are_counted_as_they_come_go_and_move_between_trunks() {
+        let mut loads = Loads::default();
+        let now = Instant::now();
+        let up = |loads: &Loads, trunk: &str| loads.up.get(trunk).copied();
+        let (first, second) = ([leg("Carrier"), leg("pbx")], [leg("carrier"), leg("spare")]);
+        loads.begins(&first, now);
+        loads.begins(&second, now);
+        assert_eq!(
+            ["carrier", "pbx", "spare"].map(|trunk| up(&loads, trunk)),
+            [Some(2), Some(1), Some(1)]
+        );
+        // The first target failed, and another was tried.
+        loads.changes(&first, &second);
+        assert_eq!(
+            ["carrier", "pbx", "spare"].map(|trunk| up(&loads, trunk)),
+            [Some(2), None, Some(2)]
+        );
+        loads.passes(&first, now);
+        loads.ends(&second);
+        loads.ends(&second);
+        assert!(loads.up.is_empty(), "{:?}", loads.up);
+        assert_eq!(loads.starts.rates(now)["carrier"], 0.3);
+    }
+
+    #[test]
+    fn ops_1_the_rate_of_a_trunk_is_of_the_last_ten_seconds() {
         let mut starts = Starts::default();
         let began = starts.began;
         for second in 0..20 {

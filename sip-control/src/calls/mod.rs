@@ -17,7 +17,8 @@ mod sampler;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ use self::ended::Ended;
 use self::entry::Entry;
 use self::intake::{Change, Intake};
 use self::ladder::Ladder;
-use self::load::Starts;
+use self::load::Loads;
 pub(crate) use self::sampler::Flows;
 use crate::events::Hub;
 use crate::store::CallRow;
@@ -69,7 +70,9 @@ pub(crate) struct Live {
     calls: RwLock<BTreeMap<u64, Arc<Entry>>>,
     ladder: Mutex<Ladder>,
     ended: Mutex<Ended>,
-    starts: Mutex<Starts>,
+    loads: Mutex<Loads>,
+    /// What the histories of quality take, as the thread that looks at the flows has found it.
+    quality_bytes: AtomicUsize,
     /// Until when each is looked at each second.
     watched: Mutex<HashMap<u64, Instant>>,
     journal: Journal,
@@ -108,7 +111,8 @@ impl Live {
             calls: RwLock::default(),
             ladder: Mutex::new(Ladder::new(settings.ladder_bytes)),
             ended: Mutex::default(),
-            starts: Mutex::default(),
+            loads: Mutex::default(),
+            quality_bytes: AtomicUsize::new(0),
             watched: Mutex::default(),
             journal,
             hub,
@@ -162,30 +166,37 @@ impl Live {
         if changes.is_empty() {
             return;
         }
-        let mut starts = lock(&self.starts);
+        let mut loads = lock(&self.loads);
         let mut calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
         let (now, mut over) = (Instant::now(), Vec::new());
         for (id, change) in changes {
             match change {
                 Change::Changed(call) => match calls.get(&id) {
-                    Some(entry) => entry.update(*call),
+                    Some(entry) => {
+                        loads.changes(&entry.signalling().live.legs, &call.legs);
+                        entry.update(*call);
+                    }
                     None => {
-                        starts.count(&call.legs, now);
+                        loads.begins(&call.legs, now);
                         calls.insert(id, Arc::new(Entry::new(*call)));
                     }
                 },
                 Change::Ended(record) => {
                     let entry = calls.remove(&id);
-                    if entry.is_none() {
-                        let callee = record.callee.as_ref();
-                        starts.count([&record.caller].into_iter().chain(callee), now);
+                    match &entry {
+                        Some(entry) => loads.ends(&entry.signalling().live.legs),
+                        // Refused, or over before anybody looked.
+                        None => {
+                            let callee = record.callee.as_ref();
+                            loads.passes([&record.caller].into_iter().chain(callee), now);
+                        }
                     }
                     over.push((record, entry));
                 }
             }
         }
         drop(calls);
-        drop(starts);
+        drop(loads);
         let mut ended = lock(&self.ended);
         for (record, entry) in over {
             ended.wait(record, entry);
@@ -197,6 +208,14 @@ impl Live {
         self.settle();
         let calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
         calls.values().cloned().collect()
+    }
+
+    /// So many of them with lower numbers than `before`, the latest first.
+    fn entries_below(&self, before: Option<u64>, most: usize) -> Vec<Arc<Entry>> {
+        let calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        let below = (Unbounded, before.map_or(Unbounded, Excluded));
+        let below = calls.range(below).rev().take(most);
+        below.map(|(_, entry)| Arc::clone(entry)).collect()
     }
 
     fn entry(&self, call: u64) -> Option<Arc<Entry>> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use media_core::session::CallId;
@@ -44,7 +45,9 @@ impl Live {
             let now = Instant::now();
             if now >= all_at {
                 all_at = now + LOOK_EVERY;
-                self.sample(flows, self.entries());
+                let entries = self.entries();
+                self.sample(flows, entries.clone());
+                self.weigh(&entries);
             } else {
                 self.sample(flows, self.watched_entries(now));
             }
@@ -77,6 +80,12 @@ impl Live {
                 return;
             }
         }
+    }
+
+    /// Remembers what the histories of all calls take.
+    pub(super) fn weigh(&self, entries: &[Arc<Entry>]) {
+        let bytes = entries.iter().map(|entry| entry.quality().bytes()).sum();
+        self.quality_bytes.store(bytes, Ordering::Relaxed);
     }
 
     fn observe(&self, entry: &Entry, sample: FlowSample, most: usize) {

@@ -1,6 +1,7 @@
 //! What readers ask of live calls, and what they get.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -12,6 +13,9 @@ use super::sampler::LOOK_EVERY;
 use super::{Live, LiveView, MOST_WATCHED, WATCHED_FOR, ended, lock};
 use crate::clock::rfc3339;
 use crate::store::CallRow;
+
+/// Calls that a list looks at together.
+const CHUNK: usize = 256;
 
 /// Which live calls; all that is set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub(crate) struct LadderMessage {
 }
 
 /// What following the calls takes, and what it could not follow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct LiveHealth {
     pub(crate) calls: usize,
     pub(crate) ladder_bytes: usize,
@@ -74,29 +78,33 @@ pub(crate) struct LiveHealth {
     pub(crate) messages_lost: u64,
     /// Changes and ends of calls that are missing for the same reason.
     pub(crate) changes_lost: u64,
+    /// At the latest look at all flows.
     pub(crate) quality_bytes: usize,
 }
 
 impl Live {
+    /// Takes some calls at a time: nobody who has news of calls waits until all were looked at.
     pub(crate) fn list(&self, query: &LiveQuery) -> LivePage {
-        let entries = self.entries();
+        self.settle();
         let search = query.search.as_ref().map(|text| text.to_ascii_lowercase());
-        let is_below = |entry: &&Arc<Entry>| {
-            query
-                .before
-                .is_none_or(|before| entry.signalling().live.call.0 < before)
-        };
-        let wanted = entries.iter().rev().filter(is_below);
-        let mut wanted = wanted.filter(|entry| is_wanted(entry, query, search.as_deref()));
-        let items: Vec<LiveView> = wanted
-            .by_ref()
-            .take(query.limit)
-            .map(|entry| entry.view())
-            .collect();
-        let has_more = wanted.next().is_some();
-        LivePage {
-            next: items.last().filter(|_| has_more).map(LiveView::call),
-            items,
+        let mut items: Vec<LiveView> = Vec::new();
+        let mut before = query.before;
+        loop {
+            let entries = self.entries_below(before, CHUNK);
+            for entry in &entries {
+                before = Some(entry.signalling().live.call.0);
+                if !is_wanted(entry, query, search.as_deref()) {
+                    continue;
+                }
+                if items.len() == query.limit {
+                    let next = items.last().map(LiveView::call);
+                    return LivePage { items, next };
+                }
+                items.push(entry.view());
+            }
+            if entries.len() < CHUNK {
+                return LivePage { items, next: None };
+            }
         }
     }
 
@@ -108,13 +116,9 @@ impl Live {
     }
 
     /// How many are up.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.settle();
-        let calls = self
-            .calls
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
         calls.len()
     }
 
@@ -147,20 +151,19 @@ impl Live {
     }
 
     pub(crate) fn health(&self) -> LiveHealth {
-        let entries = self.entries();
-        let quality_bytes = entries.iter().map(|entry| entry.quality().bytes()).sum();
+        let calls = self.count();
         let (messages_lost, changes_lost) = {
             let intake = lock(&self.intake);
             (intake.messages_lost, intake.changes_lost)
         };
         let ladder = lock(&self.ladder);
         LiveHealth {
-            calls: entries.len(),
+            calls,
             ladder_bytes: ladder.bytes(),
             ladder_evicted: ladder.evicted(),
             messages_lost,
             changes_lost,
-            quality_bytes,
+            quality_bytes: self.quality_bytes.load(Ordering::Relaxed),
         }
     }
 
