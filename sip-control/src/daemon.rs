@@ -67,6 +67,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (manager, config) = Manager::new(config, entries, store.clone(), operation_sender.clone());
     let mut observers = Observers::start(&config, &store, &media)?;
     observers.follow_webhooks(manager.watch_webhooks());
+    manager.tell(Arc::clone(&observers.hub));
     let watcher = observers.watcher(&config);
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVALS);
     let transports = Transports::start(&config, arrival_sender)?;
@@ -171,8 +172,11 @@ fn restore(config: &Config, store: &Store, loaded: &Loaded, stack: &mut Stack) {
 }
 
 async fn stop(driver: Driver, api: ApiServer, observers: Observers) {
+    let manager = Arc::clone(&driver.manager);
     let (media, transports, records, store) = driver.into_parts();
     api.close().await;
+    manager.write_uses();
+    drop(manager);
     transports.close().await;
     observers.close().await;
     // An answer to status may still hold it; then it stops when that is done.

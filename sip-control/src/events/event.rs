@@ -11,27 +11,44 @@ use sip_core::transport::Transport;
 
 use crate::clock::rfc3339;
 
-/// Kinds that the daemon itself tells of; those of signalling are [`EventKind::name`].
-pub(crate) mod kind {
+/// Names every kind once: as a constant, and for the list of them.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal,)*) => {
+        /// Kinds that the daemon itself tells of; those of signalling are [`EventKind::name`].
+        pub(crate) mod kind {
+            $($(#[$doc])* pub(crate) const $name: &str = $kind;)*
+
+            pub(super) const OF_DAEMON: &[&str] = &[$($kind),*];
+        }
+    };
+}
+
+kinds! {
     /// The estimated MOS of a direction of a call has been low for a while.
-    pub(crate) const QUALITY_LOW: &str = "quality_low";
-    pub(crate) const QUALITY_NORMAL: &str = "quality_normal";
+    QUALITY_LOW = "quality_low",
+    QUALITY_NORMAL = "quality_normal",
     /// A certificate of ours expires in 30, 14, 7 or 1 days, or has expired.
-    pub(crate) const CERTIFICATE_EXPIRING: &str = "certificate_expiring";
+    CERTIFICATE_EXPIRING = "certificate_expiring",
     /// A trunk, route, account, token or webhook was changed, or the file was read again.
-    pub(crate) const CONFIG_CHANGED: &str = "config_changed";
-    pub(crate) const WEBHOOK_FAILING: &str = "webhook_failing";
-    pub(crate) const WEBHOOK_RECOVERED: &str = "webhook_recovered";
+    CONFIG_CHANGED = "config_changed",
+    WEBHOOK_FAILING = "webhook_failing",
+    WEBHOOK_RECOVERED = "webhook_recovered",
     /// Events that a webhook was never told of.
-    pub(crate) const WEBHOOK_GAVE_UP: &str = "webhook_gave_up";
-    pub(crate) const STORE_DEGRADED: &str = "store_degraded";
-    pub(crate) const STORE_RECOVERED: &str = "store_recovered";
+    WEBHOOK_GAVE_UP = "webhook_gave_up",
+    STORE_DEGRADED = "store_degraded",
+    STORE_RECOVERED = "store_recovered",
     /// The system's clock was set, or stood still while the machine slept.
-    pub(crate) const CLOCK_SET: &str = "clock_set";
+    CLOCK_SET = "clock_set",
     /// New calls are refused, or taken again.
-    pub(crate) const DRAIN: &str = "drain";
+    DRAIN = "drain",
     /// Events of a flood that got no number: how many, of which kind.
-    pub(crate) const EVENTS_LEFT_OUT: &str = "events_left_out";
+    EVENTS_LEFT_OUT = "events_left_out",
+}
+
+/// Every kind that there is, those of signalling first.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    let of_signalling = EventKind::ALL.iter().map(|kind| kind.name());
+    of_signalling.chain(kind::OF_DAEMON.iter().copied())
 }
 
 /// One thing that happened, before it has a number.
@@ -203,6 +220,17 @@ mod tests {
                    "text": "not \"allowed\"", "data": {}})
         );
         assert_eq!(published.time_ms, 1_709_164_800_250);
+    }
+
+    #[test]
+    fn ops_3_every_kind_has_a_name_of_its_own_and_stands_in_the_manual() {
+        let page = include_str!("../../../docs/events.md");
+        let mut seen = std::collections::HashSet::new();
+        for kind in kinds() {
+            assert!(seen.insert(kind), "{kind} is there twice");
+            assert!(page.contains(&format!("`{kind}`")), "{kind} is not told");
+        }
+        assert!(seen.len() > 40);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod ring;
 mod subscription;
 mod webhook;
 
-pub(crate) use self::event::{Event, kind, unix_ms};
+pub(crate) use self::event::{Event, kind, kinds, unix_ms};
 pub(crate) use self::hub::{Hub, HubHealth};
 pub(crate) use self::log::EventLog;
 #[cfg(test)]

@@ -45,8 +45,11 @@ pub(crate) enum Item {
         from: u64,
         to: u64,
     },
-    /// The subscriber was so slow that memory has passed it: it had better leave, and come back
-    /// with its last number. Asked on all the same, it gets what the store has.
+    /// The subscriber had everything once, and was so slow since that memory has passed it: it had
+    /// better leave, and come back with its last number. Asked on all the same, it gets what the
+    /// store has. One that still catches up is not told so, however slow it is: it reads from the
+    /// store anyway, costs nobody anything but its place, and coming back would begin the same
+    /// anew.
     Stalled,
 }
 

@@ -13,6 +13,7 @@ use super::restore::Trust;
 use super::{Current, Manager, find_in_file};
 use crate::clock::unix_ms;
 use crate::config::{Config, SectionKind};
+use crate::events::{Event, kind};
 use crate::operation::Operation;
 use crate::store::{AuditEntry, Change, Expected, StoreError};
 
@@ -96,6 +97,7 @@ impl Manager {
         if plan.only_looks {
             return Ok(outcome);
         }
+        let changed = changed(&plan.record);
         let audit = audit(who, plan.record);
         let entries = match self.store.change(plan.changes, audit).await {
             Ok(entries) => entries,
@@ -113,10 +115,15 @@ impl Manager {
                 config.log_new_warnings(before);
                 self.put_into_effect(config, kept).await;
             }
-            None => self.install(Current {
-                config: before.clone(),
-                kept,
-            }),
+            None => {
+                self.install(Current {
+                    config: before.clone(),
+                    kept,
+                });
+                if let Some(hub) = self.hub.get() {
+                    hub.publish(changed);
+                }
+            }
         }
         Ok(outcome)
     }
@@ -298,6 +305,17 @@ async fn check(
         let problem = format!("it could not be checked: {error}");
         Err(ManageError::Conflict(problem))
     })
+}
+
+/// Tells of what no call minds; the driver tells of the others.
+fn changed(record: &Record) -> Event {
+    let text = match record.action.split_once('.') {
+        Some((kind, verb)) => format!("{verb} {kind} {}", record.object),
+        None => record.action.clone(),
+    };
+    Event::new(kind::CONFIG_CHANGED, text)
+        .with("action", record.action.as_str())
+        .with("object", record.object.as_str())
 }
 
 pub(super) fn audit(who: &Actor, record: Record) -> AuditEntry {

@@ -19,17 +19,19 @@ mod restore;
 mod routes;
 mod tokens;
 mod trunks;
+mod uses;
 mod webhooks;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, mpsc, watch};
 
 use self::kept::{Kept, Section};
 use self::resolve::{Changed, LeaveOut};
 use self::restore::Trust;
-use self::tokens::Uses;
+use self::uses::Uses;
 use crate::config::Config;
+use crate::events::Hub;
 use crate::operation::Operation;
 use crate::store::{Entry, Store, StoreError};
 
@@ -52,6 +54,8 @@ pub(crate) struct Manager {
     current: RwLock<Arc<Current>>,
     uses: Uses,
     webhooks: watch::Sender<Arc<Vec<WebhookSection>>>,
+    /// Who is told of changes that signalling does not mind.
+    hub: OnceLock<Arc<Hub>>,
 }
 
 /// What is in effect.
@@ -96,8 +100,15 @@ impl Manager {
             current: RwLock::new(Arc::new(current)),
             uses: Uses::default(),
             webhooks,
+            hub: OnceLock::new(),
         };
         (Arc::new(manager), config)
+    }
+
+    /// From now on, tells of changes of tokens and webhooks as signalling does of the others.
+    pub(crate) fn tell(&self, hub: Arc<Hub>) {
+        // There is one.
+        let _ = self.hub.set(hub);
     }
 
     /// What is in effect now.

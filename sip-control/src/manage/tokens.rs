@@ -3,8 +3,7 @@
 //! `tk_<id>_<secret>`: the id is looked up, the secret is 256 random bits, of which the store has the
 //! SHA-256. With so many bits nothing can be tried out, so that a slow hash would protect nothing.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rand_core::{OsRng, RngCore, TryRngCore};
 use serde::{Deserialize, Serialize};
@@ -48,7 +47,7 @@ pub(crate) struct TokenView {
     pub(crate) role: Role,
     /// Milliseconds since 1970.
     pub(crate) created_ms: i64,
-    /// The last time that it was used since the daemon started.
+    /// The last time that it was used; if the daemon was killed since, up to a minute before that.
     pub(crate) last_used_ms: Option<i64>,
 }
 
@@ -58,27 +57,6 @@ pub(crate) struct NewToken {
     pub(crate) view: TokenView,
     /// The whole of it, which nobody can be told again.
     pub(crate) token: Secret,
-}
-
-/// When each token was used last.
-#[derive(Default)]
-pub(super) struct Uses(Mutex<HashMap<String, i64>>);
-
-impl Uses {
-    fn note(&self, id: &str) {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match uses.get_mut(id) {
-            Some(last) => *last = unix_ms(),
-            None => {
-                uses.insert(id.to_owned(), unix_ms());
-            }
-        }
-    }
-
-    fn last(&self, id: &str) -> Option<i64> {
-        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        uses.get(id).copied()
-    }
 }
 
 impl Item for TokenBody {
@@ -116,7 +94,7 @@ impl Manager {
         let expected = format!("{expected:0>width$}", width = 2 * SECRET_BYTES);
         let is_right = hash(secret).as_bytes().ct_eq(expected.as_bytes());
         let item = known.filter(|_| bool::from(is_right))?;
-        self.uses.note(&item.name);
+        self.note_use(&item.name);
         Some(self.view(item))
     }
 
@@ -176,13 +154,14 @@ impl Manager {
         id: &str,
     ) -> Result<(), ManageError> {
         let id = id.to_owned();
-        self.change(who, move |kept, _| {
+        let revoked = self.change(who, move |kept, _| {
             let item = kept.find::<TokenBody>(&id).ok_or(StoreError::Missing)?;
             let mut plan = plan_delete(kept, &item.name, &item.body, IfMatch::Any);
             plan.record = plan.record.without("hash");
-            Ok((plan, ()))
-        })
-        .await
+            Ok((plan, item.name.clone()))
+        });
+        self.forget_use(&revoked.await?);
+        Ok(())
     }
 }
 

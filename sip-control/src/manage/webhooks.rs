@@ -14,7 +14,7 @@ use super::model::{Actor, IfMatch, ManageError, Managed};
 use super::trunks::check_name;
 use crate::config::secret::Secret;
 use crate::config::sections::{HoldsSecrets, is_default, is_secret, untold};
-use crate::events::check_url;
+use crate::events::{check_url, kinds};
 use crate::store::{Kind, StoreError};
 
 /// Short enough to be tried out would be worse than none.
@@ -177,9 +177,10 @@ fn check(webhook: &WebhookSection) -> Result<(), ManageError> {
     }
     check_url(&webhook.url).map_err(|problem| ManageError::field("url", problem))?;
     for (place, kind) in webhook.kinds.iter().enumerate() {
-        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        if kind.is_empty() || !kind.chars().all(is_word) {
-            let problem = format!("{kind:?} is no kind of event; expected one like \"call_ended\"");
+        if !kinds().any(|known| known == kind) {
+            let known: Vec<&str> = kinds().collect();
+            let known = known.join(", ");
+            let problem = format!("{kind:?} is no kind of event; expected one of {known}");
             return Err(ManageError::field(format!("kinds[{place}]"), problem));
         }
     }

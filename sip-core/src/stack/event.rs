@@ -95,6 +95,43 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every kind, in order.
+    pub const ALL: [EventKind; 33] = [
+        EventKind::CallStarted,
+        EventKind::CallRinging,
+        EventKind::CallAnswered,
+        EventKind::CallHeld,
+        EventKind::CallResumed,
+        EventKind::CallTransferred,
+        EventKind::CallEnded,
+        EventKind::CallRefused,
+        EventKind::MessageRefused,
+        EventKind::ReinviteRefused,
+        EventKind::RequestRefused,
+        EventKind::TransferStarted,
+        EventKind::TransferDone,
+        EventKind::TransferFailed,
+        EventKind::TransferRefused,
+        EventKind::AuthenticationFailed,
+        EventKind::Registered,
+        EventKind::Unregistered,
+        EventKind::RegistrationRefused,
+        EventKind::OurRegistration,
+        EventKind::OurRegistrationFailed,
+        EventKind::LimitReached,
+        EventKind::Overloaded,
+        EventKind::TlsFailed,
+        EventKind::ServerNameMismatch,
+        EventKind::Malformed,
+        EventKind::PeerUnreachable,
+        EventKind::TargetFailed,
+        EventKind::TargetOutOfService,
+        EventKind::TargetInService,
+        EventKind::MediaTimeout,
+        EventKind::MediaFailed,
+        EventKind::Digit,
+    ];
+
     /// The name in logs and streams of events.
     pub fn name(self) -> &'static str {
         match self {
@@ -134,3 +171,13 @@ impl EventKind {
         }
     }
 }
+
+// A kind that is added is in the list, in its place.
+const _: () = {
+    assert!(EventKind::ALL.len() == EventKind::Digit as usize + 1);
+    let mut place = 0;
+    while place < EventKind::ALL.len() {
+        assert!(EventKind::ALL[place] as usize == place);
+        place += 1;
+    }
+};

@@ -57,7 +57,7 @@ export function Tokens() {
                 <td data-label="Id" class="mono">{token.id}</td>
                 <td data-label="Role"><Badge tone={token.role === 'admin' ? 'warning' : 'neutral'}>{token.role}</Badge></td>
                 <td data-label="Created" class="figure">{time(token.created_ms)}</td>
-                <td data-label="Last used" class="figure" title="Since the daemon started">{time(token.last_used_ms)}</td>
+                <td data-label="Last used" class="figure">{time(token.last_used_ms)}</td>
                 <td class="row-actions">
                   <Button kind="quiet" icon="trash" label={`Revoke ${token.label}`} needs="admin" onClick={() => void revoke(token, loaded.reload)} />
                 </td>

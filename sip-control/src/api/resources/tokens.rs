@@ -52,7 +52,7 @@ struct TokenOnce {
     responses((status = 200, description = "All of them.", body = Page<TokenView>)),
 )]
 async fn list(_: Administrator, State(api): State<Api>) -> Json<Page<TokenView>> {
-    Json(Page::whole(api.manager.tokens()))
+    Json(Page::whole(api.manager.tokens_with_use().await))
 }
 
 /// Makes a token, and tells it once

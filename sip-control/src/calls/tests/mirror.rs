@@ -1,9 +1,10 @@
 //! What is seen of a call while it is up, and afterwards.
 
 use serde_json::{Value, json};
+use sip_core::stack::TriedTarget;
 
 use super::super::*;
-use super::{Looks, Setup, call, came, left, record, setup};
+use super::{Looks, Setup, call, came, left, record, setup, tried};
 use crate::events::Filter;
 
 #[test]
