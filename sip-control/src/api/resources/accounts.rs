@@ -17,6 +17,7 @@ use crate::api::request::{Body, Condition, PathOf};
 use crate::config::sections::AccountSection;
 use crate::manage::{IfMatch, Managed};
 
+use super::change::Change;
 use super::configured::{named, view};
 use super::{created, versioned};
 
@@ -94,13 +95,14 @@ async fn get(
     responses((status = 200, description = "As it is now.", body = AccountView)),
 )]
 async fn put(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(aor): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: aor,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     let known = api.manager.account(&aor)?;
     let body: AccountSection = named(body, Some(("aor", &known.body.aor)))?;
     let now = api
@@ -118,13 +120,14 @@ async fn put(
     responses((status = 200, description = "As it is now.", body = AccountView)),
 )]
 async fn patch(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(aor): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: aor,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     let now = api
         .manager
         .patch_account(&actor, &aor, body.0, condition)
@@ -139,14 +142,14 @@ async fn patch(
     responses((status = 204, description = "It is gone.")),
 )]
 async fn delete(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(aor): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: aor,
+        condition,
+    }: Change,
 ) -> Result<StatusCode, Problem> {
-    api.manager
-        .delete_account(&actor, &aor, condition.for_change()?)
-        .await?;
+    api.manager.delete_account(&actor, &aor, condition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod calls;
+mod change;
 mod configuration;
 mod configured;
 mod control;

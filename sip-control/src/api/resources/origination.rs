@@ -19,6 +19,7 @@ use crate::api::request::{Body, Condition, PathOf};
 use crate::config::sections::{OriginationSection, TrunkSection};
 use crate::manage::{self, IfMatch, Managed};
 
+use super::change::Change;
 use super::trunks::{States, TargetState};
 use super::{created, not_found, versioned};
 
@@ -142,13 +143,14 @@ async fn get(
     responses((status = 200, description = "As it is now.", body = Indexed)),
 )]
 async fn put(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf((name, index)): PathOf<(String, usize)>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: (name, index),
+        condition,
+    }: Change<(String, usize)>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     let target = read(body)?;
     let manager = &api.manager;
     let trunk = manager
@@ -165,13 +167,15 @@ async fn put(
     responses((status = 200, description = "As it is now.", body = Indexed)),
 )]
 async fn patch(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf((name, index)): PathOf<(String, usize)>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: (name, index),
+        condition,
+    }: Change<(String, usize)>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (condition, patch) = (condition.for_change()?, without(body.0));
+    let patch = without(body.0);
     let manager = &api.manager;
     let trunk = manager
         .patch_origination(&actor, &name, index, patch, condition)
@@ -186,12 +190,13 @@ async fn patch(
     responses((status = 204, description = "It is gone.")),
 )]
 async fn delete(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf((name, index)): PathOf<(String, usize)>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: (name, index),
+        condition,
+    }: Change<(String, usize)>,
 ) -> Result<StatusCode, Problem> {
-    let condition = condition.for_change()?;
     api.manager
         .delete_origination(&actor, &name, index, condition)
         .await?;

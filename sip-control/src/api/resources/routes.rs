@@ -16,6 +16,7 @@ use crate::api::request::{Body, Condition, PathOf};
 use crate::config::sections::RouteSection;
 use crate::manage::Managed;
 
+use super::change::Change;
 use super::configured::{named, view};
 use super::{created, versioned};
 
@@ -127,13 +128,14 @@ async fn get(
     responses((status = 200, description = "As it is now.", body = RouteView)),
 )]
 async fn put(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(id): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: id,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     let known = api.manager.route(&id)?;
     // An object that is sent back as it was read stays where it is.
     let position = position(&body)?.filter(|position| *position != known.position);
@@ -153,13 +155,14 @@ async fn put(
     responses((status = 200, description = "As it is now.", body = RouteView)),
 )]
 async fn patch(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(id): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: id,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     let position = position(&body)?;
     let now = api
         .manager
@@ -175,13 +178,13 @@ async fn patch(
     responses((status = 204, description = "It is gone.")),
 )]
 async fn delete(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(id): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: id,
+        condition,
+    }: Change,
 ) -> Result<StatusCode, Problem> {
-    api.manager
-        .delete_route(&actor, &id, condition.for_change()?)
-        .await?;
+    api.manager.delete_route(&actor, &id, condition).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,13 +8,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::Api;
-use crate::api::auth::{Administrator, Reader};
+use crate::api::auth::Reader;
 use crate::api::openapi::views::{GeneralPatch, GeneralView, TerminationPatch, TerminationView};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Condition, PathOf};
 use crate::config::sections::TrunkSection;
-use crate::manage::{Actor, Managed, TrunkPart};
+use crate::manage::{Managed, TrunkPart};
 
+use super::change::Change;
 use super::configured::told_of;
 use super::versioned;
 
@@ -30,17 +31,16 @@ fn answer(part: TrunkPart, trunk: &Managed<TrunkSection>) -> Response {
     versioned(StatusCode::OK, trunk.version, &Value::Object(fields))
 }
 
-async fn change(
-    (api, actor): (&Api, &Actor),
-    name: &str,
-    part: TrunkPart,
-    condition: Condition,
-    body: Body,
-) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
+async fn change(asked: Change, part: TrunkPart, body: Body) -> Result<Response, Problem> {
+    let Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    } = asked;
     let now = api
         .manager
-        .patch_trunk(actor, name, part, body.0, condition)
+        .patch_trunk(&actor, &name, part, body.0, condition)
         .await?;
     Ok(answer(part, &now))
 }
@@ -66,14 +66,8 @@ async fn general(
     request_body(content = GeneralPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As they are now.", body = GeneralView)),
 )]
-async fn change_general(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
-    body: Body,
-) -> Result<Response, Problem> {
-    change((&api, &actor), &name, TrunkPart::General, condition, body).await
+async fn change_general(asked: Change, body: Body) -> Result<Response, Problem> {
+    change(asked, TrunkPart::General, body).await
 }
 
 /// Who may send us calls
@@ -97,19 +91,6 @@ async fn termination(
     request_body(content = TerminationPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As they are now.", body = TerminationView)),
 )]
-async fn change_termination(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
-    body: Body,
-) -> Result<Response, Problem> {
-    change(
-        (&api, &actor),
-        &name,
-        TrunkPart::Termination,
-        condition,
-        body,
-    )
-    .await
+async fn change_termination(asked: Change, body: Body) -> Result<Response, Problem> {
+    change(asked, TrunkPart::Termination, body).await
 }

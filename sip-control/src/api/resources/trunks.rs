@@ -24,6 +24,7 @@ use crate::calls::TrunkLoad;
 use crate::config::sections::TrunkSection;
 use crate::manage::{IfMatch, Managed, TrunkPart, targets};
 
+use super::change::Change;
 use super::configured::{named, view};
 use super::{created, versioned};
 
@@ -183,13 +184,14 @@ async fn get(
     responses((status = 200, description = "As it is now.", body = TrunkView)),
 )]
 async fn put(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     // A new one is made by POST.
     let known = api.manager.trunk(&name)?;
     let body: TrunkSection = named(body, Some(("name", &known.name)))?;
@@ -208,13 +210,15 @@ async fn put(
     responses((status = 200, description = "As it is now.", body = TrunkView)),
 )]
 async fn patch(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (condition, part) = (condition.for_change()?, TrunkPart::Whole);
+    let part = TrunkPart::Whole;
     let now = api
         .manager
         .patch_trunk(&actor, &name, part, body.0, condition)
@@ -229,14 +233,14 @@ async fn patch(
     responses((status = 204, description = "It is gone.")),
 )]
 async fn delete(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    }: Change,
 ) -> Result<StatusCode, Problem> {
-    api.manager
-        .delete_trunk(&actor, &name, condition.for_change()?)
-        .await?;
+    api.manager.delete_trunk(&actor, &name, condition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

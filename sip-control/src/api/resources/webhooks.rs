@@ -16,6 +16,7 @@ use crate::api::problem::Problem;
 use crate::api::request::{Body, Condition, PathOf};
 use crate::manage::{IfMatch, Managed, WebhookSection};
 
+use super::change::Change;
 use super::configured::{named, view};
 use super::{created, versioned};
 
@@ -90,13 +91,14 @@ async fn get(
     responses((status = 200, description = "As it is now.", body = WebhookView)),
 )]
 async fn put(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     api.manager.webhook(&name)?;
     let body: WebhookSection = named(body, Some(("name", &name)))?;
     let now = api
@@ -114,13 +116,14 @@ async fn put(
     responses((status = 200, description = "As it is now.", body = WebhookView)),
 )]
 async fn patch(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    }: Change,
     body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition.for_change()?;
     let now = api
         .manager
         .patch_webhook(&actor, &name, body.0, condition)
@@ -135,13 +138,13 @@ async fn patch(
     responses((status = 204, description = "It is gone.")),
 )]
 async fn delete(
-    Administrator(actor): Administrator,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    condition: Condition,
+    Change {
+        api,
+        actor,
+        of: name,
+        condition,
+    }: Change,
 ) -> Result<StatusCode, Problem> {
-    api.manager
-        .delete_webhook(&actor, &name, condition.for_change()?)
-        .await?;
+    api.manager.delete_webhook(&actor, &name, condition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
