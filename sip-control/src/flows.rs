@@ -28,7 +28,7 @@ pub fn table(answer: &Value) -> String {
         "DROPS",
         &mut text,
     );
-    for flow in answer["flows"].as_array().into_iter().flatten() {
+    for flow in answer["items"].as_array().into_iter().flatten() {
         let cells = [
             "flow",
             "call",
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn people_see_a_line_for_each_flow() {
-        let text = table(&json!({ "flows": [flow()] }));
+        let text = table(&json!({ "items": [flow()] }));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         let words: Vec<&str> = lines[1].split_ascii_whitespace().collect();

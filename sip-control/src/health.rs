@@ -6,22 +6,24 @@ mod certificates;
 mod clock;
 mod cpu;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use self::board::{Board, Rising};
 use self::certificates::Expiry;
 use self::clock::ClockWatch;
 use self::cpu::{CpuMeter, CpuShare};
-use crate::api::{Snapshot, verdicts};
+use crate::api::{Counters, Snapshot, Verdicts, verdicts};
 use crate::calls::{Live, LiveHealth};
+use crate::clock::rfc3339;
 use crate::config::Limits;
 use crate::events::{Event, Hub, HubHealth, WebhookStatus, Webhooks, kind};
 use crate::media::MediaPlane;
+use crate::metrics::Counter;
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::transport::tls::CertificateFacts;
 
@@ -35,33 +37,86 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(3600);
 const NEARLY_FULL: f64 = 0.9;
 
 /// How the daemon is, as the API tells it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok` or `degraded`.
     pub(crate) status: &'static str,
     pub(crate) problems: Vec<Problem>,
     pub(crate) version: &'static str,
     pub(crate) uptime_s: u64,
-    pub(crate) calls: Value,
+    pub(crate) calls: CallsHealth,
     pub(crate) store: StoreHealth,
-    pub(crate) media: Value,
+    pub(crate) media: MediaHealth,
+    #[schema(value_type = Verdicts)]
     pub(crate) verdicts: Value,
     pub(crate) cpu: Vec<CpuShare>,
+    #[schema(value_type = Counters)]
     pub(crate) counters: Value,
     pub(crate) events: HubHealth,
     pub(crate) live: LiveHealth,
     pub(crate) webhooks: Vec<WebhookStatus>,
+    /// New calls are refused.
     pub(crate) draining: bool,
-    pub(crate) limits: Value,
+    /// RFC 3339, UTC; `null` unless it is draining.
+    pub(crate) draining_since: Option<String>,
+    pub(crate) limits: LimitsHealth,
+    pub(crate) api: ApiHealth,
+}
+
+/// Requests of the API that were turned away.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct ApiHealth {
+    /// Without a token, or with one that is not known.
+    unauthenticated: u64,
+    /// Changes that were refused, or failed, of those who are known; the audit has some of them.
+    refused: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct CallsHealth {
+    pub(crate) live: usize,
+    /// As `limits.max_calls` says.
+    pub(crate) limit: usize,
+}
+
+/// What carries media.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct MediaHealth {
+    /// `xdp` or `socket`.
+    pub(crate) backend: &'static str,
+    pub(crate) attach_mode: Option<&'static str>,
+    /// Why it is not XDP.
+    pub(crate) fallback_reason: Option<String>,
+}
+
+/// As `[limits]` says.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct LimitsHealth {
+    max_calls: usize,
+    /// `null`: any number.
+    calls_per_second: Option<u32>,
+    max_transactions: usize,
+    max_connections: usize,
+    max_connections_per_address: usize,
+    max_handshakes: usize,
+    max_handshakes_per_address: usize,
 }
 
 /// Who looks.
 pub(crate) struct Monitor {
     parts: Parts,
     started: Instant,
-    draining: AtomicBool,
+    draining: Mutex<Option<SystemTime>>,
+    pub(crate) asked: Asked,
     board: Mutex<Board>,
     watched: Mutex<Watched>,
+}
+
+/// What the API counts.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) unauthenticated: Counter,
+    pub(crate) refused: Counter,
 }
 
 /// What is looked at.
@@ -92,7 +147,8 @@ impl Monitor {
         Arc::new(Monitor {
             parts,
             started: Instant::now(),
-            draining: AtomicBool::new(false),
+            draining: Mutex::default(),
+            asked: Asked::default(),
             board: Mutex::default(),
             watched: Mutex::default(),
         })
@@ -107,19 +163,28 @@ impl Monitor {
 
     /// New calls are refused, or taken again.
     pub(crate) fn set_draining(&self, on: bool) {
-        if self.draining.swap(on, Ordering::Relaxed) != on {
-            let text = if on {
-                "new calls are refused until draining ends"
-            } else {
-                "new calls are taken again"
-            };
-            let event = Event::new(kind::DRAIN, text).with("on", on);
-            self.parts.hub.publish(event);
+        let mut draining = lock(&self.draining);
+        if draining.is_some() == on {
+            return;
         }
+        *draining = on.then(SystemTime::now);
+        drop(draining);
+        let text = if on {
+            "new calls are refused until draining ends"
+        } else {
+            "new calls are taken again"
+        };
+        let event = Event::new(kind::DRAIN, text).with("on", on);
+        self.parts.hub.publish(event);
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        lock(&self.draining).is_some()
+    }
+
+    /// RFC 3339; `None` unless it is draining.
+    pub(crate) fn draining_since(&self) -> Option<String> {
+        lock(&self.draining).map(rfc3339)
     }
 
     /// Looks every few seconds, for ever: a task of its own, to be aborted.
@@ -204,7 +269,8 @@ impl Monitor {
         let description = parts.media.description();
         let live = parts.live.health();
         let calls = live.calls;
-        let mut problems = lock(&self.board).problems();
+        let draining_since = self.draining_since();
+        let mut problems = self.problems_now();
         problems.extend(self.problems_of(snapshot, calls));
         Health {
             status: if problems.is_empty() {
@@ -215,22 +281,39 @@ impl Monitor {
             problems,
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: self.started.elapsed().as_secs(),
-            calls: json!({"live": calls, "limit": parts.limits.max_calls}),
+            calls: CallsHealth {
+                live: calls,
+                limit: parts.limits.max_calls,
+            },
             store: parts.store.health(),
-            media: json!({
-                "backend": description.backend_name(),
-                "attach_mode": description.attach_mode(),
-                "fallback_reason": description.fallback_reason,
-            }),
+            media: MediaHealth {
+                backend: description.backend_name(),
+                attach_mode: description.attach_mode(),
+                fallback_reason: description.fallback_reason.clone(),
+            },
             verdicts: verdicts(&parts.media.verdicts()),
             cpu: self.watched().cpu.shares(),
             counters: snapshot.counters().clone(),
             events: parts.hub.health(),
             live,
             webhooks: parts.webhooks.status(),
-            draining: self.is_draining(),
+            draining: draining_since.is_some(),
+            draining_since,
             limits: limits(&parts.limits),
+            api: ApiHealth {
+                unauthenticated: self.asked.unauthenticated.value(),
+                refused: self.asked.refused.value(),
+            },
         }
+    }
+
+    /// What was seen at the latest look; of the store, what is so now: whoever asks may have just
+    /// been told that it is not available.
+    fn problems_now(&self) -> Vec<Problem> {
+        let mut watched = self.watched();
+        let mut board = lock(&self.board);
+        self.look_at_store(&mut watched, &mut board);
+        board.problems()
     }
 
     /// What signalling knows of; nobody has said since when.
@@ -276,16 +359,16 @@ fn store_problem(health: &StoreHealth) -> String {
     )
 }
 
-fn limits(limits: &Limits) -> Value {
-    json!({
-        "max_calls": limits.max_calls,
-        "calls_per_second": limits.calls_per_second,
-        "max_transactions": limits.max_transactions,
-        "max_connections": limits.max_connections,
-        "max_connections_per_address": limits.max_connections_per_address,
-        "max_handshakes": limits.max_handshakes,
-        "max_handshakes_per_address": limits.max_handshakes_per_address,
-    })
+fn limits(limits: &Limits) -> LimitsHealth {
+    LimitsHealth {
+        max_calls: limits.max_calls,
+        calls_per_second: limits.calls_per_second,
+        max_transactions: limits.max_transactions,
+        max_connections: limits.max_connections,
+        max_connections_per_address: limits.max_connections_per_address,
+        max_handshakes: limits.max_handshakes,
+        max_handshakes_per_address: limits.max_handshakes_per_address,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -15,6 +15,10 @@ pub fn table(status: &Value) -> String {
             .map(|mode| format!(" ({mode})"))
             .unwrap_or_default()
     );
+    if status["draining"] == true {
+        let since = word(&status["draining_since"]);
+        let _ = writeln!(text, "draining since {since}: new calls are refused");
+    }
     for target in status["targets"].as_array().into_iter().flatten() {
         text += &target_line(target);
     }
@@ -23,6 +27,9 @@ pub fn table(status: &Value) -> String {
     }
     for call in status["calls"].as_array().into_iter().flatten() {
         text += &call_line(call);
+    }
+    if let Some(more) = status["more_calls"].as_u64().filter(|more| *more > 0) {
+        let _ = writeln!(text, "{more} earlier calls: trunkline call list");
     }
     for certificate in status["certificates"].as_array().into_iter().flatten() {
         text += &certificate_line(certificate);
@@ -142,6 +149,7 @@ mod tests {
     fn people_see_calls_and_what_is_not_zero() {
         let status = json!({
             "version": "0.1.0", "backend": "xdp", "attach_mode": "native",
+            "draining": true, "draining_since": "2026-11-30T09:00:00.000Z", "more_calls": 7,
             "targets": [
                 {"trunk": "pbx", "uri": "sip:192.0.2.9", "priority": 0, "weight": 1,
                  "state": "in_service", "latest_probe": null},
@@ -166,11 +174,13 @@ mod tests {
             "counters": {"calls": 1, "transport": {"framing_lost": 0}},
         });
         let expected = "trunkline 0.1.0, media by xdp (native)\n\
+            draining since 2026-11-30T09:00:00.000Z: new calls are refused\n\
             target pbx sip:192.0.2.9: in_service (priority 0, weight 1)\n\
             target pbx sip:192.0.2.10: out_of_service (priority 1, weight 10, probe: no response)\n\
             registration carrier: sip:a@b registered for 60 s\n\
             registration other: sip:c@d NOT registered: 403 Forbidden\n\
             call 3: carrier tls RTP/SAVP -> pbx udp - | caller af_xdp 17\n\
+            7 earlier calls: trunkline call list\n\
             certificate of listener tls: edge.example.com, *.sip.example.com (ECDSA) until 2027-03-01, 92 days left\n\
             verdicts\n  xsk                          34\n  drop\n    drop_replay                  1\n\
             counters\n  calls                        1\n  transport\n";

@@ -41,7 +41,7 @@ const INNER_PORT: u16 = 8080;
 const WEB: &str = "TRUNKLINE_WEB_DIR";
 
 /// What the console asks for, by name; `{call}` is a call that is up.
-const RESOURCES: [(&str, &str); 9] = [
+const RESOURCES: [(&str, &str); 11] = [
     ("calls", "/calls?limit=100"),
     ("calls_search", "/calls?limit=100&search=carrier"),
     ("call", "/calls/{call}"),
@@ -51,6 +51,8 @@ const RESOURCES: [(&str, &str); 9] = [
     ("history", "/history?limit=100"),
     ("events", "/events?limit=100"),
     ("health", "/health"),
+    ("status", "/status"),
+    ("flows", "/flows?limit=100"),
 ];
 
 /// `reads`: how long each takes with all calls up, over connections that stay.

@@ -1,93 +1,175 @@
-//! Flows as JSON: whose packets they are, where they come from and go, and what was counted.
+//! Flows as the API tells them: whose packets they are, where they come from and go, and what was
+//! counted.
 //!
 //! What the maps hold has the names that `bpftool map dump` prints.
 
-use media_common::flow::NextHop;
+use std::net::IpAddr;
+
+use media_common::flow;
 use media_common::quality::{FlowCounters, FlowIncidents};
 use media_core::quality::Mos;
 use media_core::relay::Source;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::named;
 use crate::cdr;
 use crate::media::FlowStatus;
 
-/// Every flow, in the order of calls.
-pub(super) fn all(flows: &[FlowStatus]) -> Value {
-    json!({ "flows": flows.iter().map(flow).collect::<Vec<_>>() })
+/// What arrives at one of our ports, of a live call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Flow {
+    /// Its key in the map FLOWS.
+    flow: Option<u32>,
+    call: u64,
+    /// The side that the packets come from: `caller`, `callee`.
+    from: &'static str,
+    /// Place of the m-line in the SDP.
+    stream: usize,
+    /// `rtp`, `rtcp`, `rtp+rtcp` on one port (RFC 5761), or `raw`.
+    carries: &'static str,
+    /// The way of most of its packets: `xdp`, `af_xdp`, `socket`.
+    path: &'static str,
+    /// Where its packets arrive.
+    #[schema(example = "192.0.2.1:30000")]
+    local: String,
+    /// Where they may come from: `unknown` yet, `exactly`, or `latch`: from whom the first comes.
+    source_rule: &'static str,
+    source: Option<String>,
+    leaves_from: Option<String>,
+    /// Where they go.
+    remote: Option<String>,
+    next_hops: Vec<NextHop>,
+    /// Sent on.
+    packets: u64,
+    bytes: u64,
+    dropped: u64,
+    /// The same by reason; those that occurred.
+    #[schema(value_type = std::collections::HashMap<String, u64>)]
+    drops: Map<String, Value>,
+    lost: u64,
+    reordered: u64,
+    duplicated: u64,
+    /// Packets in a row.
+    longest_loss: u64,
+    longest_pause_ms: f64,
+    jitter_ms: Option<f64>,
+    ssrc_changes: u64,
+    restarts: u64,
+    digits: u64,
+    /// By the monotonic clock of the machine; 0: never.
+    last_seen_ns: u64,
+    mos: Option<f64>,
+    /// What its receiver reports, where that was read.
+    far_end: Option<cdr::Heard>,
+    /// What the program in the kernel has counted; only where one flow is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    kernel: Option<Half>,
+    /// The same, of the workers or the sockets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    relay: Option<Half>,
 }
 
-/// Those of one call.
-pub(super) fn of_call(flows: &[FlowStatus], call: u64) -> Vec<Value> {
-    let flows = flows.iter().filter(|flow| flow.call.0 == call);
-    flows.map(|status| Value::Object(flow(status))).collect()
+/// How packets get to a peer.
+#[derive(Debug, Serialize, ToSchema)]
+struct NextHop {
+    /// Its key in the map NEXT_HOPS.
+    next_hop: u16,
+    to: String,
+    /// 0 while nobody knows.
+    ifindex: u32,
+    source_mac: String,
+    #[schema(example = "02:00:00:00:00:01")]
+    destination_mac: String,
+    /// 0: none.
+    vlan: u16,
+    mtu: u16,
 }
 
-/// The flow at an index of the flow table, with the counters of both halves.
-pub(super) fn one(flows: &[FlowStatus], index: u32) -> Option<Value> {
-    let status = flows.iter().find(|flow| flow.place.index == Some(index))?;
-    let mut fields = flow(status);
-    let half = |(counters, incidents): &(FlowCounters, FlowIncidents)| json!({"counters": counters_of(counters), "incidents": incidents_of(incidents)});
-    fields.insert("kernel".to_owned(), half(&status.kernel));
-    fields.insert("relay".to_owned(), half(&status.relay));
-    Some(Value::Object(fields))
+/// As in the maps FLOWS and INCIDENTS.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FlowHalf)]
+struct Half {
+    #[schema(value_type = std::collections::HashMap<String, u64>)]
+    counters: Map<String, Value>,
+    #[schema(value_type = std::collections::HashMap<String, u64>)]
+    incidents: Map<String, Value>,
 }
 
-fn flow(flow: &FlowStatus) -> Map<String, Value> {
-    let (rule, planned) = match &flow.source {
-        Source::Unknown => ("unknown", None),
-        Source::Exactly(peer) => ("exactly", Some(*peer)),
-        Source::Latch { latched, .. } => ("latch", *latched),
-    };
-    let expected = planned.or(flow.latched);
-    let route = flow.routes.first();
-    let quality = &flow.quality;
-    let fields = json!({
-        "flow": flow.place.index,
-        "call": flow.call.0,
-        "from": cdr::side(flow.from),
-        "stream": flow.stream,
-        "carries": flow.carries.name(),
-        "path": flow.path.name(),
-        "local": flow.local.to_string(),
-        "source_rule": rule,
-        "source": expected.map(|source| source.to_string()),
-        "leaves_from": route.map(|route| route.from.to_string()),
-        "remote": route.and_then(|route| route.to).map(|remote| remote.to_string()),
-        "next_hops": flow.place.hops.iter().map(next_hop).collect::<Vec<_>>(),
-        "packets": flow.packets,
-        "bytes": flow.bytes,
-        "dropped": flow.dropped,
-        "drops": named(flow.drops.iter().copied()),
-        "lost": quality.lost,
-        "reordered": quality.reordered,
-        "duplicated": quality.duplicated,
-        "longest_loss": quality.longest_loss,
-        "longest_pause_ms": cdr::in_ms(quality.longest_pause_us),
-        "jitter_ms": quality.jitter_us.map(cdr::in_ms),
-        "ssrc_changes": quality.ssrc_changes,
-        "restarts": quality.restarts,
-        "digits": quality.digits,
-        "last_seen_ns": quality.last_seen_ns,
-        "mos": flow.mos.map(Mos::as_f64),
-        "far_end": flow.far_end.as_ref().map(cdr::far_end),
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
+impl Flow {
+    pub(super) fn new(status: &FlowStatus) -> Flow {
+        let (source_rule, planned) = match &status.source {
+            Source::Unknown => ("unknown", None),
+            Source::Exactly(peer) => ("exactly", Some(*peer)),
+            Source::Latch { latched, .. } => ("latch", *latched),
+        };
+        let route = status.routes.first();
+        let quality = &status.quality;
+        let text = |address: std::net::SocketAddr| address.to_string();
+        Flow {
+            flow: status.place.index,
+            call: status.call.0,
+            from: cdr::side(status.from),
+            stream: status.stream,
+            carries: status.carries.name(),
+            path: status.path.name(),
+            local: text(status.local),
+            source_rule,
+            source: planned.or(status.latched).map(text),
+            leaves_from: route.map(|route| text(route.from)),
+            remote: route.and_then(|route| route.to).map(text),
+            next_hops: status.place.hops.iter().map(next_hop).collect(),
+            packets: status.packets,
+            bytes: status.bytes,
+            dropped: status.dropped,
+            drops: named(status.drops.iter().copied()),
+            lost: quality.lost,
+            reordered: quality.reordered,
+            duplicated: quality.duplicated,
+            longest_loss: quality.longest_loss.into(),
+            longest_pause_ms: cdr::in_ms(quality.longest_pause_us),
+            jitter_ms: quality.jitter_us.map(cdr::in_ms),
+            ssrc_changes: quality.ssrc_changes,
+            restarts: quality.restarts,
+            digits: quality.digits,
+            last_seen_ns: quality.last_seen_ns,
+            mos: status.mos.map(Mos::as_f64),
+            far_end: status.far_end.as_ref().map(cdr::far_end),
+            kernel: None,
+            relay: None,
+        }
+    }
+
+    /// With the counters of both halves.
+    pub(super) fn whole(status: &FlowStatus) -> Flow {
+        Flow {
+            kernel: Some(half(&status.kernel)),
+            relay: Some(half(&status.relay)),
+            ..Flow::new(status)
+        }
     }
 }
 
-fn next_hop((to, index, hop): &(std::net::IpAddr, u16, NextHop)) -> Value {
-    json!({
-        "next_hop": index,
-        "to": to.to_string(),
-        "ifindex": hop.ifindex,
-        "source_mac": mac(hop.source_mac),
-        "destination_mac": mac(hop.destination_mac),
-        "vlan": hop.vlan,
-        "mtu": hop.mtu,
-    })
+fn half((counters, incidents): &(FlowCounters, FlowIncidents)) -> Half {
+    Half {
+        counters: counters_of(counters),
+        incidents: incidents_of(incidents),
+    }
+}
+
+fn next_hop((to, index, hop): &(IpAddr, u16, flow::NextHop)) -> NextHop {
+    NextHop {
+        next_hop: *index,
+        to: to.to_string(),
+        ifindex: hop.ifindex,
+        source_mac: mac(hop.source_mac),
+        destination_mac: mac(hop.destination_mac),
+        vlan: hop.vlan,
+        mtu: hop.mtu,
+    }
 }
 
 fn mac(bytes: [u8; 6]) -> String {
@@ -152,6 +234,7 @@ mod tests {
     use media_core::relay::Route;
     use media_core::report::MediaPath;
     use media_core::session::{CallId, Side};
+    use serde_json::json;
 
     use super::*;
     use crate::media::{Carried, Place};
@@ -178,10 +261,10 @@ mod tests {
                 hops: vec![(
                     [198, 51, 100, 7].into(),
                     2,
-                    NextHop {
+                    flow::NextHop {
                         ifindex: 5,
                         destination_mac: [2, 0, 0, 0, 0, 0xab],
-                        ..NextHop::default()
+                        ..flow::NextHop::default()
                     },
                 )],
             },
@@ -207,9 +290,8 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_is_found_by_its_index_and_shows_both_halves_under_the_names_of_the_maps() {
-        let flows = [status(7), status(8)];
-        let found = one(&flows, 8).unwrap();
+    fn a_flow_shows_both_halves_under_the_names_of_the_maps() {
+        let found = serde_json::to_value(Flow::whole(&status(8))).unwrap();
         for (pointer, expected) in [
             ("/flow", json!(8)),
             ("/from", json!("callee")),
@@ -225,9 +307,8 @@ mod tests {
         ] {
             assert_eq!(found.pointer(pointer), Some(&expected), "{pointer}");
         }
-        assert_eq!(one(&flows, 9), None);
-        assert_eq!(of_call(&flows, 4).len(), 2);
-        assert!(of_call(&flows, 5).is_empty());
-        assert_eq!(all(&flows)["flows"].as_array().map(Vec::len), Some(2));
+        let listed = serde_json::to_value(Flow::new(&status(8))).unwrap();
+        assert_eq!(listed["lost"], 3);
+        assert_eq!(listed.get("kernel"), None);
     }
 }

@@ -10,8 +10,10 @@ mod flows;
 mod idempotency;
 mod model;
 mod openapi;
+mod overview;
 mod pages;
 mod problem;
+mod refusals;
 mod registrations;
 mod request;
 mod resources;
@@ -35,6 +37,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc};
 
+pub(crate) use self::openapi::views::{Counters, Verdicts};
 use self::problem::{Problem, Slug};
 pub(crate) use self::registrations::Registrations;
 pub(crate) use self::server::ApiServer;
@@ -102,7 +105,7 @@ pub(crate) fn router(parts: Parts) -> Router {
         answers: Arc::default(),
         snapshots: status::Snapshots::default(),
     }));
-    resources::router()
+    resources::router(&api)
         .with_state(api)
         .layer(middleware::from_fn(with_host))
 }

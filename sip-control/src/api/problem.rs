@@ -152,6 +152,8 @@ pub(crate) struct Problem {
     expected: Option<String>,
     code: Option<u32>,
     retry_after_s: Option<u32>,
+    /// The audit has it.
+    is_recorded: bool,
 }
 
 /// A problem document (RFC 9457).
@@ -191,6 +193,7 @@ impl Problem {
             expected: None,
             code: None,
             retry_after_s: None,
+            is_recorded: false,
         }
     }
 
@@ -230,6 +233,35 @@ impl Problem {
         self.slug
     }
 
+    /// Whoever asked may not do that, or not so: not that there is nothing of that name, that they
+    /// ask too often, or that the daemon cannot.
+    pub(crate) fn is_refusal(&self) -> bool {
+        use StatusCode as S;
+        let refusals = [
+            S::BAD_REQUEST,
+            S::FORBIDDEN,
+            S::CONFLICT,
+            S::PRECONDITION_FAILED,
+            S::PAYLOAD_TOO_LARGE,
+            S::UNSUPPORTED_MEDIA_TYPE,
+            S::PRECONDITION_REQUIRED,
+        ];
+        refusals.contains(&self.slug.status())
+    }
+
+    pub(crate) fn wrong_field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// From now on the audit has it.
+    pub(crate) fn set_recorded(&mut self) {
+        self.is_recorded = true;
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
     pub(crate) fn document(&self) -> ProblemDocument<'_> {
         let (name, status, title) = self.slug.facts();
         ProblemDocument {
@@ -258,6 +290,8 @@ impl IntoResponse for Problem {
             let challenge = HeaderValue::from_static("Bearer realm=\"trunkline\"");
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
+        // For whoever writes down what was refused.
+        response.extensions_mut().insert(self);
         response
     }
 }

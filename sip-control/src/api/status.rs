@@ -1,24 +1,21 @@
-//! What a daemon says of itself as a whole.
+//! What signalling says of itself: asked for no more often than it can bear.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use media_common::counters::Verdicts;
-use media_core::quality::Mos;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sip_core::registration::RegistrationStatus;
-use sip_core::stack::{LiveCall, Stack, TargetStatus};
+use sip_core::stack::{Stack, TargetStatus};
 use tokio::sync::{Mutex, oneshot};
 use utoipa::ToSchema;
 
 use super::problem::{Problem, Slug};
 use super::{Api, named};
-use crate::cdr::{self, Records};
+use crate::cdr::Records;
 use crate::clock::rfc3339;
 use crate::config::Config;
-use crate::media::{Carried, FlowStatus, MediaPlane};
 use crate::operation::Operation;
 use crate::store::Store;
 use crate::transport::Transports;
@@ -191,74 +188,6 @@ fn registration(status: &RegistrationStatus) -> OurRegistration {
         failures: status.failures,
         problem: status.problem.clone(),
     }
-}
-
-/// The whole, as `trunkline status --json` prints it; `calls` are told by their mirror.
-pub(super) fn assemble(
-    snapshot: &Snapshot,
-    calls: Vec<(u64, Map<String, Value>)>,
-    media: &MediaPlane,
-) -> Value {
-    let mut flows = of_calls(&media.flows());
-    let description = media.description();
-    let calls: Vec<Value> = calls
-        .into_iter()
-        .map(|(call, mut fields)| {
-            let directions = flows.remove(&call).unwrap_or_default();
-            fields.insert("media".to_owned(), json!({ "directions": directions }));
-            Value::Object(fields)
-        })
-        .collect();
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "backend": description.backend_name(),
-        "attach_mode": description.attach_mode(),
-        "fallback_reason": description.fallback_reason,
-        "verdicts": verdicts(&media.verdicts()),
-        "targets": snapshot.targets,
-        "registrations": snapshot.registrations,
-        "calls": calls,
-        "counters": snapshot.counters,
-        "certificates": snapshot.certificates,
-    })
-}
-
-/// The flows of media, by call.
-fn of_calls(flows: &[FlowStatus]) -> HashMap<u64, Vec<Value>> {
-    let mut calls: HashMap<u64, Vec<Value>> = HashMap::new();
-    for flow in flows.iter().filter(|flow| flow.carries != Carried::Rtcp) {
-        calls.entry(flow.call.0).or_default().push(json!({
-            "from": cdr::side(flow.from),
-            "stream": flow.stream,
-            "local": flow.local.to_string(),
-            "path": flow.path.name(),
-            "packets": flow.packets,
-            "bytes": flow.bytes,
-            "dropped": flow.dropped,
-            "lost": flow.quality.lost,
-            "jitter_ms": flow.quality.jitter_us.map(cdr::in_ms),
-            "mos": flow.mos.map(Mos::as_f64),
-        }));
-    }
-    calls
-}
-
-/// A call that is up, as status has it.
-pub(super) fn live_call(call: &LiveCall) -> Map<String, Value> {
-    let [caller, callee] = &call.legs;
-    let fields = [
-        ("call", json!(call.call.0)),
-        ("from", json!(call.from)),
-        ("to", json!(call.to)),
-        ("age_ms", json!(age_ms(call.start))),
-        ("answered_ms", json!(call.answer.map(age_ms))),
-        ("caller", json!(cdr::leg(caller))),
-        ("callee", json!(cdr::leg(callee))),
-    ];
-    fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }
 
 /// Every packet by its fate: sent on, passed to the host, dropped by reason (those that occurred).

@@ -173,7 +173,8 @@ fn direction(report: &DirectionReport) -> Direction<'_> {
 }
 
 /// What the receiver of a direction reported in its RTCP, in records and in status.
-#[derive(Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = FarEnd)]
 pub(crate) struct Heard {
     fraction_lost: f64,
     cumulative_lost: i64,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use sip_core::stack::CallRecord;
 
-pub(crate) use self::line::{Leg, Target, far_end, in_ms, leg, record, side, target};
+pub(crate) use self::line::{Heard, Leg, Target, far_end, in_ms, leg, record, side, target};
 use crate::config::RecordSink;
 use crate::metrics::Counter;
 

@@ -19,7 +19,8 @@ pub(super) struct FlowsArguments {
 impl FlowsArguments {
     pub(super) async fn execute(self) -> Result<(), Failure> {
         let context = self.common.context()?;
-        let look = || context.client.get(Path::of(&["flows"]));
+        let path = || Path::of(&["flows"]).with("limit", Some("1000"));
+        let look = || context.client.pages(path(), None);
         let show = |answer: &Value| context.output.show(answer, |flows, _| flows::table(flows));
         context.output.watch(self.watch.watch, look, show).await
     }

@@ -56,7 +56,7 @@ struct Intake {
 }
 
 /// How many listen, and what was not told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct HubHealth {
     /// The number of the last event.
     pub(crate) latest: u64,

@@ -11,7 +11,8 @@ use crate::clock::rfc3339;
 const CALM_AFTER: Duration = Duration::from_secs(600);
 
 /// One problem, as the API tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = HealthProblem)]
 pub(crate) struct Problem {
     /// `store`, `webhook crm`, `certificate listener public-tls`.
     pub(crate) what: String,

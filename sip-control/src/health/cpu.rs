@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 /// Threads of one name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct CpuShare {
     pub(crate) thread: String,
     /// Of one CPU, all threads of the name together, since the look before: more than 1 for several.

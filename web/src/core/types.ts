@@ -246,6 +246,7 @@ export interface Health {
   events?: { latest: number; clients?: number; stalled?: number };
   webhooks?: WebhookStatus[];
   draining?: boolean;
+  draining_since?: string | null;
   limits?: Record<string, unknown>;
 }
 

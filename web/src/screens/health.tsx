@@ -27,6 +27,9 @@ function Body({ health }: { health: Health }) {
   const failing = (health.webhooks ?? []).filter((webhook) => webhook.failing_since);
   return (
     <>
+      {health.draining && (
+        <Notice tone="warning" title="Draining">New calls are refused{health.draining_since && <> since {time(health.draining_since)}</>}.</Notice>
+      )}
       {problems.length === 0 ? (
         <Notice tone="good" title="All is well">Nothing needs your attention.</Notice>
       ) : (

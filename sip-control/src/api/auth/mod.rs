@@ -20,6 +20,7 @@ use self::rate::Rates;
 pub(super) use self::session::{COOKIE, LIFE as SESSION_LIFE, Sessions};
 use super::Api;
 use super::problem::{Problem, Slug};
+use super::refusals::{Asker, Refusals};
 use super::server::{Connection, Peer};
 use crate::manage::{Actor, Role, TokenView};
 
@@ -34,6 +35,7 @@ const LONGEST_TOKEN: usize = 256;
 pub(super) struct Guard {
     failures: Failures,
     rates: Rates,
+    pub(super) refusals: Refusals,
     pub(super) sessions: Sessions,
 }
 
@@ -85,6 +87,9 @@ async fn authenticate(parts: &Parts, api: &Api, needed: Role) -> Result<Actor, P
     };
     let (actor, proof) = identify(&parts.headers, connection, api).await?;
     connection.prove();
+    if let Some(asker) = parts.extensions.get::<Asker>() {
+        asker.is(&actor);
+    }
     // Who is on this host and may stop the daemon need not be slowed down.
     if proof != Proof::Socket {
         api.guard.rates.take(&actor.name).map_err(too_many)?;
@@ -120,7 +125,10 @@ async fn identify(
         let mut tokens = api.manager.tokens().into_iter();
         let token = id.and_then(|id| tokens.find(|token| token.id == id));
         return match token {
-            Some(token) => Ok((actor(token, connection), Proof::Cookie)),
+            Some(token) => {
+                api.manager.note_use(&token.id);
+                Ok((actor(token, connection), Proof::Cookie))
+            }
             None => Err(Problem::new(
                 Slug::Unauthenticated,
                 "the session has ended; expected a new one",

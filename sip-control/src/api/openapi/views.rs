@@ -9,6 +9,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Fields, managed, read};
+use crate::api::flows::Flow;
 use crate::api::resources::TrunkState;
 use crate::config::sections::{AccountSection, OriginationSection, RouteSection, TrunkSection};
 use crate::manage::{TrunkPart, WebhookSection};
@@ -19,7 +20,7 @@ type Schemas = Vec<(String, RefOr<Schema>)>;
 macro_rules! view {
     ($(#[$doc:meta])* $name:ident, $schema:expr $(, $of:ty)*) => {
         $(#[$doc])*
-        pub(in crate::api) enum $name {}
+        pub(crate) enum $name {}
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
@@ -169,6 +170,44 @@ fn live() -> serde_json::Value {
 }
 
 view! {
+    /// One side of a call.
+    LegView,
+    read(leg())
+}
+
+fn count() -> serde_json::Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+fn counts() -> serde_json::Value {
+    json!({"type": "object", "additionalProperties": count()})
+}
+
+view! {
+    /// Every packet by its fate: sent on, passed to the host, dropped by reason (those that occurred).
+    Verdicts,
+    read(json!({"type": "object", "required": ["pass", "drop"],
+                "properties": {"pass": count(), "drop": counts()},
+                "additionalProperties": count()}))
+}
+
+view! {
+    /// What was counted since the start, and what is held.
+    Counters,
+    read(json!({"type": "object",
+        "required": ["calls", "connections", "bindings", "records_lost", "store_errors", "signalling", "transport"],
+        "properties": {
+            "calls": count(),
+            "connections": count(),
+            "bindings": count(),
+            "records_lost": count(),
+            "store_errors": count(),
+            "signalling": counts(),
+            "transport": counts(),
+        }}))
+}
+
+view! {
     /// A call that is up.
     LiveCallView,
     read(json!({"type": "object", "properties": live(),
@@ -220,10 +259,10 @@ view! {
             "state": {"type": "string", "description": "`ended` for one that is over."},
             "ladder": {"anyOf": [{"$ref": "#/components/schemas/Ladder"}, {"type": "null"}]},
             "quality": {"anyOf": [{"$ref": "#/components/schemas/Quality"}, {"type": "null"}]},
-            "flows": {"type": "array", "items": {"type": "object"}},
+            "flows": {"type": "array", "items": {"$ref": "#/components/schemas/Flow"}},
             "timeline": {"type": "array", "items": {"$ref": "#/components/schemas/EventItem"}},
         }})),
-    Ladder, Quality, EventItem
+    Ladder, Quality, Flow, EventItem
 }
 
 view! {

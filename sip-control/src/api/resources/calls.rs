@@ -2,18 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
+use media_core::session::CallId;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::Api;
 use crate::api::auth::Reader;
+use crate::api::flows::Flow;
 use crate::api::model::Page;
 use crate::api::openapi::views::{CallDetails, Ladder, LiveCallView, Quality};
 use crate::api::problem::{Problem, Slug};
 use crate::api::request::{Cursor, PathOf, QueryOf, limit};
-use crate::api::{Api, flows};
+
 use crate::calls::LiveQuery;
 use crate::store::CallRow;
 
@@ -101,7 +104,8 @@ async fn now(api: &Api, call: u64) -> Result<Option<Map<String, Value>>, Problem
         };
         fields.insert("ladder".to_owned(), json!(api.live.ladder(call)));
         fields.insert("quality".to_owned(), json!(api.live.quality(call)));
-        let flows = flows::of_call(&api.media.flows(), call);
+        let flows = api.media.flows_of(vec![CallId(call)]);
+        let flows: Vec<Flow> = flows.iter().map(Flow::new).collect();
         fields.insert("flows".to_owned(), json!(flows));
         Some(fields)
     })

@@ -57,20 +57,20 @@ async fn export(
         let problem = format!("is {format:?}; expected toml");
         return Err(Problem::invalid("format", problem));
     }
-    if asked.secrets && actor.role < Role::Admin {
-        let detail = "secrets are for the role admin; expected secrets=false";
-        return Err(Problem::new(Slug::Forbidden, detail));
-    }
     if asked.secrets {
-        let what = json!({"secrets": true});
+        let detail = "secrets are for the role admin; expected secrets=false";
+        let mut refused = (actor.role < Role::Admin).then(|| Problem::new(Slug::Forbidden, detail));
         record(
             &api,
             &actor,
             "configuration.export",
             String::new(),
-            what,
-            None,
+            json!({"secrets": true}),
+            refused.as_mut(),
         );
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
     }
     let mut response = api.manager.export(asked.secrets).into_response();
     let kind = HeaderValue::from_static("application/toml");
@@ -116,14 +116,14 @@ async fn backup(
     let is_local = matches!(connection.peer, Peer::Unix { .. });
     let path = place(&backup.path, api.backup_dir.as_deref(), is_local)?;
     let what = json!({"path": path.display().to_string()});
-    let done = api.store.backup(path.clone()).await.map_err(Problem::from);
+    let mut done = api.store.backup(path.clone()).await.map_err(Problem::from);
     record(
         &api,
         &actor,
         "store.backup",
         String::new(),
         what,
-        done.as_ref().err(),
+        done.as_mut().err(),
     );
     Ok(Json(BackupDone {
         path: path.display().to_string(),

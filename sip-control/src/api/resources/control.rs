@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use media_core::session::{CallId, Side};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sip_core::stack::{ControlError, Place, TransferHow};
 use tokio::sync::oneshot;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +19,7 @@ use crate::api::auth::Operator;
 use crate::api::idempotency::{Answer, once};
 use crate::api::model::{CallNumber, Drain, Hold, How, NewCall, Transfer, Who};
 use crate::api::problem::{Problem, Slug};
+use crate::api::refusals;
 use crate::api::request::{Body, PathOf};
 use crate::clock::unix_ms;
 use crate::manage::Actor;
@@ -132,7 +133,7 @@ pub(super) async fn place(
     };
     let (inner, who, detail) = (api.clone(), actor.clone(), asked.clone());
     let act = async move {
-        let placed = ask(&inner, |done| Operation::Place(Box::new(place), done)).await;
+        let mut placed = ask(&inner, |done| Operation::Place(Box::new(place), done)).await;
         let object = placed
             .as_ref()
             .map_or_else(|_| String::new(), |call| call.0.to_string());
@@ -142,7 +143,7 @@ pub(super) async fn place(
             "call.place",
             object,
             detail,
-            placed.as_ref().err(),
+            placed.as_mut().err(),
         );
         Ok(accepted(placed?.0))
     };
@@ -231,9 +232,9 @@ impl Act<'_> {
         let (api, actor) = (self.api.clone(), self.actor.clone());
         let (action, call, detail) = (self.action, self.call, self.detail.clone());
         let act = async move {
-            let done = ask(&api, operation).await;
+            let mut done = ask(&api, operation).await;
             let object = call.to_string();
-            record(&api, &actor, action, object, detail, done.as_ref().err());
+            record(&api, &actor, action, object, detail, done.as_mut().err());
             done.map(|()| accepted(call))
         };
         let what = format!("{} {}", self.action, self.call);
@@ -280,15 +281,23 @@ impl From<ControlError> for Problem {
     }
 }
 
-/// Into the audit, whatever came of it.
+/// Into the audit, whatever came of it; of what was refused not more than [`refusals`] allows.
 pub(super) fn record(
     api: &Api,
     actor: &Actor,
     action: &str,
     object: String,
     detail: Value,
-    failed: Option<&Problem>,
+    failed: Option<&mut Problem>,
 ) {
+    if let Some(problem) = failed {
+        let detail = match detail {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        problem.set_recorded();
+        return refusals::record(api, actor, action, object, detail, problem);
+    }
     api.store.journal(JournalItem::Audit(AuditEntry {
         time_ms: unix_ms(),
         who: actor.name.clone(),
@@ -297,8 +306,6 @@ pub(super) fn record(
         action: action.to_owned(),
         object,
         detail,
-        outcome: failed
-            .map_or("ok", |problem| problem.slug().name())
-            .to_owned(),
+        outcome: "ok".to_owned(),
     }));
 }

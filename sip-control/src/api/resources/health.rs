@@ -6,15 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::Api;
 use crate::api::auth::Reader;
 use crate::api::model::Readiness;
+use crate::api::overview::Overview;
 use crate::api::problem::Problem;
-use crate::api::{Api, status};
-use crate::calls::LiveQuery;
 use crate::health::Health;
 
 use super::blocking;
@@ -30,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// What is wrong, if anything is, and what the daemon holds
 #[utoipa::path(
     get, path = "/health", tag = "daemon", operation_id = "get_health",
-    responses((status = 200, description = "`status` is `ok` or `degraded`; then `problems` says why.", body = Object)),
+    responses((status = 200, description = "`status` is `ok` or `degraded`; then `problems` says why.", body = Health)),
 )]
 async fn health(_: Reader, State(api): State<Api>) -> Result<Json<Health>, Problem> {
     let snapshot = api.snapshot().await?;
@@ -78,21 +77,11 @@ async fn ready(State(api): State<Api>) -> Response {
 /// Everything at a glance, as `trunkline status --json` prints it
 #[utoipa::path(
     get, path = "/status", tag = "daemon", operation_id = "get_status",
-    responses((status = 200, description = "Targets, registrations, live calls, counters, certificates.", body = Object)),
+    responses((status = 200, description = "Targets, registrations, the latest calls, counters, certificates.", body = Overview)),
 )]
-async fn all(_: Reader, State(api): State<Api>) -> Result<Json<Value>, Problem> {
+async fn all(_: Reader, State(api): State<Api>) -> Result<Json<Overview>, Problem> {
     let snapshot = api.snapshot_now().await?;
-    let query = LiveQuery {
-        limit: usize::MAX,
-        ..LiveQuery::default()
-    };
-    let assembled = blocking(move || {
-        let mut calls: Vec<_> = api.live.list(&query).items;
-        calls.reverse();
-        let calls = calls
-            .iter()
-            .map(|call| (call.call(), status::live_call(call.live())));
-        status::assemble(&snapshot, calls.collect(), &api.media)
-    });
-    assembled.await.map(Json)
+    blocking(move || Overview::of(&api, snapshot))
+        .await
+        .map(Json)
 }

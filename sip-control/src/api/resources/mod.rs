@@ -42,7 +42,7 @@ use self::percent::encoded;
 pub(super) use self::trunks::TrunkState;
 use super::problem::{Problem, Slug};
 use super::request::{Condition, etag};
-use super::{Api, openapi, pages, stream};
+use super::{Api, openapi, pages, refusals, stream};
 use crate::manage::{IfMatch, ManageError};
 use crate::store::StoreError;
 
@@ -50,7 +50,7 @@ use crate::store::StoreError;
 pub(super) const BASE: &str = "/api/v1";
 
 /// Everything that is served, of the API and besides it.
-pub(super) fn router() -> Router<Api> {
+pub(super) fn router(state: &Api) -> Router<Api> {
     let (api, description) = described().split_for_parts();
     let description = openapi::finish(description);
     let api = api
@@ -59,6 +59,10 @@ pub(super) fn router() -> Router<Api> {
         .route("/docs/docs.js", get(pages::docs_script))
         .route("/docs/docs.css", get(pages::docs_style))
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            refusals::note,
+        ))
         .layer(middleware::from_fn(private));
     Router::new()
         .nest(BASE, api)

@@ -1,9 +1,9 @@
 //! Calls: seen, acted on, looked up.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Edge, Role, ask};
+use super::{Edge, Role, ask, live_call};
 use crate::clock::unix_ms;
 use crate::store::{CallRow, JournalItem};
 
@@ -230,12 +230,39 @@ async fn a_drain_makes_the_daemon_not_ready_and_can_be_ended() {
     let ready = edge.send(ask("GET", "/ready")).await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ready.json()["ready"], false);
-    assert_eq!(edge.get("/health").await.json()["draining"], true);
+    for path in ["/health", "/status"] {
+        let told = edge.get(path).await.json();
+        assert_eq!(told["draining"], true, "{path}");
+        let since = told["draining_since"].as_str().unwrap();
+        assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
+    }
     edge.admin(drain(false)).await;
+    for path in ["/health", "/status"] {
+        let told = edge.get(path).await.json();
+        assert_eq!(told["draining"], false, "{path}");
+        assert_eq!(told["draining_since"], Value::Null, "{path}");
+    }
     assert_eq!(
         edge.send(ask("GET", "/ready")).await.json(),
         json!({"ready": true})
     );
+}
+
+#[tokio::test]
+async fn ops_1_status_tells_the_latest_hundred_calls_and_how_many_more_there_are() {
+    let edge = Edge::new().await;
+    for number in 1..=250 {
+        edge.live.changed(live_call(number));
+    }
+    let status = edge.get("/status").await.json();
+    let calls = status["calls"].as_array().unwrap().iter();
+    let calls: Vec<u64> = calls.map(|call| call["call"].as_u64().unwrap()).collect();
+    assert_eq!(calls, (151..=250).collect::<Vec<u64>>());
+    assert_eq!(status["more_calls"], 150);
+    let health = edge.get("/health").await.json();
+    assert_eq!(health["calls"]["live"], 250);
+    let trunk = edge.get("/trunks/fixed").await.json();
+    assert_eq!(trunk["state"]["calls"], 250);
 }
 
 #[tokio::test]
@@ -253,16 +280,20 @@ async fn status_and_flows_are_what_the_command_line_prints() {
         "backend",
         "attach_mode",
         "fallback_reason",
+        "draining",
+        "draining_since",
         "verdicts",
         "targets",
         "registrations",
         "calls",
+        "more_calls",
         "counters",
         "certificates",
     ];
     assert_eq!(names, known);
     assert_eq!(status["targets"][0]["state"], "in_service");
-    assert_eq!(edge.get("/flows").await.json(), json!({"flows": []}));
+    let none = json!({"items": [], "next": null});
+    assert_eq!(edge.get("/flows").await.json(), none);
     assert_eq!(edge.get("/live").await.json(), json!({"ready": true}));
     assert_eq!(edge.live.count(), 0);
 }

@@ -6,11 +6,14 @@ mod calls;
 mod configuration;
 mod description;
 mod events;
+mod refusals;
 mod requests;
+mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,7 +22,8 @@ use http_body_util::BodyExt;
 use media_core::session::CallId;
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use sip_core::stack::ControlError;
+use sip_core::stack::{CallState, ControlError, LegRecord, LiveCall, TriedTarget};
+use sip_core::transport::Transport;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
@@ -154,6 +158,7 @@ impl Edge {
         );
         let past = Arc::new(StoredPast(store.clone()));
         let hub = Hub::new(store.reserve_events(), past);
+        manager.tell(Arc::clone(&hub));
         tokio::spawn(Arc::clone(&hub).pump());
         let settings = LiveSettings {
             ladder_bytes: 1 << 20,
@@ -320,6 +325,38 @@ async fn signalling(mut asked: mpsc::Receiver<Operation>, health: Arc<Monitor>) 
     }
 }
 
+/// A call that is up.
+fn live_call(number: u64) -> LiveCall {
+    let leg = |trunk: &str| LegRecord {
+        sip_call_id: format!("{trunk}-{number}@us"),
+        user: None,
+        trunk: Some(trunk.to_owned()),
+        transport: Transport::Tls,
+        remote: Some(([192, 0, 2, 1], 5061).into()),
+        profile: Some("RTP/SAVP"),
+        suite: None,
+    };
+    let start = Instant::now();
+    LiveCall {
+        call: CallId(number),
+        legs: [leg("fixed"), leg("carrier")],
+        from: "sip:+49301@fixed.example".to_owned(),
+        to: "sip:+43661@edge.example".to_owned(),
+        start,
+        answer: Some(start),
+        state: CallState::Answered,
+        held: [false; 2],
+        codec: Some("PCMA".to_owned()),
+        targets: vec![TriedTarget {
+            uri: "sip:192.0.2.9".to_owned(),
+            hop: None,
+            sip_call_id: Some(format!("carrier-{number}@us")),
+            status: Some(200),
+            outcome: "200 OK".to_owned(),
+        }],
+    }
+}
+
 fn snapshot() -> Snapshot {
     Snapshot {
         targets: vec![Target {
@@ -340,7 +377,10 @@ fn snapshot() -> Snapshot {
             failures: 0,
             problem: None,
         }],
-        counters: json!({"calls": 1}),
+        counters: json!({
+            "calls": 1, "connections": 0, "bindings": 0, "records_lost": 0, "store_errors": 0,
+            "signalling": {"requests": 3}, "transport": {},
+        }),
         certificates: Vec::new(),
     }
 }

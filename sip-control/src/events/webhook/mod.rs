@@ -40,7 +40,7 @@ pub(crate) struct WebhookSettings {
 }
 
 /// How a webhook does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct WebhookStatus {
     pub(crate) name: String,
     pub(crate) enabled: bool,
