@@ -122,7 +122,7 @@ fn ops_3_a_call_is_seen_and_hung_up() {
     );
     edge.both(&format!("call quality {call}"));
     assert!(edge.both("flows").0.lines().count() > 2);
-    let flow = edge.ask("flows --json").json()["flows"][0]["flow"].as_u64();
+    let flow = edge.ask("flows --json").json()["items"][0]["flow"].as_u64();
     if let Some(flow) = flow {
         assert!(edge.both(&format!("flow {flow}")).0.contains("kernel"));
     }
