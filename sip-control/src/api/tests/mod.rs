@@ -354,6 +354,7 @@ fn live_call(number: u64) -> LiveCall {
             status: Some(200),
             outcome: "200 OK".to_owned(),
         }],
+        first_party: Vec::new(),
     }
 }
 
