@@ -159,11 +159,14 @@ fn live() -> serde_json::Value {
         "from": {"type": "string"},
         "to": {"type": "string"},
         "state": {"type": "string", "enum": ["locating", "ringing", "answered", "held", "ending", "ended"]},
+        "held": {"type": "array", "items": {"type": "boolean"}, "description": "Whether the caller is on hold, and the callee."},
         "start": {"type": "string", "description": "RFC 3339, UTC."},
         "answer": {"type": ["string", "null"]},
         "age_ms": {"type": "integer"},
         "caller": leg(),
         "callee": leg(),
+        "codec": {"type": ["string", "null"]},
+        "targets": {"type": "array", "items": {"type": "object"}, "description": "That were tried, in order."},
         "media": {"type": ["object", "null"], "description": "`directions`: who sends, which way it goes, and how good it is."},
         "mos": {"type": "array", "items": {"type": "object"}, "description": "The latest samples of each direction."},
     })
@@ -248,20 +251,30 @@ view! {
     read(json!({"type": "object", "properties": record(), "required": ["call", "from", "to", "status", "outcome", "has_ladder"]}))
 }
 
+/// The fields of both, and what is told of one call alone.
+fn call_details() -> RefOr<Schema> {
+    let mut fields = record();
+    let alone = json!({
+        "ladder": {"anyOf": [{"$ref": "#/components/schemas/Ladder"}, {"type": "null"}]},
+        "quality": {"anyOf": [{"$ref": "#/components/schemas/Quality"}, {"type": "null"}]},
+        "flows": {"type": "array", "items": {"$ref": "#/components/schemas/Flow"}},
+        "timeline": {"type": "array", "items": {"$ref": "#/components/schemas/EventItem"}},
+    });
+    for more in [live(), alone] {
+        if let (serde_json::Value::Object(fields), serde_json::Value::Object(more)) =
+            (&mut fields, more)
+        {
+            fields.extend(more);
+        }
+    }
+    read(json!({"type": "object", "properties": fields,
+                "required": ["call", "from", "to", "state", "timeline"]}))
+}
+
 view! {
     /// A call that is up, or the record of one that was, with everything that is known of it.
     CallDetails,
-    read(json!({"type": "object", "required": ["call", "from", "to", "state", "timeline"],
-        "properties": {
-            "call": {"type": "integer", "minimum": 0},
-            "from": {"type": "string"},
-            "to": {"type": "string"},
-            "state": {"type": "string", "description": "`ended` for one that is over."},
-            "ladder": {"anyOf": [{"$ref": "#/components/schemas/Ladder"}, {"type": "null"}]},
-            "quality": {"anyOf": [{"$ref": "#/components/schemas/Quality"}, {"type": "null"}]},
-            "flows": {"type": "array", "items": {"$ref": "#/components/schemas/Flow"}},
-            "timeline": {"type": "array", "items": {"$ref": "#/components/schemas/EventItem"}},
-        }})),
+    call_details(),
     Ladder, Quality, Flow, EventItem
 }
 

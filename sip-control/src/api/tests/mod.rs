@@ -158,7 +158,6 @@ impl Edge {
         );
         let past = Arc::new(StoredPast(store.clone()));
         let hub = Hub::new(store.reserve_events(), past);
-        manager.tell(Arc::clone(&hub));
         tokio::spawn(Arc::clone(&hub).pump());
         let settings = LiveSettings {
             ladder_bytes: 1 << 20,
@@ -183,6 +182,8 @@ impl Edge {
         });
         tokio::spawn(signalling(asked, Arc::clone(&health)));
         let tokens = tokens(&manager, &store).await;
+        // Of those nobody is told.
+        manager.tell(Arc::clone(&hub));
         let router = router(Parts {
             manager,
             store: store.clone(),

@@ -20,8 +20,14 @@ fn look(description: &Value, schema: &Value, value: &Value, path: &str, found: &
             None => found.push(format!("{path}: {reference} is not there")),
         };
     }
-    for of_all in schema["allOf"].as_array().into_iter().flatten() {
-        look(description, of_all, value, path, found);
+    if schema["allOf"].is_array() {
+        return look(
+            description,
+            &joined(description, schema),
+            value,
+            path,
+            found,
+        );
     }
     for choice in ["oneOf", "anyOf"] {
         let mut choices = schema[choice].as_array().into_iter().flatten().peekable();
@@ -53,6 +59,23 @@ fn look(description: &Value, schema: &Value, value: &Value, path: &str, found: &
         }
         _ => {}
     }
+}
+
+/// All of `allOf` as one: each part describes some of the fields.
+fn joined(description: &Value, schema: &Value) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        let part = match part["$ref"].as_str() {
+            Some(reference) => description
+                .pointer(reference.trim_start_matches('#'))
+                .unwrap(),
+            None => part,
+        };
+        let of_part = part["properties"].as_object().cloned();
+        properties.extend(of_part.unwrap_or_default());
+        required.extend(part["required"].as_array().into_iter().flatten().cloned());
+    }
+    json!({"type": "object", "properties": properties, "required": required})
 }
 
 fn look_at_fields(
