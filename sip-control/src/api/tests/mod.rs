@@ -182,6 +182,8 @@ impl Edge {
         });
         tokio::spawn(signalling(asked, Arc::clone(&health)));
         let tokens = tokens(&manager, &store).await;
+        // That they were made is told before anything that a test looks for.
+        hub.hand_on_for_tests();
         // Of those nobody is told.
         manager.tell(Arc::clone(&hub));
         let router = router(Parts {
