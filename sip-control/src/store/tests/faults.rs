@@ -104,14 +104,12 @@ fn a_file_that_somebody_else_holds_is_shown_before_the_attempt_to_write_has_fail
     let other = rusqlite::Connection::open(directory.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     journal_events(&store, 1..=10);
-    let begun = Instant::now();
+    // When the attempt has failed, two seconds later, the error is another one.
     patiently("it is shown", || {
-        store.health().state == StoreState::Degraded
+        let health = store.health();
+        let said = health.last_error.unwrap_or_default();
+        health.state == StoreState::Degraded && said.contains("not answered")
     });
-    // The attempt itself lasts for two seconds.
-    assert!(begun.elapsed() < Duration::from_millis(1_900));
-    let said = store.health().last_error.unwrap();
-    assert!(said.contains("not answered"), "{said}");
     other.execute_batch("ROLLBACK").unwrap();
     patiently("it recovers", || is_ok(&store));
     assert_eq!(events(&store).len(), 10);
