@@ -66,8 +66,10 @@ counters! {
     calls_over_limit,
     /// INVITEs refused at once in overload.
     calls_shed,
-    /// Refused INVITEs that left neither record nor event, because there were too many.
+    /// Refused INVITEs and MESSAGEs that left neither record nor event, because there were too many.
     refusals_untold,
+    /// Other refused requests that left no event, likewise.
+    requests_untold,
     /// INVITEs refused because no media port was free.
     media_ports_exhausted,
     /// Calls ended because an answered INVITE was never acknowledged.

@@ -364,7 +364,7 @@ impl Stack {
     ) {
         let is_stranger = is_strangers(refusal, trunk.is_some());
         let Some(untold) = self.told.admit(self.cx.now, is_stranger) else {
-            self.cx.counters.refusals_untold += 1;
+            self.cx.counters.requests_untold += 1;
             return;
         };
         let note = note(untold);
