@@ -93,7 +93,8 @@ pub(super) fn transmit(
         Ok(message) => message,
         Err(error) => {
             let is_answer = transmit.bytes.starts_with(b"SIP/2.0 ");
-            assert!(is_answer && answers_malformed, "{error}");
+            let bytes = transmit.bytes.escape_ascii();
+            assert!(is_answer && answers_malformed, "{error}: {bytes}");
             return None;
         }
     };

@@ -287,8 +287,7 @@ impl Hunt {
             Some((first, others)) => {
                 let others = beside(cx, parties, others, &invite, received)?;
                 let (request, target) = first.invite(&invite);
-                outgoing.request.uri = request.uri.clone();
-                outgoing.target = target.clone();
+                (outgoing.request, outgoing.target) = first.invite(&outgoing.request);
                 ring(cx, parties, (request, target), others)
             }
             None => cx.request(owner, invite, outgoing.target.clone()),

@@ -97,6 +97,17 @@ impl SentInvite {
         Dialog::from_response(&self.request, response, path)
     }
 
+    /// It went to `target` as `request`, which differs from ours in where it leads, and has what
+    /// crosses from the caller's besides.
+    pub(super) fn goes_to(&mut self, request: &Request, target: Target) {
+        self.request.uri = request.uri.clone();
+        self.request.headers.remove(HeaderName::Route);
+        for hop in request.headers.values(HeaderName::Route) {
+            self.request.headers.push(HeaderName::Route, hop);
+        }
+        self.target = target;
+    }
+
     fn next_sequence(&mut self) -> Option<u32> {
         let next = self.request.headers.cseq().ok()?.number.saturating_add(1);
         let cseq = CSeq::new(next, Method::Invite);

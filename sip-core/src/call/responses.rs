@@ -80,8 +80,7 @@ impl Call {
     pub(crate) fn hear_place(&mut self, side: Side, place: &Branch, response: &Response) {
         let parties = &mut self.parties;
         if let Some(invite) = &mut parties.leg_mut(side).invite {
-            invite.request = place.request.clone();
-            invite.target = place.target.clone();
+            invite.goes_to(&place.request, place.target.clone());
             if let Ok(cseq) = response.headers.cseq() {
                 // It may have been sent again, with credentials.
                 invite.request.headers.set(HeaderName::CSeq, cseq);
