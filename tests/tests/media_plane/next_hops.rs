@@ -85,6 +85,13 @@ fn a_change_of_gateway_loses_no_packet() {
         while talk(&mut call, 5) != [5, 5] {
             assert!(begun.elapsed() < Duration::from_secs(5), "when it answers");
         }
+        // The next call finds a gateway that is there.
+        ip(
+            &edge,
+            Host::Edge,
+            &format!("route replace {BEHIND}/32 via 198.51.100.2"),
+        );
+        assert_eq!(losses(&mut call, Duration::from_millis(300)), 0);
         ip(
             &edge,
             Host::Pbx,
