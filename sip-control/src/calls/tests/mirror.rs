@@ -39,7 +39,10 @@ fn ops_2_a_call_is_seen_from_its_start_and_then_in_the_store_with_all_its_messag
     live.take_messages();
     live.finish_ended(None);
     let row = rows.try_recv().unwrap();
-    assert_eq!((row.record.clone(), row.status), (known.record, 200));
+    assert_eq!(
+        (without_times(&row.record), row.status),
+        (without_times(&known.record), 200)
+    );
     assert_eq!(live.just_ended(1).unwrap(), row, "until the store has it");
     let record: Value = serde_json::from_str(&row.record).unwrap();
     assert_eq!(record["ended_by"], "callee");
@@ -77,6 +80,15 @@ fn ops_2_a_call_is_seen_from_its_start_and_then_in_the_store_with_all_its_messag
     assert_eq!(quality["directions"][0]["samples"][0]["packets"], 150);
     assert_eq!(row.mos_min, Some(4.34));
     assert_eq!(live.health().ladder_bytes, 0);
+}
+
+/// What two readings of the clock make of a moment may differ by a millisecond.
+fn without_times(record: &str) -> Value {
+    let mut record: Value = serde_json::from_str(record).unwrap();
+    for name in ["start", "answer", "end"] {
+        assert!(record[name].take().is_string(), "{name}");
+    }
+    record
 }
 
 #[test]
