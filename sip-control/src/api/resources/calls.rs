@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use media_core::session::CallId;
 use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,21 +57,25 @@ async fn list(
     _: Reader,
     State(api): State<Api>,
     QueryOf(asked): QueryOf<Asked>,
-) -> Result<Json<Page<Value>>, Problem> {
+) -> Result<Json<Page<Box<RawValue>>>, Problem> {
     let query = LiveQuery {
         trunk: asked.trunk.filter(|text| !text.is_empty()),
         search: asked.search.filter(|text| !text.is_empty()),
         before: asked.after.as_deref().map(Cursor::read).transpose()?,
         limit: limit(asked.limit)?,
     };
+    // Written where it may take its time, and once: values to be written later are most of the work.
     let page = blocking(move || {
         let page = api.live.list(&query);
-        Page {
-            items: page.items.iter().map(|call| json!(call)).collect(),
+        let items = page.items.iter().map(to_raw_value);
+        Ok::<_, serde_json::Error>(Page {
+            items: items.collect::<Result<_, _>>()?,
             next: page.next.as_ref().map(Cursor::write),
-        }
+        })
     });
-    page.await.map(Json)
+    let page = page.await?;
+    page.map(Json)
+        .map_err(|_| Problem::new(Slug::Internal, "a call cannot be written as JSON"))
 }
 
 /// One call: live, or as its record has it; with messages, quality, flows and events
