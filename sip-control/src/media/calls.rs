@@ -142,7 +142,7 @@ impl Call {
     ) -> Option<Duration> {
         let heard = self
             .media_flows()
-            .map(|flow| carrier.totals(flow.local).heard_ns())
+            .map(|flow| carrier.heard_ns(flow.local))
             .max()
             .unwrap_or(0);
         let expected = self.is_expected_to_speak();

@@ -34,6 +34,9 @@ pub(super) trait Carrier: Send {
     /// What the flow has done.
     fn totals(&mut self, local: SocketAddr) -> FlowTotals;
 
+    /// When RTP of the flow was last sent on, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
+    fn heard_ns(&mut self, local: SocketAddr) -> u64;
+
     /// Where the flow stands in the tables.
     fn place(&self, local: SocketAddr) -> Place;
 
@@ -87,12 +90,6 @@ impl FlowTotals {
     /// Packets sent on.
     pub(super) fn packets(&self) -> u64 {
         self.kernel.packets + self.relay.counters.packets
-    }
-
-    /// When RTP was last sent on, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
-    pub(super) fn heard_ns(&self) -> u64 {
-        let relay = self.relay.counters.last_seen_ns;
-        self.kernel.last_seen_ns.max(relay)
     }
 
     /// Both halves of it together.

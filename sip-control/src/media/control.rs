@@ -1,6 +1,7 @@
 //! The control thread: owns the calls and the backend, and is the only one that changes flows.
 
 mod flows;
+mod rounds;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use super::wake::{self, Waker};
 use super::xdp::XdpBackend;
 
 pub(super) use flows::Wanted;
+use rounds::Rounds;
 
 /// Between closing a flow and forgetting it: packets in the kernel's queues and the
 /// workers' rings are on their way for far less.
@@ -100,6 +102,7 @@ pub(super) struct Control {
     /// Events that the channel had no room for.
     waiting: VecDeque<MediaEvent>,
     next_tick: Instant,
+    rounds: Rounds,
     /// Sessions whose flows run, but may not lead anywhere yet, the earliest first.
     fences: VecDeque<Fence>,
     /// The last session whose packets can pass.
@@ -146,6 +149,7 @@ impl Control {
             events,
             waiting: VecDeque::new(),
             next_tick: Instant::now() + TICK,
+            rounds: Rounds::new(Instant::now()),
             fences: VecDeque::new(),
             ready,
         };
@@ -181,7 +185,10 @@ impl Control {
             self.lift_fences(now);
             if now >= self.next_tick {
                 self.next_tick = now + TICK;
-                self.tick(now);
+                self.carrier.tick(now);
+            }
+            if now >= self.rounds.due() {
+                self.look_at_some(now);
             }
             self.offer_events();
         }
@@ -189,7 +196,7 @@ impl Control {
 
     fn sleep(&self) {
         let now = Instant::now();
-        let mut until = self.next_tick;
+        let mut until = self.next_tick.min(self.rounds.due());
         if let Some((due, _)) = self.leaving.front() {
             until = until.min(*due + GATHER);
         }
@@ -338,29 +345,6 @@ impl Control {
                 Some((_, Leaving::Flow(_))) => {}
                 None => return,
             }
-        }
-    }
-
-    fn tick(&mut self, now: Instant) {
-        self.carrier.tick(now);
-        let mut changed = Vec::new();
-        for (id, call) in &mut self.calls {
-            if call.find_latches(&mut *self.carrier) {
-                changed.push(*id);
-            }
-            let Some(timeout) = self.timeout else {
-                continue;
-            };
-            if let Some(silent_for) = call.timed_out(now, timeout, &mut *self.carrier) {
-                tracing::info!(call = id.0, ?silent_for, "media: no RTP");
-                self.waiting.push_back(MediaEvent::Timeout {
-                    call: *id,
-                    silent_for,
-                });
-            }
-        }
-        for id in changed {
-            self.apply(id);
         }
     }
 

@@ -216,6 +216,15 @@ impl Slots {
             .unwrap_or_default()
     }
 
+    /// When the relays last sent RTP of the flow on; see [`FlowStats`].
+    pub(super) fn last_seen_ns(&self, index: u32) -> u64 {
+        let seen = |slot: &mut Option<Box<Slot>>| {
+            let slot = slot.as_ref()?;
+            Some(slot.flow.stats().counters.last_seen_ns)
+        };
+        self.access(index, seen).flatten().unwrap_or_default()
+    }
+
     /// The source that the flow has locked.
     pub(super) fn latched(&self, index: u32) -> Option<SocketAddr> {
         self.access(index, |slot| {

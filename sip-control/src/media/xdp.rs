@@ -294,6 +294,14 @@ impl Carrier for XdpBackend {
         }
     }
 
+    fn heard_ns(&mut self, local: SocketAddr) -> u64 {
+        let heard = self.installed(local).map(|(index, _)| {
+            let kernel = self.maps.counters(index).last_seen_ns;
+            kernel.max(self.slots.last_seen_ns(index))
+        });
+        heard.unwrap_or_default()
+    }
+
     fn place(&self, local: SocketAddr) -> Place {
         let Some((index, Installed { hops, .. })) = self.installed(local) else {
             return Place::default();

@@ -170,6 +170,11 @@ impl Carrier for UdpBackend {
         }
     }
 
+    fn heard_ns(&mut self, local: SocketAddr) -> u64 {
+        let open = self.flows.get(&local);
+        open.map_or(0, |open| self.slots.last_seen_ns(open.index))
+    }
+
     fn place(&self, local: SocketAddr) -> Place {
         Place {
             index: self.slots.index_of(local),
