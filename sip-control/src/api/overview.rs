@@ -6,6 +6,7 @@ use media_core::quality::Mos;
 use media_core::session::CallId;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use sip_core::stack::LiveCall;
 use utoipa::ToSchema;
 
@@ -57,9 +58,9 @@ struct Call {
     /// How long ago it was answered.
     answered_ms: Option<u64>,
     #[schema(value_type = LegView)]
-    caller: Value,
+    caller: Box<RawValue>,
     #[schema(value_type = LegView)]
-    callee: Value,
+    callee: Box<RawValue>,
     media: Media,
 }
 
@@ -124,7 +125,8 @@ impl Overview {
 impl Call {
     fn new(call: &LiveCall, media: Media) -> Call {
         let [caller, callee] = &call.legs;
-        let leg = |leg| serde_json::to_value(cdr::leg(leg)).unwrap_or_default();
+        // Names and numbers: there is nothing that cannot be written.
+        let leg = |leg| to_raw_value(&cdr::leg(leg)).unwrap_or_default();
         Call {
             call: call.call.0,
             from: call.from.clone(),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use media_core::session::CallId;
 use serde::Deserialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +22,7 @@ use crate::calls::LiveQuery;
 use crate::store::CallRow;
 
 use super::control::{self, __path_place};
-use super::{blocking, events};
+use super::{blocking, events, written};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     use control::place;
@@ -57,25 +57,21 @@ async fn list(
     _: Reader,
     State(api): State<Api>,
     QueryOf(asked): QueryOf<Asked>,
-) -> Result<Json<Page<Box<RawValue>>>, Problem> {
+) -> Result<Json<Box<RawValue>>, Problem> {
     let query = LiveQuery {
         trunk: asked.trunk.filter(|text| !text.is_empty()),
         search: asked.search.filter(|text| !text.is_empty()),
         before: asked.after.as_deref().map(Cursor::read).transpose()?,
         limit: limit(asked.limit)?,
     };
-    // Written where it may take its time, and once: values to be written later are most of the work.
-    let page = blocking(move || {
+    let page = written(move || {
         let page = api.live.list(&query);
-        let items = page.items.iter().map(to_raw_value);
-        Ok::<_, serde_json::Error>(Page {
-            items: items.collect::<Result<_, _>>()?,
+        Page {
+            items: page.items,
             next: page.next.as_ref().map(Cursor::write),
-        })
+        }
     });
-    let page = page.await?;
-    page.map(Json)
-        .map_err(|_| Problem::new(Slug::Internal, "a call cannot be written as JSON"))
+    page.await
 }
 
 /// One call: live, or as its record has it; with messages, quality, flows and events

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use media_core::session::CallId;
+use serde_json::value::RawValue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -13,7 +14,7 @@ use crate::api::model::{Page, Paging};
 use crate::api::problem::Problem;
 use crate::api::request::{Cursor, PathOf, QueryOf, limit};
 
-use super::{blocking, not_found};
+use super::{blocking, not_found, written};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -30,17 +31,17 @@ async fn list(
     _: Reader,
     State(api): State<Api>,
     QueryOf(paging): QueryOf<Paging>,
-) -> Result<Json<Page<Flow>>, Problem> {
+) -> Result<Json<Box<RawValue>>, Problem> {
     let after: Option<u64> = paging.after.as_deref().map(Cursor::read).transpose()?;
     let most = limit(paging.limit)?;
-    let page = blocking(move || {
+    let page = written(move || {
         let page = api.media.flows_after(after.map(CallId), most);
         Page {
             items: page.flows.iter().map(Flow::new).collect(),
             next: page.next.map(|call| Cursor::write(&call.0)),
         }
     });
-    page.await.map(Json)
+    page.await
 }
 
 /// One flow, with all that the kernel and the relays have counted of it

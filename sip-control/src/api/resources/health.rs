@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde_json::value::RawValue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,7 +17,7 @@ use crate::api::overview::Overview;
 use crate::api::problem::Problem;
 use crate::health::Health;
 
-use super::blocking;
+use super::{blocking, written};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -79,9 +80,7 @@ async fn ready(State(api): State<Api>) -> Response {
     get, path = "/status", tag = "daemon", operation_id = "get_status",
     responses((status = 200, description = "Targets, registrations, the latest calls, counters, certificates.", body = Overview)),
 )]
-async fn all(_: Reader, State(api): State<Api>) -> Result<Json<Overview>, Problem> {
+async fn all(_: Reader, State(api): State<Api>) -> Result<Json<Box<RawValue>>, Problem> {
     let snapshot = api.snapshot_now().await?;
-    blocking(move || Overview::of(&api, snapshot))
-        .await
-        .map(Json)
+    written(move || Overview::of(&api, snapshot)).await
 }

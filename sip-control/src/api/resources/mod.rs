@@ -35,6 +35,7 @@ use axum::routing::get;
 use axum::{Json, extract::OriginalUri};
 use futures_util::FutureExt;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -193,6 +194,17 @@ fn located(mut response: Response, path: &[&str]) -> Response {
         response.headers_mut().insert(LOCATION, location);
     }
     response
+}
+
+/// An answer that takes a while to be made and to be written, away from those who answer. A value of
+/// JSON, to be written later, would be most of the work.
+async fn written<T: Serialize>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Json<Box<RawValue>>, Problem> {
+    let written = blocking(move || to_raw_value(&work())).await?;
+    written
+        .map(Json)
+        .map_err(|_| Problem::new(Slug::Internal, "the answer cannot be written as JSON"))
 }
 
 /// Something that takes a while, away from those who answer.
