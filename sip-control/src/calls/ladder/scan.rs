@@ -12,21 +12,30 @@ pub(super) struct Scanned<'a> {
     pub(super) summary: String,
 }
 
-/// Start lines are shown up to this length.
+/// Start lines are shown up to this length, in bytes.
 const LONGEST_SUMMARY: usize = 256;
 
 /// `None` for what has no Call-ID or CSeq: keep-alives, and what cannot be parsed.
 pub(super) fn scan(message: &[u8]) -> Option<Scanned<'_>> {
-    let mut lines = message.split(|byte| *byte == b'\n').map(|line| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        std::str::from_utf8(line).unwrap_or("")
+    let mut from = 0;
+    let ends = memchr::memchr_iter(b'\n', message).chain([message.len()]);
+    let mut lines = ends.filter_map(|end| {
+        let line = message.get(from..end)?;
+        from = end + 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
     });
     let start = lines.find(|line| !line.is_empty())?;
+    let start = String::from_utf8_lossy(start);
     let (mut call_id, mut cseq) = (None, None);
     for line in lines {
         if line.is_empty() || (call_id.is_some() && cseq.is_some()) {
             break;
         }
+        // Of `Call-ID`, `i` and `CSeq`.
+        if !matches!(line[0], b'C' | b'I' | b'c' | b'i') {
+            continue;
+        }
+        let line = std::str::from_utf8(line).unwrap_or("");
         let Some((name, value)) = line.split_once(':') else {
             continue;
         };
@@ -40,13 +49,13 @@ pub(super) fn scan(message: &[u8]) -> Option<Scanned<'_>> {
     let status = start
         .strip_prefix("SIP/2.0 ")
         .and_then(|rest| rest.get(..3)?.parse().ok());
-    let summary = start.strip_prefix("SIP/2.0 ").unwrap_or(start);
+    let summary = start.strip_prefix("SIP/2.0 ").unwrap_or(&start);
     let summary = summary.strip_suffix(" SIP/2.0").unwrap_or(summary);
     Some(Scanned {
         call_id: call_id.filter(|id| !id.is_empty())?,
         method: cseq?,
         status,
-        summary: summary.chars().take(LONGEST_SUMMARY).collect(),
+        summary: summary[..summary.floor_char_boundary(LONGEST_SUMMARY)].to_owned(),
     })
 }
 
@@ -80,6 +89,8 @@ mod tests {
             (scanned.status, scanned.summary.as_str()),
             (Some(183), "183 Session Progress")
         );
+        let no_text = b"BYE sip:\xff@b SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 BYE\r\n\r\n";
+        assert_eq!(scan(no_text).unwrap().summary, "BYE sip:\u{fffd}@b");
     }
 
     #[test]
