@@ -80,6 +80,7 @@ impl Driver {
         let mut stop_at: Option<Instant> = None;
         loop {
             self.pass_time();
+            self.watcher.tell(&self.stack);
             if stop_at.is_some_and(|stop_at| self.stack.is_idle() || stop_at <= Instant::now()) {
                 return self.outcome();
             }
@@ -115,6 +116,7 @@ impl Driver {
         for transmit in self.outbox.take_all() {
             self.send(transmit);
         }
+        self.watcher.tell(&self.stack);
         match self.inputs.media_is_gone {
             true => anyhow::bail!("the media plane has died"),
             false => Ok(()),
@@ -205,9 +207,9 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         self.events.write(&event);
-        self.watcher.event(event, &self.stack);
+        self.watcher.event(event);
     }
 
     fn send_what_may_leave(&mut self) {

@@ -1,15 +1,17 @@
 //! Those who watch: events, live calls, webhooks, health. They are started and ended together; the
 //! driver tells them what happens, and waits for none of them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use media_core::session::CallId;
 use sip_core::stack::{CallRecord, Event, EventKind, Stack, Transmit};
 use sip_core::transport::Origin;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::calls::{Arrived, Live, LiveSettings, LiveThreads};
+use crate::calls::{Arrived, Journal, Live, LiveSettings, LiveThreads};
 use crate::config::Config;
 use crate::events::{Hub, StoredPast, StoredPlaces, WebhookSettings, Webhooks, kind};
 use crate::health::{Monitor, Parts};
@@ -38,12 +40,14 @@ impl Observers {
     ) -> std::io::Result<Observers> {
         let hub = Hub::new(store.reserve_events(), Arc::new(StoredPast(store.clone())));
         let pump = tokio::spawn(Arc::clone(&hub).pump());
-        let rows = store.clone();
+        let rows = store.keeps().then(|| store.clone());
         let (live, threads) = Live::start(
             settings(config),
             Arc::clone(&hub),
             Arc::clone(media) as _,
-            Box::new(move |row| rows.journal(JournalItem::Call(row))),
+            rows.map(|rows| -> Journal {
+                Box::new(move |row| rows.journal(JournalItem::Call(row)))
+            }),
         )?;
         let webhooks = Webhooks::new(
             Arc::clone(&hub),
@@ -85,6 +89,8 @@ impl Observers {
             live: Arc::clone(&self.live),
             monitor: Arc::clone(&self.monitor),
             listeners: listeners.map(|one| one.listener.address).collect(),
+            events: Vec::new(),
+            changed: BTreeSet::new(),
         }
     }
 
@@ -142,17 +148,31 @@ pub(crate) struct Watcher {
     monitor: Arc<Monitor>,
     /// Where each listener is bound.
     listeners: Vec<SocketAddr>,
+    /// Events of which nobody has been told, and the calls that they were of.
+    events: Vec<Event>,
+    changed: BTreeSet<CallId>,
 }
 
 impl Watcher {
-    /// Something has happened, of which the stack already knows.
-    pub(crate) fn event(&self, event: Event, stack: &Stack) {
-        if let Some(call) = event.call.filter(|_| event.kind != EventKind::Digit)
-            && let Some(live) = stack.live_call(call)
-        {
-            self.live.changed(live);
+    /// Something has happened; it is told by [`Watcher::tell`].
+    pub(crate) fn event(&mut self, event: Event) {
+        let is_change = event.kind != EventKind::Digit;
+        self.changed.extend(event.call.filter(|_| is_change));
+        self.events.push(event);
+    }
+
+    /// Tells what has happened since the last time. To be called before the driver waits: a step of a
+    /// call makes several events, and the call is described once, as it is after all of them. Whoever
+    /// hears of an event finds the call that way.
+    pub(crate) fn tell(&mut self, stack: &Stack) {
+        for call in std::mem::take(&mut self.changed) {
+            if let Some(live) = stack.live_call(call) {
+                self.live.changed(live);
+            }
         }
-        self.hub.publish(event);
+        for event in self.events.drain(..) {
+            self.hub.publish(event);
+        }
     }
 
     pub(crate) fn ended(&self, record: Box<CallRecord>) {

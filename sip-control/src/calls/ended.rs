@@ -9,7 +9,9 @@ use media_core::quality::Mos;
 use sip_core::stack::CallRecord;
 
 use super::entry::{Entry, dialogs_of};
+use super::ladder::Dialogs;
 use super::sampler::LOOK_EVERY;
+use super::view::CallLadder;
 use super::{Live, lock};
 use crate::cdr;
 use crate::clock::WallClock;
@@ -28,55 +30,53 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Ended {
     /// The first due first.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<(Instant, Over)>,
     /// Those that the store has been given.
-    given: VecDeque<(Instant, Arc<CallRow>)>,
+    given: VecDeque<(Instant, Over)>,
 }
 
-struct Waiting {
-    due: Instant,
+/// A call that is over: all that its row is made of.
+#[derive(Clone)]
+pub(super) struct Over {
     record: Arc<CallRecord>,
     entry: Option<Arc<Entry>>,
-}
-
-/// A call that is over.
-pub(super) enum Found {
-    Row(Arc<CallRow>),
-    Waiting(Arc<CallRecord>, Option<Arc<Entry>>),
+    /// Its times are told by this one, whoever asks and when.
+    clock: WallClock,
+    /// `None` while some may still come.
+    messages: Option<Arc<Dialogs>>,
 }
 
 impl Ended {
     pub(super) fn wait(&mut self, record: Box<CallRecord>, entry: Option<Arc<Entry>>) {
-        self.waiting.push_back(Waiting {
-            due: Instant::now() + LINGER,
+        let over = Over {
             record: Arc::from(record),
             entry,
-        });
+            clock: WallClock::now(),
+            messages: None,
+        };
+        self.waiting.push_back((Instant::now() + LINGER, over));
     }
 
     /// The next that is due; `None` as the time: all are.
-    fn next_due(&mut self, now: Option<Instant>) -> Option<Waiting> {
-        let first = self.waiting.front()?;
-        let is_due = now.is_none_or(|now| first.due <= now) || self.waiting.len() > LINGERING;
-        is_due.then(|| self.waiting.pop_front()).flatten()
+    fn next_due(&mut self, now: Option<Instant>) -> Option<Over> {
+        let (due, _) = self.waiting.front()?;
+        let is_due = now.is_none_or(|now| *due <= now) || self.waiting.len() > LINGERING;
+        let (_, over) = is_due.then(|| self.waiting.pop_front()).flatten()?;
+        Some(over)
     }
 
-    fn remember(&mut self, row: Arc<CallRow>) {
+    fn remember(&mut self, over: Over) {
         let now = Instant::now();
-        self.given.push_back((now, row));
+        self.given.push_back((now, over));
         let is_old = |given: &(Instant, _)| now.saturating_duration_since(given.0) > REMEMBERED_FOR;
         while self.given.len() > REMEMBERED || self.given.front().is_some_and(is_old) {
             self.given.pop_front();
         }
     }
 
-    pub(super) fn find(&self, call: u64) -> Option<Found> {
-        let waiting = self.waiting.iter().find(|one| one.record.call.0 == call);
-        if let Some(one) = waiting {
-            return Some(Found::Waiting(Arc::clone(&one.record), one.entry.clone()));
-        }
-        let given = self.given.iter().find(|(_, row)| row.call == call)?;
-        Some(Found::Row(Arc::clone(&given.1)))
+    pub(super) fn find(&self, call: u64) -> Option<Over> {
+        let mut over = self.waiting.iter().chain(&self.given).map(|(_, over)| over);
+        over.find(|over| over.record.call.0 == call).cloned()
     }
 }
 
@@ -85,21 +85,30 @@ impl Live {
     pub(super) fn finish_ended(&self, now: Option<Instant>) {
         loop {
             let due = lock(&self.ended).next_due(now);
-            let Some(Waiting { record, entry, .. }) = due else {
+            let Some(mut over) = due else {
                 return;
             };
-            let row = self.row(&record, entry.as_deref());
-            let dialogs = dialogs_of(&record);
-            lock(&self.ladder).forget(dialogs.iter().map(|(id, _)| id.as_str()));
-            (self.journal)(row.clone());
-            lock(&self.ended).remember(Arc::new(row));
+            let dialogs = dialogs_of(&over.record);
+            let ids = || dialogs.iter().map(|(id, _)| id.as_str());
+            let messages = {
+                let mut ladder = lock(&self.ladder);
+                let messages = ladder.of(ids());
+                ladder.forget(ids());
+                messages
+            };
+            over.messages = Some(Arc::new(messages));
+            // What nobody keeps is written when somebody asks.
+            if let Some(journal) = &self.journal {
+                journal(self.row(&over));
+            }
+            lock(&self.ended).remember(over);
         }
     }
 
     /// What the store keeps of a call.
-    pub(super) fn row(&self, record: &CallRecord, entry: Option<&Entry>) -> CallRow {
-        let clock = WallClock::now();
-        let ms = |then: Instant| unix_ms(clock.at(then));
+    pub(super) fn row(&self, over: &Over) -> CallRow {
+        let record = &*over.record;
+        let ms = |then: Instant| unix_ms(over.clock.at(then));
         let trunk = |leg: &sip_core::stack::LegRecord| leg.trunk.clone();
         let media = record
             .media
@@ -120,17 +129,21 @@ impl Live {
             ended_by: record.ended_by.name(),
             mos_min: least.map(Mos::as_f64),
             // Numbers and text only: there is nothing that cannot be written.
-            record: serde_json::to_string(&cdr::record(record)).unwrap_or_default(),
-            ladder: self.ladder_json(record),
-            quality: quality_json(record, entry),
+            record: serde_json::to_string(&cdr::record(record, over.clock)).unwrap_or_default(),
+            ladder: self.ladder_json(over),
+            quality: quality_json(record, over.entry.as_deref()),
         }
     }
 
-    fn ladder_json(&self, record: &CallRecord) -> Option<String> {
+    fn ladder_json(&self, over: &Over) -> Option<String> {
         if self.settings.ladder_bytes == 0 {
             return None;
         }
-        let ladder = self.ladder_of(&dialogs_of(record));
+        let dialogs = dialogs_of(&over.record);
+        let ladder = match &over.messages {
+            Some(messages) => CallLadder::told(messages, &dialogs),
+            None => self.ladder_of(&dialogs),
+        };
         (!ladder.messages.is_empty())
             .then(|| serde_json::to_string(&ladder).ok())
             .flatten()

@@ -35,7 +35,15 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn take_changes(&mut self) -> HashMap<u64, Change> {
-        std::mem::take(&mut self.changes)
+        let next = HashMap::with_capacity(self.changes.len());
+        std::mem::replace(&mut self.changes, next)
+    }
+
+    /// As many will come until the next time: room is made once.
+    fn take_messages(&mut self) -> Vec<Raw> {
+        self.message_bytes = 0;
+        let next = Vec::with_capacity(self.messages.len());
+        std::mem::replace(&mut self.messages, next)
     }
 
     fn is_empty(&self) -> bool {
@@ -141,11 +149,7 @@ impl Live {
 
     /// Redacts what waits, and brings it into the ladders.
     pub(super) fn take_messages(&self) {
-        let messages = {
-            let mut intake = lock(&self.intake);
-            intake.message_bytes = 0;
-            std::mem::take(&mut intake.messages)
-        };
+        let messages = lock(&self.intake).take_messages();
         let show_digits = self.settings.show_digits;
         let prepared = messages
             .into_iter()

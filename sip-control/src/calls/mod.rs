@@ -75,7 +75,8 @@ pub(crate) struct Live {
     quality_bytes: AtomicUsize,
     /// Until when each is looked at each second.
     watched: Mutex<HashMap<u64, Instant>>,
-    journal: Journal,
+    /// `None` where there is no store.
+    journal: Option<Journal>,
     hub: Arc<Hub>,
     closing: AtomicBool,
 }
@@ -89,7 +90,7 @@ impl Live {
         settings: LiveSettings,
         hub: Arc<Hub>,
         flows: Arc<dyn Flows>,
-        journal: Journal,
+        journal: Option<Journal>,
     ) -> std::io::Result<(Arc<Live>, LiveThreads)> {
         let live = Arc::new(Live::new(settings, hub, journal));
         let (mirror, sampler) = (Arc::clone(&live), Arc::clone(&live));
@@ -102,7 +103,7 @@ impl Live {
         Ok((live, LiveThreads(vec![mirror, sampler])))
     }
 
-    fn new(settings: LiveSettings, hub: Arc<Hub>, journal: Journal) -> Live {
+    fn new(settings: LiveSettings, hub: Arc<Hub>, journal: Option<Journal>) -> Live {
         Live {
             settings,
             intake: Mutex::default(),

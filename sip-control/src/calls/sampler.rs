@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Calls that are asked for at once: the media plane does nothing else meanwhile, some hundred
 /// microseconds.
 const CHUNK: usize = 200;
+/// Between two of them: others who ask the media plane, or need the CPU, have their turn.
+const REST: Duration = Duration::from_millis(5);
 
 /// Who knows the flows.
 pub(crate) trait Flows: Send + Sync {
@@ -66,7 +68,10 @@ impl Live {
     pub(super) fn sample(&self, flows: &dyn Flows, entries: Vec<Arc<Entry>>) {
         let directions = entries.iter().map(|entry| entry.quality().directions());
         let most = most_samples(directions.sum::<usize>().max(2));
-        for chunk in entries.chunks(CHUNK) {
+        for (place, chunk) in entries.chunks(CHUNK).enumerate() {
+            if place > 0 {
+                std::thread::park_timeout(REST);
+            }
             let by_call: HashMap<CallId, &Arc<Entry>> = chunk
                 .iter()
                 .map(|entry| (entry.signalling().live.call, entry))

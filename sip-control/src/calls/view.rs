@@ -10,7 +10,7 @@ use super::entry::{Entry, dialogs};
 use super::ladder::{Dialogs, Kept};
 use super::quality::QualityHistory;
 use super::sampler::LOOK_EVERY;
-use super::{Live, LiveView, MOST_WATCHED, WATCHED_FOR, ended, lock};
+use super::{Live, LiveView, MOST_WATCHED, WATCHED_FOR, lock};
 use crate::clock::rfc3339;
 use crate::store::CallRow;
 
@@ -143,11 +143,8 @@ impl Live {
     pub(crate) fn just_ended(&self, call: u64) -> Option<CallRow> {
         self.settle();
         self.take_messages();
-        let (record, entry) = match lock(&self.ended).find(call)? {
-            ended::Found::Row(row) => return Some(CallRow::clone(&row)),
-            ended::Found::Waiting(record, entry) => (record, entry),
-        };
-        Some(self.row(&record, entry.as_deref()))
+        let over = lock(&self.ended).find(call)?;
+        Some(self.row(&over))
     }
 
     pub(crate) fn health(&self) -> LiveHealth {
@@ -171,7 +168,7 @@ impl Live {
     pub(super) fn ladder_of(&self, dialogs: &[(String, String)]) -> CallLadder {
         let ids = dialogs.iter().map(|(id, _)| id.as_str());
         let found = lock(&self.ladder).of(ids);
-        told(&found, dialogs)
+        CallLadder::told(&found, dialogs)
     }
 
     fn watch(&self, call: u64) {
@@ -201,15 +198,17 @@ fn is_wanted(entry: &Entry, query: &LiveQuery, search: Option<&str>) -> bool {
         })
 }
 
-fn told(found: &Dialogs, dialogs: &[(String, String)]) -> CallLadder {
-    let first = found.messages.first().map(|(_, kept)| kept.at);
-    let message = |(place, kept): &(usize, Arc<Kept>)| {
-        let leg = dialogs.get(*place).map_or("", |(_, name)| name);
-        ladder_message(kept, leg, first.unwrap_or(kept.at))
-    };
-    CallLadder {
-        messages: found.messages.iter().map(message).collect(),
-        truncated: found.truncated,
+impl CallLadder {
+    pub(super) fn told(found: &Dialogs, dialogs: &[(String, String)]) -> CallLadder {
+        let first = found.messages.first().map(|(_, kept)| kept.at);
+        let message = |(place, kept): &(usize, Arc<Kept>)| {
+            let leg = dialogs.get(*place).map_or("", |(_, name)| name);
+            ladder_message(kept, leg, first.unwrap_or(kept.at))
+        };
+        CallLadder {
+            messages: found.messages.iter().map(message).collect(),
+            truncated: found.truncated,
+        }
     }
 }
 

@@ -38,9 +38,8 @@ pub(crate) struct Record<'a> {
     media: Option<Media<'a>>,
 }
 
-/// The record of a call.
-pub(crate) fn record(call: &CallRecord) -> Record<'_> {
-    let clock = WallClock::now();
+/// The record of a call, with the times of that clock.
+pub(crate) fn record(call: &CallRecord, clock: WallClock) -> Record<'_> {
     let time = |then: Instant| rfc3339(clock.at(then));
     let lasted = |from: Instant, to: Instant| milliseconds(to.saturating_duration_since(from));
     Record {
@@ -232,7 +231,7 @@ mod tests {
     use super::*;
 
     fn written(call: &CallRecord) -> Value {
-        serde_json::to_value(record(call)).unwrap()
+        serde_json::to_value(record(call, WallClock::now())).unwrap()
     }
 
     fn some_leg(suite: Option<Suite>) -> LegRecord {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use sip_core::stack::CallRecord;
 
 pub(crate) use self::line::{Heard, Leg, Target, far_end, in_ms, leg, record, side, target};
+use crate::clock::WallClock;
 use crate::config::RecordSink;
 use crate::metrics::Counter;
 
@@ -69,7 +70,7 @@ impl Records {
             return;
         };
         let mut line = Vec::with_capacity(USUAL_BYTES);
-        let sent = serde_json::to_writer(&mut line, &record(call))
+        let sent = serde_json::to_writer(&mut line, &record(call, WallClock::now()))
             .is_ok()
             .then(|| {
                 line.push(b'\n');

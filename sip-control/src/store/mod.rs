@@ -148,6 +148,11 @@ impl Store {
         }
     }
 
+    /// Whether there is one.
+    pub(crate) fn keeps(&self) -> bool {
+        self.kept_in.is_some()
+    }
+
     fn start(
         place: Arc<dyn Place>,
         settings: StoreSettings,

@@ -166,7 +166,8 @@ impl Edge {
         };
         let journal = store.clone();
         let journal = Box::new(move |row| journal.journal(JournalItem::Call(row)));
-        let (live, _) = Live::start(settings, Arc::clone(&hub), media.clone(), journal).unwrap();
+        let (live, _) =
+            Live::start(settings, Arc::clone(&hub), media.clone(), Some(journal)).unwrap();
         let webhooks = Webhooks::new(
             Arc::clone(&hub),
             Arc::new(StoredPlaces(store.clone())),

@@ -86,7 +86,7 @@ fn ops_2_calls_that_end_while_it_stops_are_written_before_it_has() {
     let (sender, rows) = mpsc::channel();
     let journal: Journal = Box::new(move |row| sender.send(row).unwrap());
     let flows = Arc::new(Looks(1.into()));
-    let (live, threads) = Live::start(settings, hub, flows, journal).unwrap();
+    let (live, threads) = Live::start(settings, hub, flows, Some(journal)).unwrap();
     for number in 1..=100 {
         live.changed(call(number, true));
         live.ended(record(number));

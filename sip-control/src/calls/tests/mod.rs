@@ -116,7 +116,7 @@ fn setup() -> Setup {
         // Whoever tests may not be interested.
         let _ = sender.send(row);
     });
-    let live = Arc::new(Live::new(settings, Arc::clone(&hub), journal));
+    let live = Arc::new(Live::new(settings, Arc::clone(&hub), Some(journal)));
     Setup { live, rows, hub }
 }
 
