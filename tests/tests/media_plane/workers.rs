@@ -119,7 +119,7 @@ fn a_flood_that_is_refused_leaves_the_fill_ring_full() {
     }
     let mut edge = Edge::start(LabOptions::default());
     let mut call = secure_call(&mut edge, Host::Pbx);
-    assert_eq!(one_way(&mut call, 3), 3);
+    assert_eq!(one_way(&mut call, 3), 3, "{:?}", edge.verdicts());
     let mut tampered = call.caller.next_packet();
     tampered[40] ^= 1;
     for _ in 0..3 * MORE_THAN_A_RING {
@@ -131,7 +131,7 @@ fn a_flood_that_is_refused_leaves_the_fill_ring_full() {
         verdicts.drop_authentication > u64::from(MORE_THAN_A_RING),
         "{verdicts:?}"
     );
-    assert_eq!(one_way(&mut call, 100), 100);
+    assert_eq!(one_way(&mut call, 100), 100, "{:?}", edge.verdicts());
 }
 
 /// One CPU cannot both work and be taken away.
@@ -176,7 +176,7 @@ fn what_a_worker_has_no_time_for_is_counted_and_it_recovers() {
     }
     let mut edge = Edge::start_with(LabOptions::default(), |config| config.cpus = vec![1]);
     let mut call = secure_call(&mut edge, Host::Pbx);
-    assert_eq!(one_way(&mut call, 3), 3);
+    assert_eq!(one_way(&mut call, 3), 3, "{:?}", edge.verdicts());
     let hog = Hog::on(1);
     let packets: Vec<_> = (0..MORE_THAN_A_RING)
         .map(|_| call.caller.next_packet())
@@ -189,7 +189,7 @@ fn what_a_worker_has_no_time_for_is_counted_and_it_recovers() {
     assert!(verdicts.drop_xsk_full > 0, "{verdicts:?}");
     std::thread::sleep(Duration::from_millis(200));
     call.callee.drain();
-    assert_eq!(one_way(&mut call, 100), 100);
+    assert_eq!(one_way(&mut call, 100), 100, "{:?}", edge.verdicts());
 }
 
 /// CPU time of the process's threads of that name so far, by thread.
@@ -216,7 +216,7 @@ fn a_plane_with_silent_calls_takes_no_cpu() {
     let mut edge = Edge::start(LabOptions::default());
     let mut calls: Vec<_> = (0..5).map(|_| secure_call(&mut edge, Host::Pbx)).collect();
     for call in &mut calls {
-        assert_eq!(one_way(call, 3), 3);
+        assert_eq!(one_way(call, 3), 3, "{:?}", edge.verdicts());
     }
     std::thread::sleep(Duration::from_millis(100));
     let total = || cpu_time("media-").iter().sum::<Duration>();
