@@ -216,7 +216,9 @@ impl Hub {
                 .with("count", count);
             intake.take(event, now);
         }
-        std::mem::take(&mut intake.waiting)
+        // As many will come until the next time: room is made once.
+        let next = VecDeque::with_capacity(intake.waiting.len());
+        std::mem::replace(&mut intake.waiting, next)
     }
 
     /// What the pump does, for tests without a runtime.

@@ -73,13 +73,14 @@ pub(super) fn send(
     socket: &Arc<UdpSocket>,
     shared: &Arc<Shared>,
 ) -> Result<(), TransportFailure> {
-    let ipv6 = socket.local_addr().is_ok_and(|local| local.is_ipv6());
+    // Asked of the kernel, and only where it matters.
+    let ipv6 = || socket.local_addr().is_ok_and(|local| local.is_ipv6());
     let chosen = transmit.target.address;
     let known = || {
         if transmit.target.by_service {
             return None;
         }
-        let addresses = shared.resolver.known(&transmit.target.host, ipv6)?;
+        let addresses = shared.resolver.known(&transmit.target.host, ipv6())?;
         addresses.first().copied()
     };
     if let Some(address) = chosen.or_else(known) {
@@ -89,7 +90,7 @@ pub(super) fn send(
     }
     tokio::spawn(send_to_name(
         transmit,
-        ipv6,
+        ipv6(),
         Arc::clone(socket),
         Arc::clone(shared),
     ));

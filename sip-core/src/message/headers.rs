@@ -252,6 +252,7 @@ impl Headers {
         let Some((name, value)) = split_header(line) else {
             return false;
         };
+        self.make_room();
         let start = self.text.len();
         let known = HeaderName::from_bytes(&line[name.clone()]);
         self.text.extend_from_slice(line);
@@ -268,11 +269,16 @@ impl Headers {
         self.lines.iter().position(|line| line.name == Some(name))
     }
 
-    fn store(&mut self, spelled: &str, name: Option<HeaderName>, value: &[u8]) -> Line {
+    /// Once, instead of little by little.
+    fn make_room(&mut self) {
         if self.text.capacity() == 0 {
             self.text.reserve(USUAL_BYTES);
             self.lines.reserve(USUAL_LINES);
         }
+    }
+
+    fn store(&mut self, spelled: &str, name: Option<HeaderName>, value: &[u8]) -> Line {
+        self.make_room();
         let start = self.text.len();
         let value = without_line_breaks(super::lexer::trim(value));
         self.text.extend_from_slice(spelled.as_bytes());

@@ -63,11 +63,16 @@ impl<'a> Params<'a> {
 
     /// The text with parameter `name` given `value`: in its place if it is there, else at the end.
     pub(crate) fn with(self, name: &str, value: Option<&str>) -> String {
-        let written = match value {
-            Some(value) => format!("{name}={value}"),
-            None => name.to_owned(),
+        let value_len = value.map_or(0, |value| 1 + value.len());
+        let mut text = String::with_capacity(self.text.len() + 1 + name.len() + value_len);
+        let write = |text: &mut String| {
+            text.push(';');
+            text.push_str(name);
+            if let Some(value) = value {
+                text.push('=');
+                text.push_str(value);
+            }
         };
-        let mut text = String::with_capacity(self.text.len() + written.len() + 1);
         let mut found = false;
         for piece in self.pieces() {
             if !split(piece).0.eq_ignore_ascii_case(name) {
@@ -75,13 +80,11 @@ impl<'a> Params<'a> {
                 text.push_str(piece);
             } else if !found {
                 found = true;
-                text.push(';');
-                text.push_str(&written);
+                write(&mut text);
             }
         }
         if !found {
-            text.push(';');
-            text.push_str(&written);
+            write(&mut text);
         }
         text
     }

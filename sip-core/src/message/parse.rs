@@ -162,9 +162,12 @@ struct HeaderLines {
     end: usize,
 }
 
+/// Room for what is added to most messages on their way: where they came from, a Via of ours.
+const FOR_EDITS: usize = 192;
+
 /// The header lines from `start` on.
 fn header_lines(bytes: &[u8], start: usize, limits: &Limits) -> HeaderLines {
-    let mut headers = Headers::with_capacity(bytes.len() - start, 24);
+    let mut headers = Headers::with_capacity(bytes.len() - start + FOR_EDITS, 24);
     let mut fault = None;
     let mut at = start;
     loop {
