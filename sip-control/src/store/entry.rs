@@ -99,4 +99,7 @@ pub(crate) enum StoreError {
     /// Full, locked, gone, damaged, or it does not answer: in words.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),
+    /// Why no file can be made there, whatever the store does.
+    #[error("a backup cannot be written there: {0}")]
+    NoPlace(String),
 }

@@ -33,7 +33,7 @@ use sip_core::registrar::{Aor, Snapshot};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use self::backend::{Place, Reserved};
+use self::backend::{Failure, FailureKind, Place, Reserved};
 pub(crate) use self::entry::{Change, Entry, Expected, Kind, StoreError};
 pub(crate) use self::health::{StoreHealth, StoreState};
 pub(crate) use self::journal::{
@@ -292,6 +292,10 @@ impl Store {
         let place = Arc::clone(&kept_in.place);
         let copied = tokio::task::spawn_blocking(move || place.backup(&to)).await;
         match copied {
+            Ok(Err(Failure {
+                kind: FailureKind::Unwritable,
+                text,
+            })) => Err(StoreError::NoPlace(text)),
             Ok(copied) => Ok(copied?),
             Err(panicked) => Err(StoreError::Unavailable(panicked.to_string())),
         }

@@ -147,8 +147,12 @@ impl From<StoreError> for Problem {
             StoreError::Exists => Slug::Conflict,
             StoreError::Stale { .. } => Slug::Stale,
             StoreError::Unavailable(_) => Slug::StoreUnavailable,
+            StoreError::NoPlace(_) => Slug::InvalidField,
         };
-        Problem::new(slug, error.to_string())
+        match error {
+            StoreError::NoPlace(_) => Problem::field(slug, "path", error.to_string()),
+            _ => Problem::new(slug, error.to_string()),
+        }
     }
 }
 

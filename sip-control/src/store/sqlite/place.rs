@@ -107,10 +107,16 @@ impl Place for SqliteFile {
             (Ok(path), Ok(own)) => path == own,
             _ => path == self.0,
         };
+        let no_place = |problem: &str| Err(Failure::new(FailureKind::Unwritable, problem));
         if is_it(to) {
-            return Err(Failure::broken(
-                "a backup cannot take the place of the store",
-            ));
+            return no_place("it would take the place of the store");
+        }
+        if to.is_dir() {
+            return no_place("that is a directory; expected the name of a file");
+        }
+        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if parent.is_some_and(|parent| !parent.is_dir()) {
+            return no_place("there is no such directory");
         }
         let connection = self.connect().map_err(failure)?;
         copy(&connection, to, |_| {})
