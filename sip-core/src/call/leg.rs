@@ -131,8 +131,13 @@ impl SentInvite {
         origin: &Origin,
         response: &Response,
     ) {
+        let mut request = place.request.clone();
+        if let Ok(cseq) = response.headers.cseq() {
+            // It may have been sent again, with credentials.
+            request.headers.set(HeaderName::CSeq, cseq);
+        }
         let sent = SentInvite {
-            request: place.request.clone(),
+            request,
             target: place.target.clone(),
             ..self.clone()
         };

@@ -95,6 +95,14 @@ impl CallMedia {
         self.beside = beside;
     }
 
+    /// One of them was offered the same once more, in another INVITE.
+    pub(super) fn asked_again(&mut self, old: ClientKey, new: ClientKey) {
+        let mut beside = self.beside.iter_mut();
+        if let Some((place, _)) = beside.find(|(place, _)| *place == old) {
+            *place = new;
+        }
+    }
+
     /// It is that place, or the first one; what the others know of us is forgotten.
     pub(super) fn take_up(&mut self, client: ClientKey) {
         let mut others = std::mem::take(&mut self.beside).into_iter();

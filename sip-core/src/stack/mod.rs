@@ -17,6 +17,7 @@ mod malformed;
 mod media;
 mod messaging;
 mod our_registrations;
+mod places;
 mod placing;
 mod probing;
 mod record;

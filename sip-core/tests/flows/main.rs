@@ -16,6 +16,7 @@ mod forks;
 mod gotchas;
 mod hiding;
 mod limits;
+mod longer_interval;
 mod lured;
 mod messages;
 mod named_targets;
