@@ -36,6 +36,7 @@ mod crossing;
 mod ending;
 pub(crate) mod failing;
 mod forks;
+mod glare;
 pub(crate) mod headers;
 mod holding;
 mod hunting;

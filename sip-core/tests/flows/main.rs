@@ -15,6 +15,7 @@ mod faults;
 mod forks;
 mod gotchas;
 mod hiding;
+mod hold_glare;
 mod limits;
 mod longer_interval;
 mod lured;
