@@ -207,6 +207,9 @@ impl Stack {
         self.cx.now = now;
         self.cx.counters.transport_failures += 1;
         if let TransmitId(Some(transaction)) = failure.id {
+            if failure.handshake_refused {
+                self.asking_is_vain(transaction);
+            }
             self.cx
                 .transactions
                 .handle_transport_error(now, transaction, failure.reason);
