@@ -142,10 +142,10 @@ impl Places {
     }
 
     /// The place of that transaction, if its INVITE may be sent once more: it is one of several,
-    /// and nobody has answered or given up.
+    /// and nobody has answered, given up or declined for all.
     pub(crate) fn ringing(&self, client: ClientKey) -> Option<&Branch> {
         let group = self.groups.get(self.group_of.get(&client)?)?;
-        let is_ringing = group.winner.is_none() && !group.cancelled;
+        let is_ringing = group.winner.is_none() && !group.cancelled && !group.is_decided();
         group
             .branch(client)
             .filter(|branch| is_ringing && branch.is_open)
@@ -279,6 +279,11 @@ impl Group {
     fn open(&self) -> Vec<ClientKey> {
         let open = self.branches.iter().filter(|branch| branch.is_open);
         open.map(|branch| branch.client).collect()
+    }
+
+    /// A place has declined for all of them (section 16.7, item 5).
+    fn is_decided(&self) -> bool {
+        matches!(&self.best, Some((_, What::Response(_, best))) if best.status.code() >= 600)
     }
 
     fn branch(&self, client: ClientKey) -> Option<&Branch> {

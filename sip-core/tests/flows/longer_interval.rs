@@ -228,6 +228,23 @@ fn sig_4_a_place_that_wants_a_longer_interval_is_cancelled_like_any_other() {
     world.assert_drained(1);
 }
 
+/// Its 422 crosses the CANCEL.
+#[test]
+fn sig_4_a_place_that_wants_a_longer_interval_is_not_asked_when_another_has_declined_for_all() {
+    for declining in [1, 2] {
+        let mut world = behind_proxies(&[Wire::Udp; 3]);
+        call_alice(&mut world);
+        world.tell(declining, |agent, now| agent.respond(now, 603));
+        world.run_ms(5);
+        refuse_with(&mut world, 3 - declining, "3600");
+        world.run_ms(500);
+        assert_eq!(world.agents[CALLER].phase, Phase::Over(603));
+        assert_eq!(invites(&world, 3 - declining).len(), 1);
+        world.run_for(Duration::from_secs(3600));
+        world.assert_drained(1);
+    }
+}
+
 /// RFC 3327: the retried INVITE takes the same way as the first.
 #[test]
 fn sig_4_a_single_place_behind_a_path_is_asked_again_through_it() {
