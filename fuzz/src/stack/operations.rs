@@ -238,6 +238,7 @@ impl World {
         let failure = TransportFailure {
             id: id.clone(),
             reason: "refused".to_owned(),
+            handshake_refused: which % 2 == 1,
         };
         self.stack.handle_transport_failure(self.now, failure);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sip_core::framing::{FramingError, StreamFramer, StreamItem};
+use sip_core::stack::TransportFailure;
 use sip_core::transport::Origin;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
@@ -107,8 +108,32 @@ pub(super) async fn run<S>(
     let id = ends.id;
     let unsent = unconfirmed.into_messages(&heard);
     let may_try_again = ended.may_try_again();
-    finish(ends, unsent, &ended.to_string(), may_try_again, shared).await;
+    let why = Unsent::from(ended.to_string());
+    finish(ends, unsent, &why, may_try_again, shared).await;
     shared.arrive(Arrival::Closed(id)).await;
+}
+
+/// Why what waits for a connection is not sent.
+pub(super) struct Unsent {
+    /// [`TransportFailure::reason`].
+    pub(super) reason: String,
+    /// [`TransportFailure::handshake_refused`].
+    pub(super) handshake_refused: bool,
+}
+
+impl From<io::Error> for Unsent {
+    fn from(error: io::Error) -> Unsent {
+        Unsent::from(error.to_string())
+    }
+}
+
+impl From<String> for Unsent {
+    fn from(reason: String) -> Unsent {
+        Unsent {
+            reason,
+            handshake_refused: false,
+        }
+    }
 }
 
 /// Takes the connection from the table. What the peer has not had is sent by another connection, once,
@@ -116,7 +141,7 @@ pub(super) async fn run<S>(
 pub(super) async fn finish(
     mut ends: Ends,
     mut unsent: Vec<Outgoing>,
-    reason: &str,
+    why: &Unsent,
     may_try_again: bool,
     shared: &Arc<Shared>,
 ) {
@@ -130,14 +155,16 @@ pub(super) async fn finish(
         let outcome = match outgoing.again().filter(|_| may_try_again) {
             Some(again) => {
                 shared.counters.messages_sent_again.add_one();
-                shared
-                    .send_on_stream(again)
-                    .map_err(|failure| failure.reason)
+                shared.send_on_stream(again)
             }
-            None => Err(reason.to_owned()),
+            None => Err(TransportFailure {
+                id,
+                reason: why.reason.clone(),
+                handshake_refused: why.handshake_refused,
+            }),
         };
-        if let Err(reason) = outcome {
-            shared.fail(id, &reason).await;
+        if let Err(failure) = outcome {
+            shared.arrive(Arrival::Failed(failure)).await;
         }
     }
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use sip_core::refusal::Refusal;
 use sip_core::transport::{Origin, Transport};
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{Connect, TlsConnector};
 
-use super::connection::{Opened, finish, run as serve};
+use super::connection::{Opened, Unsent, finish, run as serve};
 use super::session::Session;
 use super::table::{Ends, PeerKey};
 use super::tls::Verify;
@@ -36,7 +37,7 @@ impl Dial {
         let dialled = tokio::select! {
             dialled = self.dial(&shared) => dialled,
             // Only ever resolves because the sender was dropped.
-            _ = &mut ends.killed => Err("the connection was closed".to_owned()),
+            _ = &mut ends.killed => Err(Unsent::from("the connection was closed".to_owned())),
         };
         match dialled {
             Ok(Dialled::Plain(stream)) => {
@@ -53,12 +54,12 @@ impl Dial {
                 )
                 .await;
             }
-            Err(reason) => {
+            Err(why) => {
                 shared.counters.connections_failed.add_one();
                 if shared.lines.dialled.admits("connections that failed") {
-                    tracing::warn!(peer = %self.peer.host, port = self.peer.port, "connection failed: {reason}");
+                    tracing::warn!(peer = %self.peer.host, port = self.peer.port, "connection failed: {}", why.reason);
                 }
-                finish(ends, Vec::new(), &reason, false, &shared).await;
+                finish(ends, Vec::new(), &why, false, &shared).await;
             }
         }
     }
@@ -77,7 +78,8 @@ impl Dial {
         let (local, remote) = match (socket.local_addr(), socket.peer_addr()) {
             (Ok(local), Ok(remote)) => (local, remote),
             (Err(error), _) | (_, Err(error)) => {
-                return finish(ends, Vec::new(), &error.to_string(), true, shared).await;
+                let why = Unsent::from(error.to_string());
+                return finish(ends, Vec::new(), &why, true, shared).await;
             }
         };
         let origin = Origin {
@@ -92,7 +94,7 @@ impl Dial {
     }
 
     /// Each address in turn, until one takes the connection and proves to be the peer.
-    async fn dial(&self, shared: &Shared) -> Result<Dialled, String> {
+    async fn dial(&self, shared: &Shared) -> Result<Dialled, Unsent> {
         let peer = &self.peer;
         let places = match peer.address {
             Some(address) => vec![SocketAddr::new(address, peer.port)],
@@ -105,24 +107,55 @@ impl Dial {
                 places.await.map_err(|error| error.to_string())?
             }
         };
-        let mut reason = String::new();
+        let mut why = Unsent::from(String::new());
         for to in places {
             match self.dial_address(to, shared).await {
                 Ok(dialled) => return Ok(dialled),
-                Err(error) => reason = format!("{to}: {error}"),
+                Err(failed) => {
+                    why = Unsent {
+                        reason: format!("{to}: {}", failed.reason),
+                        ..failed
+                    }
+                }
             }
         }
-        Err(reason)
+        Err(why)
     }
 
-    async fn dial_address(&self, to: SocketAddr, shared: &Shared) -> io::Result<Dialled> {
-        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let stream = timeout(CONNECT_TIMEOUT, socket::connect(self.from, to))
-            .await
-            .map_err(late)??;
+    async fn dial_address(&self, to: SocketAddr, shared: &Shared) -> Result<Dialled, Unsent> {
+        let stream = self.connect(to).await?;
         if self.transport != Transport::Tls {
             return Ok(Dialled::Plain(stream));
         }
+        let (connecting, session) = self.handshake(stream, shared)?;
+        let connected = timeout(shared.limits.handshake_timeout, connecting).await;
+        match connected.map_err(late)? {
+            Ok(stream) => Ok(Dialled::Tls(Box::new(stream), session)),
+            Err(error) => {
+                let refusal = Refusal::TLS_VERSION;
+                let reason = match tls::is_version_mismatch(&error) {
+                    true => format!("TLS: {error} ({} {})", refusal.code, refusal.text),
+                    false => format!("TLS: {error}"),
+                };
+                Err(Unsent {
+                    reason,
+                    handshake_refused: tls::is_refusal(&error),
+                })
+            }
+        }
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        timeout(CONNECT_TIMEOUT, socket::connect(self.from, to))
+            .await
+            .map_err(late)?
+    }
+
+    fn handshake(
+        &self,
+        stream: TcpStream,
+        shared: &Shared,
+    ) -> io::Result<(Connect<TcpStream>, Session)> {
         let peers = shared.peers();
         let tls = peers
             .get(self.peer.trunk)
@@ -130,22 +163,13 @@ impl Dial {
             .ok_or_else(|| io::Error::other("the trunk has no TLS settings"))?;
         let name = tls.name_for(&self.peer.host).map_err(io::Error::other)?;
         let connecting = TlsConnector::from(tls.client()).connect(name, stream);
-        let connected = timeout(shared.limits.handshake_timeout, connecting)
-            .await
-            .map_err(late)?;
         let proven = (tls.verify() != Verify::Off).then_some(self.peer.trunk);
-        let session = Session::dialled(proven.flatten());
-        connected
-            .map(|stream| Dialled::Tls(Box::new(stream), session))
-            .map_err(|error| {
-                let refusal = Refusal::TLS_VERSION;
-                let text = match tls::is_version_mismatch(&error) {
-                    true => format!("TLS: {error} ({} {})", refusal.code, refusal.text),
-                    false => format!("TLS: {error}"),
-                };
-                io::Error::new(error.kind(), text)
-            })
+        Ok((connecting, Session::dialled(proven.flatten())))
     }
+}
+
+fn late(_: Elapsed) -> io::Error {
+    io::ErrorKind::TimedOut.into()
 }
 
 enum Dialled {

@@ -384,5 +384,6 @@ fn failure(id: TransmitId, reason: &str) -> TransportFailure {
     TransportFailure {
         id,
         reason: reason.to_owned(),
+        handshake_refused: false,
     }
 }

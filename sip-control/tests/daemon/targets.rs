@@ -1,6 +1,7 @@
 //! Where calls go: DNS, failover and probes, by a daemon with real sockets.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
@@ -10,6 +11,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record};
 use crate::support::{
     Authority, Daemon, Directory, Edge, SOON, header, invite, ok, receive, udp_peer,
 };
+use crate::tls::tls_server;
 
 type Zone = Vec<(&'static str, RData)>;
 
@@ -187,4 +189,42 @@ fn trk_5_probes_show_in_status_and_keep_calls_from_a_dead_target() {
     while let Ok((length, _)) = dead.recv_from(&mut buffer) {
         assert!(buffer[..length].starts_with(b"OPTIONS "));
     }
+}
+
+/// A connection that is refused is tried again within the round; who refuses in the handshake has been
+/// started, and will refuse again.
+#[test]
+fn trk_5_a_probe_that_fails_in_the_tls_handshake_dials_once_a_round() {
+    let (certificate, key) = Authority::new().issue(&["127.0.0.1"]);
+    let (mistrusted, _heard) = tls_server(&certificate, &key);
+    let alerting = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = alerting.local_addr().unwrap().port();
+    let accepted = std::thread::spawn(move || {
+        let mut stream = alerting.accept().unwrap().0;
+        // A fatal alert: handshake_failure (RFC 8446 section 6).
+        stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).unwrap();
+        alerting.set_nonblocking(true).unwrap();
+        alerting
+    });
+    let edge = Edge::new();
+    let mut daemon = start(
+        &edge,
+        &format!(
+            "{CALLER}[[trunks]]\nname = \"callee\"\nsecure = \"tls\"\nprobe = \"10s\"\nprobe_failures = 1\n\
+             [[trunks.origination]]\nuri = \"sip:127.0.0.1:{mistrusted}\"\n\
+             [[trunks.origination]]\nuri = \"sip:127.0.0.1:{port}\"\npriority = 1\n"
+        ),
+    );
+    daemon.wait_for_logs("target_out_of_service", 2);
+    let status = daemon.status();
+    for place in [0, 1] {
+        let target = &status["targets"][place];
+        assert_eq!(target["state"], "out_of_service", "{status}");
+        let latest = target["latest_probe"].as_str().unwrap();
+        assert!(latest.contains("TLS: "), "{latest}");
+    }
+    let transport = &status["counters"]["transport"];
+    assert_eq!(transport["connections_dialled"], 2, "{transport}");
+    assert_eq!(transport["connections_failed"], 2, "{transport}");
+    assert!(accepted.join().unwrap().accept().is_err(), "dialled once");
 }

@@ -7,12 +7,12 @@ use media_core::session::Side;
 use zeroize::Zeroizing;
 
 use super::context::Context;
+use super::glare::{Glare, retry_delay};
 use super::headers::{ACCEPT, session_description};
 use super::inviting::sequence;
 use super::outcome::Failure;
 use super::parties::Parties;
 use super::placing::Stage;
-use super::refreshing::retry_delay;
 use super::{Call, Input};
 use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
@@ -26,6 +26,7 @@ pub(super) struct Bridge {
     pub(super) client: Option<ClientKey>,
     /// When that is cancelled, or else sent.
     due: Option<Instant>,
+    glare: Glare,
 }
 
 impl Call {
@@ -46,6 +47,7 @@ impl Call {
                 offer: Zeroizing::new(response.body),
                 client: None,
                 due: Some(cx.now),
+                glare: Glare::default(),
             }));
         }
         self.go_on_with_bridge(cx)
@@ -96,7 +98,13 @@ impl Call {
         }
         let leg = parties.leg_mut(Side::Caller);
         let again = match response.status {
-            StatusCode::REQUEST_PENDING => Some(retry_delay(cx, leg)),
+            StatusCode::REQUEST_PENDING => {
+                let delay = retry_delay(cx, leg);
+                let bridge = parties.bridge();
+                bridge
+                    .is_some_and(|bridge| bridge.glare.may_wait(cx, delay))
+                    .then_some(delay)
+            }
             StatusCode::INTERVAL_TOO_SMALL if leg.timer.raise(&response.headers) => {
                 Some(Duration::ZERO)
             }

@@ -203,13 +203,25 @@ impl Context {
 
     fn branch(&mut self, owner: Owner, (request, target): (Request, Target)) -> Branch {
         let mut bare = request.clone();
-        bare.body.clear();
+        let body = std::mem::take(&mut bare.body).into();
         Branch {
             client: self.request(owner, request, target.clone()),
             request: bare,
+            body,
             target,
             is_open: true,
         }
+    }
+
+    /// Sends the INVITE of one of several places once more, with other header lines; the place is in
+    /// that transaction now.
+    pub(crate) fn request_again(&mut self, owner: Owner, place: Branch) -> ClientKey {
+        let mut request = place.request;
+        request.body = place.body.to_vec();
+        let again = self.branch(owner, (request, place.target));
+        let client = again.client;
+        self.places.asked_again(place.client, again);
+        client
     }
 
     /// What comes of an INVITE is its call's business no more.

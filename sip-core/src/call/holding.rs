@@ -1,8 +1,8 @@
 //! An operator puts a call on hold, and takes it off again (OPS-3, RFC 3264 section 8.4).
 //!
 //! At once no packet passes. A re-INVITE tells each side, one after the other, as soon as one may be
-//! sent: the call must be up, with no offer on its way. Glare (491) is tried again. A side that refuses
-//! the hold is not told again, neither of it nor of its end: packets do not pass, whatever it believes.
+//! sent: the call must be up, with no offer on its way. Glare (491) is tried again, and is a refusal when
+//! it goes on and on ([`super::glare`]). A side that refuses the hold is not told again, neither of it nor of its end: packets do not pass, whatever it believes.
 //! A side that refuses the end of the hold goes on in the session that it has (RFC 3261 section 14.1),
 //! and sends nothing: so the call stays held, the other side is told so if it has been told otherwise, and
 //! the operator may try again.
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use media_core::session::Side;
 
 use super::context::Context;
+use super::glare::Glare;
 use super::parties::Parties;
 use super::refreshing::Refreshing;
 use super::{Call, State};
@@ -37,6 +38,8 @@ pub(super) struct Hold {
     stale: [bool; 2],
     /// Not before then.
     due: Option<Instant>,
+    /// Of the side that is being told.
+    pub(super) glare: Glare,
 }
 
 impl Hold {
@@ -72,12 +75,14 @@ impl Hold {
     fn knows(&mut self, side: Side, told: Told) {
         self.told[side.index()] = told;
         self.stale[side.index()] = false;
+        self.glare = Glare::default();
     }
 
     /// An operator wants it so; whoever refused the hold before is told of another one.
     fn want(&mut self, on: bool) {
         self.wanted = on;
         self.due = None;
+        self.glare = Glare::default();
         for told in self.told.iter_mut().filter(|_| on) {
             if *told == Told::Refused {
                 *told = Told::Open;

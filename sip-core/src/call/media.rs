@@ -2,13 +2,14 @@
 //! until the flows are gone.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media_core::report::MediaReport;
 use media_core::session::{CallId, Session, Side};
 use zeroize::Zeroizing;
 
 use super::context::Context;
+use super::glare::Glare;
 use crate::refusal::Refusal;
 use crate::sdp::{Alternative, DescriptionOrigin, LegMedia, Negotiation};
 use crate::stack::{Command, MediaCommand};
@@ -29,6 +30,7 @@ struct Unsaid {
     sdp: Zeroizing<Vec<u8>>,
     /// When the caller is to be offered that instead.
     due: Instant,
+    glare: Glare,
 }
 
 /// What the media plane has of the call.
@@ -93,6 +95,14 @@ impl CallMedia {
     /// The offers are out: [`CallMedia::take_up`] says whose answer it is that counts.
     pub(super) fn wait_for_one_of(&mut self, beside: Vec<(ClientKey, Alternative)>) {
         self.beside = beside;
+    }
+
+    /// One of them was offered the same once more, in another INVITE.
+    pub(super) fn asked_again(&mut self, old: ClientKey, new: ClientKey) {
+        let mut beside = self.beside.iter_mut();
+        if let Some((place, _)) = beside.find(|(place, _)| *place == old) {
+            *place = new;
+        }
     }
 
     /// It is that place, or the first one; what the others know of us is forgotten.
@@ -172,6 +182,7 @@ impl CallMedia {
         self.unsaid = (!is_the_same).then(|| Unsaid {
             sdp: Zeroizing::new(sdp),
             due: now,
+            glare: Glare::default(),
         });
     }
 
@@ -189,6 +200,12 @@ impl CallMedia {
         if let Some(unsaid) = &mut self.unsaid {
             unsaid.due = until;
         }
+    }
+
+    /// The caller answered it with 491: whether it is offered again after that delay.
+    pub(super) fn correction_may_wait(&mut self, cx: &Context, delay: Duration) -> bool {
+        let unsaid = self.unsaid.as_mut();
+        unsaid.is_none_or(|unsaid| unsaid.glare.may_wait(cx, delay))
     }
 
     /// Nobody is there to whom it could be offered.

@@ -3,6 +3,7 @@
 //! place answers, the others are told that the call was completed elsewhere (RFC 3326).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::call::outcome::Failure;
 use crate::message::{HeaderName, NameAddr, Request, Response, Uri};
@@ -36,6 +37,8 @@ pub(crate) struct Branch {
     pub(crate) client: ClientKey,
     /// Without its body.
     pub(crate) request: Request,
+    /// That body, for the same INVITE once more.
+    pub(crate) body: Arc<[u8]>,
     pub(crate) target: Target,
     /// It has no final response.
     pub(crate) is_open: bool,
@@ -138,6 +141,33 @@ impl Places {
         self.groups.get(self.group_of.get(&client)?)?.branch(client)
     }
 
+    /// The place of that transaction, if its INVITE may be sent once more: it is one of several,
+    /// and nobody has answered, given up or declined for all.
+    pub(crate) fn ringing(&self, client: ClientKey) -> Option<&Branch> {
+        let group = self.groups.get(self.group_of.get(&client)?)?;
+        let is_ringing = group.winner.is_none() && !group.cancelled && !group.is_decided();
+        group
+            .branch(client)
+            .filter(|branch| is_ringing && branch.is_open)
+    }
+
+    /// The INVITE of that place is sent once more, as `again`: what the old transaction still brings
+    /// counts for nothing.
+    pub(crate) fn asked_again(&mut self, old: ClientKey, again: Branch) {
+        let client = again.client;
+        let Some((first, group)) = self.find(old) else {
+            return;
+        };
+        if let Some(branch) = group
+            .branches
+            .iter_mut()
+            .find(|branch| branch.client == old)
+        {
+            *branch = again;
+            self.group_of.insert(client, first);
+        }
+    }
+
     /// Everything that is kept.
     pub(crate) fn len(&self) -> usize {
         self.groups.len() + self.group_of.len()
@@ -172,11 +202,14 @@ impl Places {
             if group.winner.is_some() {
                 return Sorted::Absorbed;
             }
+            let Some(branch) = group.branch(client).cloned() else {
+                return Sorted::Absorbed;
+            };
             // Early media of several places at once would be heard by turns.
             response.body.clear();
             response.headers.remove(HeaderName::ContentType);
-            let branch = group.branch(client).cloned().map(Box::new);
-            return Sorted::Tell(first, branch, What::Response(origin, Box::new(response)));
+            let response = What::Response(origin, Box::new(response));
+            return Sorted::Tell(first, Some(Box::new(branch)), response);
         }
         let Some(branch) = group.close(client) else {
             return Sorted::Absorbed;
@@ -216,7 +249,9 @@ impl Places {
         let Some((first, group)) = self.find(client) else {
             return Sorted::Tell(client, None, What::Failed(failure));
         };
-        group.close(client);
+        if group.close(client).is_none() {
+            return Sorted::Absorbed;
+        }
         group.keep(client, What::Failed(failure));
         group.decide(first, false)
     }
@@ -244,6 +279,11 @@ impl Group {
     fn open(&self) -> Vec<ClientKey> {
         let open = self.branches.iter().filter(|branch| branch.is_open);
         open.map(|branch| branch.client).collect()
+    }
+
+    /// A place has declined for all of them (section 16.7, item 5).
+    fn is_decided(&self) -> bool {
+        matches!(&self.best, Some((_, What::Response(_, best))) if best.status.code() >= 600)
     }
 
     fn branch(&self, client: ClientKey) -> Option<&Branch> {

@@ -13,9 +13,9 @@ use media_core::session::Side;
 use super::accepted::Deferred;
 use super::context::Context;
 use super::ending::Ending;
+use super::glare::retry_delay;
 use super::headers::{ACCEPT, session_description};
 use super::inviting::sequence;
-use super::leg::Leg;
 use super::outcome::{Failure, Outcome};
 use super::parties::Parties;
 use super::up::{self, Up};
@@ -282,14 +282,7 @@ impl Refreshing {
             StatusCode::INTERVAL_TOO_SMALL if leg.timer.raise(&response.headers) => {
                 leg.timer.put_off(cx.now, Duration::ZERO);
             }
-            StatusCode::REQUEST_PENDING => {
-                let delay = retry_delay(cx, parties.leg(self.side));
-                parties.leg_mut(self.side).timer.put_off(cx.now, delay);
-                parties.media.put_off_correction(cx.now + delay);
-                if matches!(self.purpose, Purpose::Hold { .. }) {
-                    parties.hold.put_off(cx.now + delay);
-                }
-            }
+            StatusCode::REQUEST_PENDING if self.may_ask_again(cx, parties) => {}
             _ if self.purpose == Purpose::Correct => {
                 return self.end_answered(cx, parties, &Refusal::NO_COMMON_CODEC);
             }
@@ -302,6 +295,23 @@ impl Refreshing {
             }
         }
         self.resume(cx, parties)
+    }
+
+    /// Glare: the same once more after a while, but not for ever. A refresh is bounded by the end of
+    /// the session.
+    fn may_ask_again(&self, cx: &mut Context, parties: &mut Parties) -> bool {
+        let delay = retry_delay(cx, parties.leg(self.side));
+        let until = cx.now + delay;
+        parties.leg_mut(self.side).timer.put_off(cx.now, delay);
+        parties.media.put_off_correction(until);
+        match self.purpose {
+            Purpose::Refresh => true,
+            Purpose::Correct => parties.media.correction_may_wait(cx, delay),
+            Purpose::Hold { .. } => {
+                parties.hold.put_off(until);
+                parties.hold.glare.may_wait(cx, delay)
+            }
+        }
     }
 
     fn take_answer(
@@ -347,17 +357,6 @@ impl Refreshing {
             deferred.respond(cx, parties, StatusCode::REQUEST_TERMINATED);
         }
     }
-}
-
-/// How long an INVITE of ours waits after 491 (RFC 3261 section 14.1): 2.1 to 4 s if the Call-ID
-/// is ours, else up to 2 s, in units of 10 ms.
-pub(super) fn retry_delay(cx: &mut Context, leg: &Leg) -> Duration {
-    let random = cx.rng.next_u32();
-    let steps = match leg.invite {
-        Some(_) => 210 + random % 191,
-        None => random % 201,
-    };
-    Duration::from_millis(u64::from(steps) * 10)
 }
 
 /// Until the next try if a refresh was neither taken nor fatally refused.

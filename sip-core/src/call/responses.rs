@@ -6,7 +6,7 @@ use super::context::Context;
 use super::outcome::Failure;
 use super::places::Branch;
 use super::{Call, Input};
-use crate::message::{HeaderName, Method, Response};
+use crate::message::{CSeq, HeaderName, Method, Response};
 use crate::transaction::ClientKey;
 use crate::transport::Origin;
 
@@ -80,18 +80,37 @@ impl Call {
     pub(crate) fn hear_place(&mut self, side: Side, place: &Branch, response: &Response) {
         let parties = &mut self.parties;
         if let Some(invite) = &mut parties.leg_mut(side).invite {
+            // Its CSeq number stays the highest that any place was sent: what follows counts on from it.
             invite.goes_to(&place.request, place.target.clone());
-            if let Ok(cseq) = response.headers.cseq() {
-                // It may have been sent again, with credentials.
-                invite.request.headers.set(HeaderName::CSeq, cseq);
-            }
         }
         if response.status.is_final() {
+            parties.leg_mut(side).timer.raise(&place.request.headers);
             parties.media.take_up(place.client);
         }
         if response.status.is_success() {
             parties.draft.tried_at(place);
         }
+    }
+
+    /// One of several places wants a longer session interval (RFC 4028 section 7.3): `place` is its
+    /// INVITE as it is to be sent again, unless that makes no sense. The leg's own timer goes by what
+    /// the place was asked that has the last word ([`Call::hear_place`]).
+    pub(crate) fn lengthen(&mut self, side: Side, place: &mut Branch, refusal: &Response) -> bool {
+        let leg = self.parties.leg_mut(side);
+        let headers = &mut place.request.headers;
+        if !leg.timer.raise_in(headers, &refusal.headers) {
+            return false;
+        }
+        let Some(number) = leg.next_sequence(None) else {
+            return false;
+        };
+        headers.set(HeaderName::CSeq, CSeq::new(number, Method::Invite));
+        true
+    }
+
+    /// The INVITE of a place is in another transaction now.
+    pub(crate) fn place_asked_again(&mut self, old: ClientKey, new: ClientKey) {
+        self.parties.media.asked_again(old, new);
     }
 
     /// A place has answered after another one.

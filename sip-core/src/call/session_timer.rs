@@ -110,6 +110,27 @@ impl SessionTimer {
         true
     }
 
+    /// The same for one of several places that were asked at once, which says of its own request
+    /// what it says then; the leg's timer stays as it is.
+    pub(super) fn raise_in(&self, request: &mut Headers, response: &Headers) -> bool {
+        let mut its = SessionTimer::new(self.policy);
+        its.raise(request);
+        if !its.raise(response) {
+            return false;
+        }
+        let mut asked = Headers::new();
+        its.ask(&mut asked);
+        for name in [HeaderName::SessionExpires, HeaderName::MinSe] {
+            if let Some(value) = asked.value(name) {
+                request.set(name, value);
+            }
+        }
+        if !request.has_option_tag(HeaderName::Supported, TIMER) {
+            request.push(HeaderName::Supported, TIMER);
+        }
+        true
+    }
+
     // The peer's requests.
 
     /// What the answer to an INVITE or UPDATE says, which starts the timer (section 9).

@@ -76,6 +76,9 @@ pub struct TransportFailure {
     pub id: TransmitId,
     /// For the event and the call record.
     pub reason: String,
+    /// One side refused the other in the TLS handshake, for its certificate, its name or what it speaks
+    /// (RFC 8446 section 6.2): it will do so again until somebody sets that right.
+    pub handshake_refused: bool,
 }
 
 /// ICMP has given a datagram of ours back: the host, its network, protocol or port is unreachable, or

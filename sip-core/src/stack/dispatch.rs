@@ -5,7 +5,6 @@ use media_core::session::Side;
 use super::{Command, EventKind, Stack, Transmit, TransmitId};
 use crate::call::context::{LegKey, Owner};
 use crate::call::outcome::Failure;
-use crate::call::places::{Sorted, What};
 use crate::call::within::response_outside;
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::refusal::Refusal;
@@ -208,8 +207,10 @@ impl Stack {
         }
         match self.owner(key) {
             Some(owner) => {
-                let sorted = self.cx.places.response(first, origin, response);
-                self.handle_sorted(owner, sorted);
+                if !self.ask_place_again(owner, first, &response) {
+                    let sorted = self.cx.places.response(first, origin, response);
+                    self.handle_sorted(owner, sorted);
+                }
             }
             None if self.prober.is_waiting_for(key) => self.probe_answered(key, &response),
             None if self.messages.is_waiting_for(first) => self.message_answered(first, &response),
@@ -283,54 +284,6 @@ impl Stack {
             self.probe_failed(key, &failure);
         } else if self.messages.is_waiting_for(first) {
             self.message_failed(first, &failure);
-        }
-    }
-
-    /// What came of a request of a leg, with what that means to the other places that it is at.
-    fn handle_sorted(&mut self, (id, side): Owner, sorted: Sorted) {
-        match sorted {
-            Sorted::Tell(client, place, What::Response(origin, response)) => {
-                self.with_call_of(&origin.clone(), id, |mut call, cx| {
-                    if let Some(place) = &place {
-                        call.hear_place(side, place, &response);
-                    }
-                    call.handle_response(cx, (side, client), origin, *response)
-                });
-            }
-            Sorted::Tell(client, _, What::Failed(failure)) => {
-                self.with_call(id, |call, cx| {
-                    call.handle_failure(cx, side, client, failure)
-                });
-            }
-            Sorted::Answered {
-                group,
-                branch,
-                others,
-                origin,
-                response,
-            } => {
-                for other in others {
-                    self.cx.cancel_elsewhere(other);
-                }
-                self.with_call_of(&origin.clone(), id, |mut call, cx| {
-                    call.hear_place(side, &branch, &response);
-                    call.handle_response(cx, (side, group), origin, response)
-                });
-            }
-            Sorted::TooLate {
-                branch,
-                origin,
-                response,
-            } => self.with_call_of(&origin.clone(), id, |call, cx| {
-                call.decline_place(cx, side, &branch, &origin, &response);
-                call
-            }),
-            Sorted::Decided(others) => {
-                for other in others {
-                    self.cx.cancel(other);
-                }
-            }
-            Sorted::Absorbed => {}
         }
     }
 

@@ -17,6 +17,7 @@ mod malformed;
 mod media;
 mod messaging;
 mod our_registrations;
+mod places;
 mod placing;
 mod probing;
 mod record;
@@ -206,6 +207,9 @@ impl Stack {
         self.cx.now = now;
         self.cx.counters.transport_failures += 1;
         if let TransmitId(Some(transaction)) = failure.id {
+            if failure.handshake_refused {
+                self.asking_is_vain(transaction);
+            }
             self.cx
                 .transactions
                 .handle_transport_error(now, transaction, failure.reason);

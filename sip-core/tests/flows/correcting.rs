@@ -144,6 +144,20 @@ fn sig_8_after_491_it_is_offered_again() {
     agree(&mut world);
 }
 
+/// Nobody would hear anything: like any other refusal it ends the call.
+#[test]
+fn sig_8_a_caller_that_always_answers_491_to_it_ends_the_call_after_32_s() {
+    let mut world = answered_by_the_second([Wire::Udp; 3], PCMA, Some(491));
+    world.run_for(Duration::from_secs(27));
+    assert_eq!(world.agents[SECOND].phase, Phase::Up);
+    assert!(world.caller().requests(&Method::Invite).len() > 10);
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(world.agents[SECOND].phase, Phase::Over(200));
+    assert_eq!(world.caller().phase, Phase::Over(200));
+    world.assert_drained(1);
+    assert_eq!(world.record().code, Some(32210));
+}
+
 /// The call is up no sooner than the caller's ACK is here; a re-INVITE of the far side that came
 /// first makes the other one needless.
 #[test]

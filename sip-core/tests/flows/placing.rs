@@ -368,6 +368,19 @@ fn ops_3_glare_with_the_first_party_is_tried_again() {
 }
 
 #[test]
+fn ops_3_a_first_party_that_always_answers_491_ends_the_call_after_32_s() {
+    let mut world = half(UDP);
+    world.callee().manners.reinvite = Some(491);
+    answer(&mut world, THIRD, 200);
+    world.run_for(Duration::from_secs(27));
+    assert_eq!(world.agents[THIRD].phase, Phase::Up);
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(world.agents[THIRD].phase, Phase::Over(200));
+    world.assert_drained(1);
+    assert_eq!(world.record().code, Some(32210));
+}
+
+#[test]
 fn ops_3_a_first_party_that_refuses_what_the_second_answered_ends_the_call() {
     for (status, code) in [(488, 32210), (481, 32017), (500, 32210)] {
         let mut world = half(UDP);

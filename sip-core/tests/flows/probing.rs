@@ -20,11 +20,16 @@ fn world(seed: u64) -> World {
 
 /// Where so many failures take a target out of service.
 fn world_with(seed: u64, failures: u32) -> World {
-    let wires = [Wire::Udp; 3];
-    let mut config = config([Wire::Udp; 2]);
+    world_over(Wire::Udp, seed, failures)
+}
+
+/// Whose targets are reached so.
+fn world_over(wire: Wire, seed: u64, failures: u32) -> World {
+    let wires = [Wire::Udp, wire, wire];
+    let mut config = config([Wire::Udp, wire]);
     let uris = [CALLEE, SECOND].map(|index| OriginationUri {
         priority: index as u16,
-        ..Origination::to(target(index, Wire::Udp)).uris.remove(0)
+        ..Origination::to(target(index, wire)).uris.remove(0)
     });
     config.trunks[CALLEE].origination = Origination {
         uris: uris.to_vec(),
@@ -153,6 +158,37 @@ fn trk_5_a_target_that_refuses_is_asked_again_until_silence_would_have_failed() 
     world.unreachable[SECOND] = false;
     world.run_for(Duration::from_secs(10));
     assert_eq!(states(&world), ["in_service", "in_service"]);
+}
+
+/// Who shows a certificate has been started: it will show the same one in half a second.
+#[test]
+fn trk_5_a_target_whose_certificate_is_refused_is_asked_once_a_round() {
+    let mut world = world_over(Wire::Tls, 4, 2);
+    world.mistrusted[SECOND] = true;
+    let refusals = |world: &World| world.stack.counters().transport_failures;
+    for round in 1..=3 {
+        while refusals(&world) < round {
+            world.run_ms(10);
+        }
+        let (_, latest) = world.stack.targets()[2].latest.clone().expect("at once");
+        assert_eq!(latest, "TLS: invalid peer certificate");
+        assert_eq!(states(&world)[1] == "out_of_service", round >= 2);
+        world.run_for(Duration::from_secs(20));
+        assert_eq!(refusals(&world), round, "once");
+    }
+    assert_eq!(
+        events(&world, EventKind::TargetOutOfService),
+        ["sip:198.51.100.30:5061;transport=tls: TLS: invalid peer certificate"]
+    );
+    assert_eq!(states(&world)[0], "in_service");
+    world.mistrusted[SECOND] = false;
+    world.run_for(INTERVAL);
+    assert_eq!(states(&world), ["in_service", "in_service"]);
+    // A refused connection is asked again as ever.
+    world.unreachable[SECOND] = true;
+    let before = refusals(&world);
+    world.run_for(INTERVAL);
+    assert_eq!(refusals(&world), before + 4);
 }
 
 #[test]

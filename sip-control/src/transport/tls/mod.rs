@@ -104,11 +104,8 @@ fn versions(only_tls13: bool) -> &'static [&'static SupportedProtocolVersion] {
 
 /// Whether a handshake failed because the peer speaks none of our versions, from either end.
 pub(super) fn is_version_mismatch(error: &io::Error) -> bool {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
     matches!(
-        inner,
+        tls_error(error),
         Some(
             Error::PeerIncompatible(
                 PeerIncompatible::Tls12NotOffered
@@ -122,4 +119,15 @@ pub(super) fn is_version_mismatch(error: &io::Error) -> bool {
             ) | Error::AlertReceived(AlertDescription::ProtocolVersion)
         )
     )
+}
+
+/// Whether a handshake failed because one end refused the other, which it will do again: not because the
+/// connection was lost, or something went wrong at the peer (RFC 8446 section 6.2, `internal_error`).
+pub(super) fn is_refusal(error: &io::Error) -> bool {
+    let refused = tls_error(error);
+    refused.is_some_and(|error| *error != Error::AlertReceived(AlertDescription::InternalError))
+}
+
+fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref::<Error>()
 }

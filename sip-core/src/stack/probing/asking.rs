@@ -4,7 +4,8 @@
 //! sections 8.1.3.1 and 18.4). A probe loses nothing by waiting, and what it says holds until the next
 //! one: a peer that is being started anew, or whose host has just come up, refuses for a moment only. So
 //! an address that refuses is asked again when the request would be sent again if nothing had come
-//! (timer E, section 17.1.2.2), and is dead no sooner than silence would have shown.
+//! (timer E, section 17.1.2.2), and is dead no sooner than silence would have shown. Who refuses in the TLS
+//! handshake has been started, and is not asked again before the next round.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use super::{NO_LISTENER, Stack, Stage};
 use crate::call::identity::{Sips, contact};
 use crate::dialog::NewRequest;
 use crate::message::{HeaderName, Method, NameAddr, Request, Uri};
-use crate::transaction::ClientKey;
+use crate::transaction::{ClientKey, TransactionKey};
 use crate::transport::{Host, Listener, Target, Transport};
 use crate::trunk::Hop;
 
@@ -24,8 +25,8 @@ pub(super) struct Asking {
     others: VecDeque<Hop>,
     /// When silence has lasted long enough.
     until: Instant,
-    /// How long after a refusal it is asked again.
-    pause: Duration,
+    /// How long after a refusal it is asked again; `None`: not at all.
+    pause: Option<Duration>,
 }
 
 impl Stack {
@@ -43,7 +44,7 @@ impl Stack {
                     hop,
                     others: hops,
                     until,
-                    pause: self.cx.config.timers.t1,
+                    pause: Some(self.cx.config.timers.t1),
                 };
                 return self.send_options(place, asking);
             }
@@ -104,13 +105,26 @@ impl Stack {
         let Some((place, mut asking)) = self.take_asking(client) else {
             return;
         };
-        let again = self.cx.now + asking.pause;
-        if again >= asking.until {
+        let left = asking.until.saturating_duration_since(self.cx.now);
+        let Some(pause) = asking.pause.filter(|pause| *pause < left) else {
             return self.address_is_dead(place, asking, why);
-        }
-        asking.pause = self.cx.config.timers.backed_off(asking.pause);
+        };
+        asking.pause = Some(self.cx.config.timers.backed_off(pause));
         self.prober.probes[place].stage = Stage::Refused(asking);
-        self.prober.schedule(place, again);
+        self.prober.schedule(place, self.cx.now + pause);
+    }
+
+    /// The address in hand, or we, refused in the TLS handshake, which [`Stack::asking_refused`] is about
+    /// to be told: that does not pass by itself. Nothing, if the request is no probe's.
+    pub(in crate::stack) fn asking_is_vain(&mut self, request: TransactionKey) {
+        let TransactionKey::Client(client) = request else {
+            return;
+        };
+        let place = self.prober.waiting.get(&client).copied();
+        let probe = place.and_then(|place| self.prober.probes.get_mut(place));
+        if let Some(Stage::Asking(_, asking)) = probe.map(|probe| &mut probe.stage) {
+            asking.pause = None;
+        }
     }
 
     fn take_asking(&mut self, client: ClientKey) -> Option<(usize, Asking)> {

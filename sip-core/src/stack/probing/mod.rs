@@ -82,7 +82,7 @@ enum Stage {
     Locating,
     /// OPTIONS is out.
     Asking(ClientKey, Asking),
-    /// It was refused at once, and will be sent again.
+    /// It was refused at once, and will be sent again within the round.
     Refused(Asking),
 }
 

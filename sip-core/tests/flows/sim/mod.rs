@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) dead: Vec<bool>,
     /// What of this does the edge fail to send: messages to that agent.
     pub(crate) unreachable: Vec<bool>,
+    /// Agents whose certificate the edge refuses.
+    pub(crate) mistrusted: Vec<bool>,
     /// What names resolve to; others do not exist. `None`: there is never an answer.
     pub(crate) names: HashMap<String, Option<Vec<Hop>>>,
     /// Names that were asked for.
@@ -135,6 +137,7 @@ impl World {
             ),
             dead: vec![false; wires.len()],
             unreachable: vec![false; wires.len()],
+            mistrusted: vec![false; wires.len()],
             agents: agents.collect(),
             ports,
             link: Link::default(),

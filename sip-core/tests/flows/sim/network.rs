@@ -15,16 +15,21 @@ impl World {
             listener.transport, target.transport,
             "a listener sends by its own transport"
         );
-        let is_unreachable = match self.node_at(target) {
-            Some(Node::Agent(index)) => self.unreachable[index],
-            _ => false,
+        let agent = match self.node_at(target) {
+            Some(Node::Agent(index)) => Some(index),
+            _ => None,
         };
-        if !is_unreachable {
-            return self.send(Node::Edge, target, bytes);
-        }
-        let reason = "connection refused".to_owned();
-        self.stack
-            .handle_transport_failure(self.now, TransportFailure { id, reason });
+        let (reason, handshake_refused) = match agent {
+            Some(index) if self.unreachable[index] => ("connection refused", false),
+            Some(index) if self.mistrusted[index] => ("TLS: invalid peer certificate", true),
+            _ => return self.send(Node::Edge, target, bytes),
+        };
+        let failure = TransportFailure {
+            id,
+            reason: reason.to_owned(),
+            handshake_refused,
+        };
+        self.stack.handle_transport_failure(self.now, failure);
         self.flush();
     }
 
