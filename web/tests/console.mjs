@@ -181,6 +181,27 @@ step('its quality, flows and timeline are there', async () => {
   }
 });
 
+/** As of a call that the API placed, of which nobody here is the first party. */
+async function showAsPlaced() {
+  const first = { uri: 'sip:first.example', address: '192.0.2.51:5061', transport: 'tls', call_id: 'f1', status: 480, outcome: '480 Temporarily Unavailable' };
+  await page.route(/\/api\/v1\/calls\/\d+$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), first_party_targets: [first] } });
+  });
+  const [ofFirst, ofSecond] = ['first', 'second'].map((party) => page.getByRole('region', { name: `Targets tried for the ${party} party` }));
+  await ofFirst.getByRole('row', { name: first.uri }).getByText('480', { exact: true }).waitFor();
+  await ofSecond.getByRole('row').nth(1).waitFor();
+  await browser.shot('call-targets', { fullPage: true });
+  await page.unroute(/\/api\/v1\/calls\/\d+$/);
+  await ofFirst.waitFor({ state: 'detached' });
+}
+
+step('ops_2: where it was tried is told, of a placed call for each party', async () => {
+  await browser.go(`${call}/overview`);
+  await page.getByRole('heading', { name: 'Targets tried', exact: true }).waitFor();
+  await showAsPlaced();
+});
+
 step('ops_3: it is hung up from here, after being asked, and becomes history', async () => {
   await button('Hang up').click();
   await dialog().getByText('Hang up this call?').waitFor();
@@ -197,6 +218,12 @@ step('ops_3: it is hung up from here, after being asked, and becomes history', a
     await page.getByRole('button', { name: /Refresh/ }).click();
   }
   await page.locator('tbody tr', { hasText: CALL_FROM }).first().waitFor();
+});
+
+step('ops_2: its record tells where it was tried, too', async () => {
+  await browser.go(`${call}/overview`);
+  await page.getByRole('heading', { name: 'Targets tried', exact: true }).waitFor();
+  await page.locator('a.up', { hasText: 'Call history' }).waitFor();
 });
 
 step('ops_3: events tell of it, and the stream is live', async () => {
