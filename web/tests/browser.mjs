@@ -33,7 +33,6 @@ export class Browser {
     Object.assign(this, { context, page, profile });
     /** Requests to other hosts, errors, violations of the Content-Security-Policy. */
     this.offences = [];
-    this.failures = 0;
     const own = new URL(URL_UNDER_TEST).origin;
     page.setDefaultTimeout(15_000);
     page.on('request', (request) => {
@@ -46,6 +45,24 @@ export class Browser {
       const isAnswer = /Failed to load resource/.test(message.text());
       if (message.type() === 'error' && !isAnswer) this.offences.push(`said ${message.text()}`);
     });
+  }
+
+  /** A button of exactly this name. */
+  button(name) {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
+  /** At the form that asks for a token. */
+  async enter(token) {
+    await this.page.getByLabel('Token').fill(token);
+    await this.button('Sign in').click();
+  }
+
+  /** The same, with a token that is good. */
+  async signIn(token = TOKEN) {
+    await this.enter(token);
+    await this.page.getByLabel('Token', { exact: true }).waitFor({ state: 'detached' });
+    await this.page.getByRole('heading', { level: 1 }).waitFor();
   }
 
   async go(hash) {

@@ -1,6 +1,6 @@
 // How soon a browser that is signed in shows the console: the median of some loads, as one line of JSON.
 // For `cargo xtask bench api`.
-import { Browser, TOKEN, URL_UNDER_TEST } from './browser.mjs';
+import { Browser, URL_UNDER_TEST } from './browser.mjs';
 
 const LOADS = 7;
 
@@ -8,8 +8,7 @@ const browser = await Browser.start();
 try {
   const { page } = browser;
   await page.goto(URL_UNDER_TEST);
-  await page.getByLabel('Token').fill(TOKEN);
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await browser.signIn();
   await page.getByRole('heading', { name: 'Trunks' }).waitFor();
   const paints = [];
   for (let load = 0; load < LOADS; load += 1) {

@@ -52,6 +52,18 @@ describe('a ladder', () => {
     expect(layout(moved).lifelines).toHaveLength(2);
   });
 
+  it('of a call that was placed has its first party on the left, wherever it was tried', () => {
+    const placed = [
+      message(0, 'out', FIRST, 'first party 1', 'INVITE sip:1@10.1.2.3'),
+      message(4000, 'out', CALLER, 'caller', 'INVITE sip:1@198.51.100.9'),
+      message(5000, 'in', CALLER, 'caller', '200 OK'),
+      message(5001, 'out', FIRST, 'callee', 'INVITE sip:2@10.1.2.3'),
+    ];
+    const { lifelines, us } = layout(placed);
+    expect(lifelines.map((line) => line.title)).toEqual(['First party 1', 'Caller', 'Trunkline', 'Callee']);
+    expect(us).toBe(2);
+  });
+
   it('of no messages has our line alone', () => {
     expect(layout([])).toMatchObject({ arrows: [], lifelines: [{ title: 'Trunkline' }] });
   });

@@ -35,12 +35,15 @@ export interface Layout {
 
 const US = 'us';
 
-/** Callers stand on the left, Trunkline after them, then each place that it called, in order. */
+/**
+ * Callers stand on the left, and so do the places where the first party of a call that was placed was
+ * tried; Trunkline after them, then each place that it called, in order.
+ */
 export function layout(messages: LadderMessage[]): Layout {
   const left: Lifeline[] = [];
   const right: Lifeline[] = [];
   for (const message of messages) {
-    const side = isCaller(message) ? left : right;
+    const side = isCaller(message) || isFirstParty(message) ? left : right;
     const known = side.find((line) => line.key === keyOf(message));
     if (known) {
       // A target that has answered is the callee from then on.
@@ -84,14 +87,22 @@ function isCaller(message: LadderMessage): boolean {
   return message.leg === 'caller';
 }
 
+function isFirstParty(message: LadderMessage): boolean {
+  return message.leg.startsWith('first party ');
+}
+
 /** Whoever is not us. */
 export function remote(message: LadderMessage): string {
   return message.direction === 'in' ? message.from : message.to;
 }
 
-/** The caller is one party, whichever connections it opens; of targets each address is one. */
+/**
+ * The caller is one party, whichever connections it opens; of targets each address is one. One gateway may
+ * lead to both parties of a call that was placed: they are two all the same.
+ */
 function keyOf(message: LadderMessage): string {
-  return isCaller(message) ? 'caller' : `other ${remote(message)}`;
+  if (isCaller(message)) return 'caller';
+  return `${isFirstParty(message) ? 'first party' : 'other'} ${remote(message)}`;
 }
 
 function titleOf(message: LadderMessage): string {

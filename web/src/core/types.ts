@@ -166,6 +166,8 @@ export interface Call {
   caller: Leg;
   callee: Leg | null;
   targets?: TriedTarget[];
+  /** Of a call that was placed: where its first party was tried. Absent without any. */
+  first_party_targets?: TriedTarget[];
   media?: { directions: Direction[] } | null;
   mos?: MosTrail[];
   has_ladder?: boolean;

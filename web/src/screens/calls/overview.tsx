@@ -1,7 +1,9 @@
 // The record of a call: both legs, the targets that were tried, what passed.
 
 import { bytes, count, duration, fixed, lossPercent, oneLine, time } from '../../core/format';
-import type { CallDetail, Direction, Leg, TriedTarget } from '../../core/types';
+import { tried } from '../../core/targets';
+import type { Tried } from '../../core/targets';
+import type { CallDetail, Direction, Leg } from '../../core/types';
 import { Badge, Panel } from '../../ui/basic';
 import { PathBadges } from '../../ui/security';
 import { Mos } from './mos';
@@ -33,7 +35,9 @@ export function Overview({ call }: { call: CallDetail }) {
         <LegPanel title="Caller’s leg" leg={call.caller} />
         {call.callee && <LegPanel title="Callee’s leg" leg={call.callee} />}
       </div>
-      {(call.targets?.length ?? 0) > 0 && <Targets targets={call.targets ?? []} />}
+      {tried(call).map((list) => (
+        <Targets key={list.title} {...list} />
+      ))}
       {(call.media?.directions.length ?? 0) > 0 && <Media directions={call.media?.directions ?? []} />}
     </>
   );
@@ -71,9 +75,9 @@ function LegPanel({ title, leg }: { title: string; leg: Leg }) {
   );
 }
 
-function Targets({ targets }: { targets: TriedTarget[] }) {
+function Targets({ title, targets }: Tried) {
   return (
-    <Panel title="Targets tried">
+    <Panel title={title}>
       <table class="table stack">
         <thead>
           <tr>
