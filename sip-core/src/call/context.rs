@@ -2,11 +2,13 @@
 //! from a message to its call.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use media_core::ports::MediaPorts;
 use media_core::session::{CallId, Side};
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::challenges::Challenges;
 use super::leg::Leg;
@@ -203,7 +205,7 @@ impl Context {
 
     fn branch(&mut self, owner: Owner, (request, target): (Request, Target)) -> Branch {
         let mut bare = request.clone();
-        let body = std::mem::take(&mut bare.body).into();
+        let body = Arc::new(Zeroizing::new(std::mem::take(&mut bare.body)));
         Branch {
             client: self.request(owner, request, target.clone()),
             request: bare,

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::call::outcome::Failure;
 use crate::message::{HeaderName, NameAddr, Request, Response, Uri};
 use crate::transaction::ClientKey;
@@ -37,8 +39,8 @@ pub(crate) struct Branch {
     pub(crate) client: ClientKey,
     /// Without its body.
     pub(crate) request: Request,
-    /// That body, for the same INVITE once more.
-    pub(crate) body: Arc<[u8]>,
+    /// That body, for the same INVITE once more; it may have keys.
+    pub(crate) body: Arc<Zeroizing<Vec<u8>>>,
     pub(crate) target: Target,
     /// It has no final response.
     pub(crate) is_open: bool,
