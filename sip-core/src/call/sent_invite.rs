@@ -18,7 +18,7 @@ pub(crate) struct SentInvite {
     pub(crate) target: Target,
     pub(crate) forced_transport: Option<Transport>,
     pub(crate) sips: Sips,
-    /// [`Trunk::may_be_behind_nat`].
+    /// [`crate::trunk::Trunk::may_be_behind_nat`].
     pub(crate) nat: bool,
 }
 

@@ -6,7 +6,7 @@ use super::lexer::{Span, number};
 use super::uri::Scheme;
 use crate::transport::Host;
 
-/// Where the parts of a URI are in its text; as in [`Uri`].
+/// Where the parts of a URI are in its text; as in [`super::uri::Uri`].
 pub(super) struct Layout<'a> {
     pub(super) scheme: Scheme,
     pub(super) user: Option<Span>,
