@@ -4,16 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::bodies::Description;
+use super::completing::complete;
 use super::context::{Context, LegKey, Owner};
 use super::headers::allow;
 use super::identity::Sips;
-use super::places::Branch;
 use super::referring::PassedRefer;
+use super::sent_invite::SentInvite;
 use super::session_timer::SessionTimer;
-use crate::dialog::{Dialog, DialogError, Path};
-use crate::message::{
-    CSeq, HeaderName, Headers, Method, NameAddr, RELIABLE, Request, Response, Scheme, Uri,
-};
+use crate::dialog::Dialog;
+use crate::message::{HeaderName, Headers, Method, NameAddr, RELIABLE, Request, Response};
 use crate::transaction::ClientKey;
 use crate::transport::{ConnectionId, ListenerId, Origin, Target, Transport};
 use crate::trunk::{Trunk, TrunkId};
@@ -67,104 +66,6 @@ pub(super) struct EarlyDialog {
     dialog: Dialog,
     /// RSeq of the latest reliable response in it (RFC 3262 section 4).
     pub(super) latest: Option<u32>,
-}
-
-/// An INVITE of ours outside a dialog, kept for the dialogs that its responses make.
-#[derive(Clone, Debug)]
-pub(crate) struct SentInvite {
-    pub(crate) client: ClientKey,
-    /// Without its body.
-    pub(crate) request: Request,
-    pub(crate) target: Target,
-    pub(crate) forced_transport: Option<Transport>,
-    pub(crate) sips: Sips,
-    /// [`Trunk::may_be_behind_nat`].
-    pub(crate) nat: bool,
-}
-
-impl SentInvite {
-    pub(crate) fn dialog(
-        &self,
-        cx: &Context,
-        origin: &Origin,
-        response: &Response,
-    ) -> Result<Dialog, DialogError> {
-        let mut path = Path::to_target(&self.target, origin, self.forced_transport)
-            .with_listeners(&cx.config.listeners);
-        if self.nat {
-            path = path.behind_nat(None, origin);
-        }
-        Dialog::from_response(&self.request, response, path)
-    }
-
-    /// It went to `target` as `request`, which differs from ours in where it leads, and has what
-    /// crosses from the caller's besides.
-    pub(super) fn goes_to(&mut self, request: &Request, target: Target) {
-        self.request.uri = request.uri.clone();
-        self.request.headers.remove(HeaderName::Route);
-        for hop in request.headers.values(HeaderName::Route) {
-            self.request.headers.push(HeaderName::Route, hop);
-        }
-        self.target = target;
-    }
-
-    fn next_sequence(&mut self) -> Option<u32> {
-        let next = self.request.headers.cseq().ok()?.number.saturating_add(1);
-        let cseq = CSeq::new(next, Method::Invite);
-        self.request.headers.set(HeaderName::CSeq, cseq);
-        Some(next)
-    }
-
-    /// A 2xx that nobody waits for: of a fork after another one's, or long after we gave up. It is
-    /// acknowledged and its dialog ended at once (RFC 3261 section 13.2.2.4). Not if it came by
-    /// a weaker transport than the INVITE left by (SEC-2).
-    pub(crate) fn decline(&self, cx: &mut Context, origin: &Origin, response: &Response) {
-        let transaction = cx.places.answered(self.client);
-        self.decline_in(cx, transaction, origin, response);
-    }
-
-    /// The same for an answer of one of several places that the INVITE was at.
-    pub(crate) fn decline_at(
-        &self,
-        cx: &mut Context,
-        place: &Branch,
-        origin: &Origin,
-        response: &Response,
-    ) {
-        let mut request = place.request.clone();
-        if let Ok(cseq) = response.headers.cseq() {
-            // It may have been sent again, with credentials.
-            request.headers.set(HeaderName::CSeq, cseq);
-        }
-        let sent = SentInvite {
-            request,
-            target: place.target.clone(),
-            ..self.clone()
-        };
-        sent.decline_in(cx, place.client, origin, response);
-    }
-
-    fn decline_in(
-        &self,
-        cx: &mut Context,
-        transaction: ClientKey,
-        origin: &Origin,
-        response: &Response,
-    ) {
-        if self.target.transport.is_secure() && !origin.transport.is_secure() {
-            cx.counters.insecure_dropped += 1;
-            return;
-        }
-        let dialog = self.dialog(cx, origin, response);
-        let (Ok(cseq), Ok(mut dialog)) = (response.headers.cseq(), dialog) else {
-            return;
-        };
-        let target = dialog.target();
-        let ack = complete(cx, dialog.ack(cseq.number), self.sips, &target);
-        cx.acknowledge_in(transaction, ack, target.clone());
-        let bye = complete(cx, dialog.request(Method::Bye), self.sips, &target);
-        cx.request_and_forget(bye, target);
-    }
 }
 
 /// How a leg of a call begins.
@@ -294,9 +195,7 @@ impl Leg {
         offer: Option<Description<'_>>,
     ) -> Option<ClientKey> {
         let sent = self.invite.as_mut()?;
-        let number = sent.request.headers.cseq().ok()?.number.saturating_add(1);
-        let cseq = CSeq::new(number, Method::Invite);
-        sent.request.headers.set(HeaderName::CSeq, cseq);
+        sent.next_sequence()?;
         let mut invite = sent.request.clone();
         invite.headers.extend(crossing.iter());
         if let Some(offer) = offer {
@@ -386,52 +285,6 @@ impl Leg {
         let early = self.early.iter_mut().map(|early| &mut early.dialog);
         for dialog in early.chain(&mut self.dialog) {
             dialog.path_mut().forget_connection(closed);
-        }
-    }
-}
-
-/// A request within a dialog with what every one of ours carries.
-fn complete(cx: &Context, mut request: Request, sips: Sips, target: &Target) -> Request {
-    if sips == Sips::HopByHop {
-        request.uri = hop_by_hop(request.uri, target.transport);
-        addresses_hop_by_hop(&mut request.headers);
-    }
-    request
-        .headers
-        .push(HeaderName::UserAgent, cx.config.user_agent.as_str());
-    request
-}
-
-/// SEC-5: a peer's `sips:` Contact becomes `sip:` over TLS. Where we have no TLS to go by, which only
-/// happens to a trunk that asks for none, it says nothing of TLS either.
-fn hop_by_hop(uri: Uri, transport: Transport) -> Uri {
-    if uri.scheme() != Scheme::Sips {
-        return uri;
-    }
-    let uri = uri.with_sips(false);
-    match transport.is_secure() {
-        true => uri.with_param("transport", Some(transport.uri_token())),
-        false => uri,
-    }
-}
-
-/// SEC-5: a peer that wrote `sips:` in From or To of the request that made the dialog reads `sip:` in
-/// later ones. Tags and Call-ID make the dialog (RFC 3261 section 12); that the URIs are repeated, too,
-/// is for peers of RFC 2543 (section 12.2.1.1), which know no `sips:`.
-///
-/// Route stays as the proxies recorded it: by its own URI a proxy knows that it is meant
-/// (section 16.4), and one that wrote `sips:` reads it.
-fn addresses_hop_by_hop(headers: &mut Headers) {
-    const SIPS: &[u8] = b"sips:";
-    for name in [HeaderName::From, HeaderName::To] {
-        let written = headers.value(name).unwrap_or_default();
-        let names_it = |text: &[u8]| text.eq_ignore_ascii_case(SIPS);
-        // Hardly any: what does not have it anywhere need not be taken apart.
-        if written.windows(SIPS.len()).any(names_it)
-            && let Ok(Some(address)) = headers.address(name)
-            && address.uri().scheme() == Scheme::Sips
-        {
-            headers.set(name, address.with_sips(false));
         }
     }
 }

@@ -27,7 +27,9 @@ pub mod status;
 pub mod typed;
 pub mod uri;
 mod uri_compare;
+mod uri_escapes;
 mod uri_headers;
+mod uri_layout;
 pub mod via;
 
 use std::fmt;

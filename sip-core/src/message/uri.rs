@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::lexer::{Span, number};
+use super::lexer::Span;
 use super::params::Params;
+use super::uri_escapes::{escape_user, unescape};
+use super::uri_layout::{Layout, WrittenHost};
 use crate::transport::{Host, Transport};
 
 /// What a URI of ours fits in, as a rule.
@@ -258,153 +259,6 @@ impl Uri {
     }
 }
 
-/// Where the parts of a URI are in its text; as in [`Uri`].
-struct Layout<'a> {
-    scheme: Scheme,
-    user: Option<Span>,
-    password: Option<Span>,
-    host: Option<WrittenHost<'a>>,
-    port: Option<u16>,
-    host_port: Span,
-    params: Span,
-    headers: Option<Span>,
-}
-
-/// A host in the text that names it.
-enum WrittenHost<'a> {
-    Name(&'a str),
-    Address(IpAddr),
-}
-
-impl WrittenHost<'_> {
-    /// Names in lower case.
-    fn into_host(self) -> Host {
-        match self {
-            WrittenHost::Name(name) => Host::Name(name.to_ascii_lowercase()),
-            WrittenHost::Address(address) => Host::Address(address),
-        }
-    }
-}
-
-impl Layout<'_> {
-    fn of(raw: &str) -> Option<Layout<'_>> {
-        if raw.bytes().any(never_in_uri) {
-            return None;
-        }
-        let colon = raw.find(':')?;
-        let (scheme, rest) = (&raw[..colon], colon + 1);
-        if rest == raw.len() || !is_scheme(scheme) {
-            return None;
-        }
-        if scheme.eq_ignore_ascii_case("sip") {
-            sip_uri(raw, Scheme::Sip, rest)
-        } else if scheme.eq_ignore_ascii_case("sips") {
-            sip_uri(raw, Scheme::Sips, rest)
-        } else if scheme.eq_ignore_ascii_case("tel") {
-            tel_uri(raw, rest)
-        } else {
-            Some(Layout::bare(Scheme::Other))
-        }
-    }
-
-    fn bare(scheme: Scheme) -> Self {
-        Layout {
-            scheme,
-            user: None,
-            password: None,
-            host: None,
-            port: None,
-            host_port: Span::default(),
-            params: Span::default(),
-            headers: None,
-        }
-    }
-}
-
-fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Layout<'_>> {
-    let mut uri = Layout::bare(scheme);
-    let mut at = start;
-    // An `@` can only end the user part: hosts, parameters and headers have it escaped. The user
-    // may hold `;`, `?` and `/`, so it must be found before those.
-    if let Some(length) = raw[start..].find('@') {
-        let end = start + length;
-        let user_end = raw[start..end].find(':').map_or(end, |colon| start + colon);
-        if user_end == start {
-            return None;
-        }
-        uri.user = Some(Span::new(start..user_end));
-        uri.password = (user_end < end).then(|| Span::new(user_end + 1..end));
-        at = end + 1;
-    }
-    let host_end = raw[at..].find([';', '?']).map_or(raw.len(), |end| at + end);
-    let (host, port) = written_host_and_port(&raw[at..host_end])?;
-    uri.host = Some(host);
-    uri.port = port;
-    uri.host_port = Span::new(at..host_end);
-    let params_end = raw[host_end..]
-        .find('?')
-        .map_or(raw.len(), |end| host_end + end);
-    uri.params = Span::new(host_end..params_end);
-    uri.headers = (params_end < raw.len()).then(|| Span::new(params_end + 1..raw.len()));
-    Some(uri)
-}
-
-fn tel_uri(raw: &str, start: usize) -> Option<Layout<'_>> {
-    let end = raw[start..].find(';').map_or(raw.len(), |end| start + end);
-    if end == start {
-        return None;
-    }
-    Some(Layout {
-        user: Some(Span::new(start..end)),
-        params: Span::new(end..raw.len()),
-        ..Layout::bare(Scheme::Tel)
-    })
-}
-
-/// `hostport` (RFC 3261 section 25.1); names come in lower case.
-pub(super) fn host_port(text: &str) -> Option<(Host, Option<u16>)> {
-    let (host, port) = written_host_and_port(text)?;
-    Some((host.into_host(), port))
-}
-
-fn written_host_and_port(text: &str) -> Option<(WrittenHost<'_>, Option<u16>)> {
-    let host_end = match text.strip_prefix('[') {
-        Some(address) => address.find(']')? + 2,
-        None => text.find(':').unwrap_or(text.len()),
-    };
-    let (host, port) = text.split_at(host_end);
-    let port = match port.strip_prefix(':') {
-        Some(digits) => Some(u16::try_from(number(digits.as_bytes())?).ok()?),
-        None if port.is_empty() => None,
-        None => return None,
-    };
-    Some((parse_host(host)?, port))
-}
-
-/// A name, an IPv4 address, or an IPv6 address in brackets.
-fn parse_host(text: &str) -> Option<WrittenHost<'_>> {
-    if let Some(address) = text.strip_prefix('[') {
-        let address = ipv6_address(address.strip_suffix(']')?)?;
-        return Some(WrittenHost::Address(IpAddr::V6(address)));
-    }
-    if let Ok(address) = text.parse::<Ipv4Addr>() {
-        return Some(WrittenHost::Address(IpAddr::V4(address)));
-    }
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    (!text.is_empty() && text.bytes().all(letter)).then_some(WrittenHost::Name(text))
-}
-
-/// The grammar of RFC 3261 asks for a third colon between `::` and a dotted quad; who follows it
-/// means two (RFC 5118 section 4.10).
-fn ipv6_address(text: &str) -> Option<Ipv6Addr> {
-    if let Ok(address) = text.parse() {
-        return Some(address);
-    }
-    let (start, quad) = text.split_once(":::")?;
-    let quad: Ipv4Addr = quad.parse().ok()?;
-    format!("{start}::{quad}").parse().ok()
-}
-
 fn lower_case(host: &Host) -> Host {
     match host {
         Host::Name(name) => Host::Name(name.to_ascii_lowercase()),
@@ -421,61 +275,9 @@ pub(super) fn push_host_port(text: &mut String, host: &Host, port: Option<u16>) 
     };
 }
 
-fn never_in_uri(byte: u8) -> bool {
-    byte <= b' ' || byte == 0x7f || matches!(byte, b'"' | b'<' | b'>')
-}
-
-fn is_scheme(text: &str) -> bool {
-    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(rest)
-}
-
-/// RFC 3261 section 25.1, `user`: unreserved, user-unreserved, escapes.
 fn around(text: &str, span: Span) -> (&str, &str) {
     let range = span.range();
     (&text[..range.start], &text[range.end..])
-}
-
-fn escape_user(user: &str) -> String {
-    let mut escaped = String::with_capacity(user.len());
-    let bytes = user.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate() {
-        let is_escape = byte == b'%' && hex_pair(bytes, at + 1).is_some();
-        if byte.is_ascii_alphanumeric() || is_escape || b"-_.!~*'()&=+$,;?/".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
-fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match hex_pair(bytes, at + 1).filter(|_| byte == b'%') {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
-}
-
-/// The byte that two hexadecimal digits at `at` stand for.
-pub(super) fn hex_pair(bytes: &[u8], at: usize) -> Option<u8> {
-    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
-    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
 }
 
 impl PartialEq for Uri {

@@ -1,6 +1,7 @@
 //! When two URIs name the same thing (RFC 3261 section 19.1.4, RFC 3966 section 4).
 
-use super::uri::{Scheme, Uri, hex_pair};
+use super::uri::{Scheme, Uri};
+use super::uri_escapes::hex_pair;
 
 /// Parameters that must be in both URIs or in neither.
 const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];

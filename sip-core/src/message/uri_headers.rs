@@ -3,7 +3,8 @@
 
 use super::headers::Headers;
 use super::lexer::is_token;
-use super::uri::{Uri, hex_pair};
+use super::uri::Uri;
+use super::uri_escapes::hex_pair;
 
 impl Uri {
     /// The headers of the request that the URI asks for, escapes decoded, in order, without the

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::lexer::{Span, find_separator, is_token, number, trim_str};
 use super::params::Params;
-use super::uri::{host_port, push_host_port};
+use super::uri::push_host_port;
+use super::uri_layout::host_port;
 use crate::transport::{Host, Transport};
 
 /// The branch prefix of RFC 3261 section 8.1.1.7.

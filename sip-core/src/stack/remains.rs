@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use crate::call::context::LegKey;
-use crate::call::leg::SentInvite;
+use crate::call::sent_invite::SentInvite;
 
 /// Of each far leg that is over, or was given up for another target, its INVITE.
 #[derive(Debug, Default)]
