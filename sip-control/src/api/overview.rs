@@ -15,7 +15,7 @@ use super::openapi::views::{Counters, LegView, Verdicts};
 use super::status::{Certificate, OurRegistration, Snapshot, Target, age_ms, verdicts};
 use crate::calls::LiveQuery;
 use crate::cdr;
-use crate::media::{Carried, FlowStatus};
+use crate::media::FlowSample;
 
 /// Calls that are told one by one; of more, only how many.
 const CALLS: usize = 100;
@@ -97,7 +97,7 @@ impl Overview {
         latest.reverse();
         let more_calls = api.live.count().saturating_sub(latest.len());
         let ids = latest.iter().map(|call| CallId(call.call())).collect();
-        let mut media = by_call(&api.media.flows_of(ids));
+        let mut media = by_call(api.media.samples(ids));
         let calls = latest.iter().map(|call| {
             let media = media.remove(&call.call()).unwrap_or_default();
             Call::new(call.live(), media)
@@ -140,22 +140,26 @@ impl Call {
     }
 }
 
-/// What the sides of each call send; RTCP is not told.
-fn by_call(flows: &[FlowStatus]) -> HashMap<u64, Media> {
+/// What the sides of each call send.
+fn by_call(mut samples: Vec<FlowSample>) -> HashMap<u64, Media> {
+    samples.sort_by_key(|sample| (sample.call, sample.stream, sample.from));
     let mut calls: HashMap<u64, Media> = HashMap::new();
-    for flow in flows.iter().filter(|flow| flow.carries != Carried::Rtcp) {
-        let media = calls.entry(flow.call.0).or_default();
+    for sample in samples {
+        let media = calls.entry(sample.call.0).or_default();
         media.directions.push(Direction {
-            from: cdr::side(flow.from),
-            stream: flow.stream,
-            local: flow.local.to_string(),
-            path: flow.path.name(),
-            packets: flow.packets,
-            bytes: flow.bytes,
-            dropped: flow.dropped,
-            lost: flow.quality.lost,
-            jitter_ms: flow.quality.jitter_us.map(cdr::in_ms),
-            mos: flow.mos.map(Mos::as_f64),
+            from: cdr::side(sample.from),
+            stream: sample.stream,
+            local: sample
+                .local
+                .map(|local| local.to_string())
+                .unwrap_or_default(),
+            path: sample.path.name(),
+            packets: sample.packets,
+            bytes: sample.bytes,
+            dropped: sample.dropped,
+            lost: sample.quality.lost,
+            jitter_ms: sample.quality.jitter_us.map(cdr::in_ms),
+            mos: sample.mos.map(Mos::as_f64),
         });
     }
     calls

@@ -255,6 +255,7 @@ mod tests {
             call: CallId(1),
             from: Side::Callee,
             stream: 0,
+            local: None,
             path: MediaPath::Xdp,
             packets: rtp,
             bytes: rtp * 172,

@@ -52,6 +52,7 @@ pub(super) fn samples(
         match here {
             // Those that run come last: what they are is what the direction is now.
             Some(sample) => {
+                sample.local = Some(flow.local);
                 sample.path = path_of(flow, totals, paths);
                 sample.coding = flow.codec;
                 sample.packets += totals.packets();
@@ -63,6 +64,7 @@ pub(super) fn samples(
                 call,
                 from: flow.side,
                 stream: flow.stream,
+                local: Some(flow.local),
                 path: path_of(flow, totals, paths),
                 packets: totals.packets(),
                 bytes: totals.bytes(),

@@ -183,6 +183,8 @@ pub struct FlowSample {
     pub from: Side,
     /// Place of the m-line in the session.
     pub stream: usize,
+    /// Where they arrive; `None` of a call that is over.
+    pub local: Option<SocketAddr>,
     pub path: MediaPath,
     /// Packets sent on, and UDP payload bytes of them.
     pub packets: u64,
@@ -204,6 +206,7 @@ impl FlowSample {
             call: CallId(0),
             from: report.from,
             stream: report.stream,
+            local: None,
             path: report.path,
             packets: report.packets,
             bytes: report.bytes,

@@ -169,6 +169,7 @@ impl Flows for Looks {
                 call,
                 from,
                 stream: 0,
+                local: None,
                 path: MediaPath::AfXdp,
                 packets: looks * 250,
                 bytes: looks * 43_000,
