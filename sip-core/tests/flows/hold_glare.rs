@@ -5,7 +5,7 @@ use std::time::Duration;
 use sip_core::message::Method;
 use sip_core::stack::{CallState, EventKind};
 
-use crate::operator_hold::{UDP, destinations, directions, end, hold, up};
+use crate::operator_hold::{UDP, destinations, directions, hold, resume};
 use crate::sim::sdp::direction;
 use crate::sim::{CALLEE, CALLER, World};
 
@@ -13,7 +13,7 @@ use crate::sim::{CALLEE, CALLER, World};
 #[test]
 fn ops_3_glare_with_a_hold_is_tried_again() {
     for glaring in [CALLER, CALLEE] {
-        let mut world = up(UDP, 5);
+        let mut world = World::up(UDP, 5);
         world.agents[glaring].manners.reinvite = Some(491);
         hold(&mut world, true);
         world.run_ms(200);
@@ -24,10 +24,8 @@ fn ops_3_glare_with_a_hold_is_tried_again() {
         world.agents[glaring].manners.reinvite = Some(200);
         world.run_ms(5000);
         assert_eq!(directions(&world), ["inactive", "inactive"]);
-        hold(&mut world, false);
-        world.run_ms(300);
-        assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
-        end(world);
+        resume(&mut world);
+        world.end();
     }
 }
 
@@ -45,7 +43,7 @@ fn invites(world: &World, agent: usize) -> usize {
 #[test]
 fn ops_3_a_side_that_always_answers_491_to_a_hold_has_refused_it_after_32_s() {
     for glaring in [CALLER, CALLEE] {
-        let mut world = up(UDP, 11);
+        let mut world = World::up(UDP, 11);
         let before = invites(&world, glaring);
         let said = world.agents[glaring].remote_sdp.clone();
         world.agents[glaring].manners.reinvite = Some(491);
@@ -81,14 +79,14 @@ fn ops_3_a_side_that_always_answers_491_to_a_hold_has_refused_it_after_32_s() {
         world.run_for(Duration::from_secs(5));
         assert_eq!(directions(&world), ["inactive", "inactive"]);
         assert_eq!(refusals(&world).len(), 1);
-        end(world);
+        world.end();
     }
 }
 
 #[test]
 fn ops_3_where_a_side_always_answers_491_to_the_end_of_a_hold_both_stay_held() {
     for glaring in [CALLER, CALLEE] {
-        let mut world = up(UDP, 12);
+        let mut world = World::up(UDP, 12);
         hold(&mut world, true);
         world.run_ms(300);
         world.agents[glaring].manners.reinvite = Some(491);
@@ -113,13 +111,13 @@ fn ops_3_where_a_side_always_answers_491_to_the_end_of_a_hold_both_stay_held() {
         world.run_ms(500);
         assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
         assert_eq!(destinations(&world), 2);
-        end(world);
+        world.end();
     }
 }
 
 #[test]
 fn ops_3_two_sides_that_always_answer_491_are_both_left_alone_and_the_call_can_end() {
-    let mut world = up(UDP, 13);
+    let mut world = World::up(UDP, 13);
     for agent in [CALLER, CALLEE] {
         world.agents[agent].manners.reinvite = Some(491);
     }
@@ -134,5 +132,5 @@ fn ops_3_two_sides_that_always_answer_491_are_both_left_alone_and_the_call_can_e
     world.run_ms(300);
     assert_eq!(destinations(&world), 2);
     assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
-    end(world);
+    world.end();
 }

@@ -19,16 +19,18 @@ const PAIRS: [[Wire; 2]; 5] = [
     [Wire::Tls, Wire::Tls],
 ];
 
-pub(crate) fn up(wires: [Wire; 2], seed: u64) -> World {
-    let mut world = World::new(wires, seed);
-    world.establish();
-    world
-}
-
 pub(crate) fn hold(world: &mut World, on: bool) {
     let call = world.live().call;
     let done = world.operate(|stack, now| stack.hold(now, call, on));
     assert_eq!(done, Ok(()));
+}
+
+/// A call that is held: both sides know.
+fn held(wires: [Wire; 2], seed: u64) -> World {
+    let mut world = World::up(wires, seed);
+    hold(&mut world, true);
+    world.run_ms(300);
+    world
 }
 
 fn session(world: &World) -> &Session {
@@ -59,18 +61,19 @@ fn version(sdp: &[u8]) -> u64 {
         .expect("a number")
 }
 
-pub(crate) fn end(mut world: World) {
-    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
-    world.tell(CALLER, Agent::hang_up);
-    world.run_ms(500);
-    assert_eq!(world.phases(), [Phase::Over(200), Phase::Over(200)]);
-    world.assert_drained(1);
+/// The hold is lifted, and all is as before it.
+pub(crate) fn resume(world: &mut World) {
+    hold(world, false);
+    world.run_ms(300);
+    assert_eq!(directions(world), ["sendrecv", "sendrecv"]);
+    assert_eq!(destinations(world), 2);
+    assert_eq!(world.live().state, CallState::Answered);
 }
 
 #[test]
 fn ops_3_a_hold_stops_the_packets_at_once_tells_both_sides_and_ends_as_it_was() {
     for wires in PAIRS {
-        let mut world = up(wires, 1);
+        let mut world = World::up(wires, 1);
         let before = session(&world).clone();
         let said = [CALLER, CALLEE].map(|agent| world.agents[agent].remote_sdp.clone());
         hold(&mut world, true);
@@ -113,16 +116,14 @@ fn ops_3_a_hold_stops_the_packets_at_once_tells_both_sides_and_ends_as_it_was() 
             .iter()
             .find(|event| event.kind == EventKind::CallHeld);
         assert_eq!(event.expect("told").text, "held by an operator");
-        end(world);
+        world.end();
     }
 }
 
 /// SEC-8, SEC-10: in every session that the media plane was ever given.
 #[test]
 fn ops_3_a_hold_of_a_secure_call_uses_the_same_keys_throughout() {
-    let mut world = up([Wire::Srtp, Wire::Srtp], 2);
-    hold(&mut world, true);
-    world.run_ms(300);
+    let mut world = held([Wire::Srtp, Wire::Srtp], 2);
     // A session timer, or a telephone that moves, says its keys again.
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendrecv"));
     world.run_ms(300);
@@ -138,16 +139,14 @@ fn ops_3_a_hold_of_a_secure_call_uses_the_same_keys_throughout() {
         }
     }
     assert_eq!(keys.len(), 2, "one for each leg");
-    end(world);
+    world.end();
 }
 
 #[test]
 fn ops_3_a_reinvite_of_a_side_goes_on_during_a_hold_and_lifts_nothing() {
     for from in [CALLER, CALLEE] {
         for late in [false, true] {
-            let mut world = up([Wire::Srtp, Wire::Udp], 3);
-            hold(&mut world, true);
-            world.run_ms(300);
+            let mut world = held([Wire::Srtp, Wire::Udp], 3);
             world.agents[from].media.set_port(5000);
             world.tell(from, |agent, now| match late {
                 true => agent.reinvite_without_offer(now),
@@ -161,12 +160,10 @@ fn ops_3_a_reinvite_of_a_side_goes_on_during_a_hold_and_lifts_nothing() {
             assert_eq!(directions(&world), ["inactive", "inactive"]);
             assert_eq!(destinations(&world), 0);
             assert_eq!(world.live().held, [true, true]);
-            hold(&mut world, false);
-            world.run_ms(300);
-            assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
+            resume(&mut world);
             let leg = &session(&world).streams[0].legs[from];
             assert_eq!(leg.remote.expect("an address").rtp.port(), 5000);
-            end(world);
+            world.end();
         }
     }
 }
@@ -174,7 +171,7 @@ fn ops_3_a_reinvite_of_a_side_goes_on_during_a_hold_and_lifts_nothing() {
 #[test]
 fn ops_3_what_a_side_held_itself_stays_held_after_ours() {
     for holder in [CALLER, CALLEE] {
-        let mut world = up(UDP, 4);
+        let mut world = World::up(UDP, 4);
         world.tell(holder, |agent, now| agent.reinvite(now, "sendonly"));
         world.run_ms(300);
         let mut expected = ["recvonly", "sendonly"];
@@ -194,13 +191,13 @@ fn ops_3_what_a_side_held_itself_stays_held_after_ours() {
         world.tell(holder, |agent, now| agent.reinvite(now, "sendrecv"));
         world.run_ms(300);
         assert_eq!(world.live().state, CallState::Answered);
-        end(world);
+        world.end();
     }
 }
 
 #[test]
 fn ops_3_a_hold_waits_for_a_reinvite_that_is_on_its_way() {
-    let mut world = up(UDP, 6);
+    let mut world = World::up(UDP, 6);
     world.callee().manners.reinvite = None;
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendrecv"));
     world.run_ms(100);
@@ -212,17 +209,14 @@ fn ops_3_a_hold_waits_for_a_reinvite_that_is_on_its_way() {
     world.run_ms(500);
     assert_eq!(directions(&world), ["inactive", "inactive"]);
     assert_eq!(destinations(&world), 0);
-    hold(&mut world, false);
-    world.run_ms(300);
-    assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
-    assert_eq!(destinations(&world), 2);
-    end(world);
+    resume(&mut world);
+    world.end();
 }
 
 #[test]
 fn ops_3_a_side_that_refuses_a_hold_stays_in_the_call_and_hears_nothing() {
     for refuser in [CALLER, CALLEE] {
-        let mut world = up(UDP, 7);
+        let mut world = World::up(UDP, 7);
         world.agents[refuser].manners.reinvite = Some(488);
         hold(&mut world, true);
         world.run_ms(300);
@@ -234,11 +228,8 @@ fn ops_3_a_side_that_refuses_a_hold_stays_in_the_call_and_hears_nothing() {
             .find(|event| event.kind == EventKind::ReinviteRefused);
         assert_eq!(refused.expect("told").text, "hold: 488 Not Acceptable Here");
         world.agents[refuser].manners.reinvite = Some(200);
-        hold(&mut world, false);
-        world.run_ms(300);
-        assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
-        assert_eq!(destinations(&world), 2);
-        end(world);
+        resume(&mut world);
+        world.end();
     }
 }
 
@@ -246,7 +237,7 @@ fn ops_3_a_side_that_refuses_a_hold_stays_in_the_call_and_hears_nothing() {
 #[test]
 fn ops_3_a_side_that_refused_the_hold_need_not_agree_to_its_end() {
     for refuser in [CALLER, CALLEE] {
-        let mut world = up(UDP, 7);
+        let mut world = World::up(UDP, 7);
         world.agents[refuser].manners.reinvite = Some(488);
         let invites = |world: &World| world.agents[refuser].requests(&Method::Invite).len();
         let before = invites(&world);
@@ -263,16 +254,14 @@ fn ops_3_a_side_that_refused_the_hold_need_not_agree_to_its_end() {
         hold(&mut world, true);
         world.run_ms(300);
         assert_eq!(directions(&world), ["inactive", "inactive"]);
-        end(world);
+        world.end();
     }
 }
 
 #[test]
 fn ops_3_where_a_side_refuses_the_end_of_a_hold_both_stay_held_and_the_operator_may_try_again() {
     for refuser in [CALLER, CALLEE] {
-        let mut world = up(UDP, 7);
-        hold(&mut world, true);
-        world.run_ms(300);
+        let mut world = held(UDP, 7);
         world.agents[refuser].manners.reinvite = Some(488);
         hold(&mut world, false);
         world.run_ms(500);
@@ -292,12 +281,8 @@ fn ops_3_where_a_side_refuses_the_end_of_a_hold_both_stay_held_and_the_operator_
         );
         assert!(!world.has_event(EventKind::CallResumed));
         world.agents[refuser].manners.reinvite = Some(200);
-        hold(&mut world, false);
-        world.run_ms(500);
-        assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
-        assert_eq!(destinations(&world), 2);
-        assert_eq!(world.live().state, CallState::Answered);
-        end(world);
+        resume(&mut world);
+        world.end();
     }
 }
 
@@ -305,9 +290,7 @@ fn ops_3_where_a_side_refuses_the_end_of_a_hold_both_stay_held_and_the_operator_
 #[test]
 fn ops_3_a_call_whose_sides_refuse_all_after_a_hold_is_not_told_without_end() {
     for refuser in [CALLER, CALLEE] {
-        let mut world = up(UDP, 7);
-        hold(&mut world, true);
-        world.run_ms(300);
+        let mut world = held(UDP, 7);
         world.agents[refuser].manners.reinvite = Some(488);
         hold(&mut world, false);
         world.run_ms(25);
@@ -318,14 +301,14 @@ fn ops_3_a_call_whose_sides_refuse_all_after_a_hold_is_not_told_without_end() {
         assert!(invites.iter().sum::<usize>() <= 1 + 2 + 3, "{invites:?}");
         assert_eq!(destinations(&world), 0);
         assert_eq!(world.live().state, CallState::Held);
-        end(world);
+        world.end();
     }
 }
 
 #[test]
 fn ops_3_a_hold_that_is_taken_back_before_anybody_knows_leaves_all_as_it_is() {
     for wait in [0, 5, 15, 25, 35, 45] {
-        let mut world = up([Wire::Udp, Wire::Srtp], 8);
+        let mut world = World::up([Wire::Udp, Wire::Srtp], 8);
         hold(&mut world, true);
         world.run_ms(wait);
         hold(&mut world, false);
@@ -341,7 +324,7 @@ fn ops_3_a_hold_that_is_taken_back_before_anybody_knows_leaves_all_as_it_is() {
         world.run_ms(500);
         assert_eq!(directions(&world), ["inactive", "inactive"], "{wait}");
         assert_eq!(destinations(&world), 0, "{wait}");
-        end(world);
+        world.end();
     }
 }
 
@@ -349,7 +332,7 @@ fn ops_3_a_hold_that_is_taken_back_before_anybody_knows_leaves_all_as_it_is() {
 fn ops_3_a_call_that_is_held_can_end_in_every_way() {
     for ender in [CALLER, CALLEE] {
         for wait in [0, 5, 15, 25, 200] {
-            let mut world = up(UDP, 9);
+            let mut world = World::up(UDP, 9);
             hold(&mut world, true);
             world.run_ms(wait);
             world.tell(ender, Agent::hang_up);
@@ -358,7 +341,7 @@ fn ops_3_a_call_that_is_held_can_end_in_every_way() {
             world.assert_drained(1);
         }
     }
-    let mut world = up(UDP, 9);
+    let mut world = World::up(UDP, 9);
     hold(&mut world, true);
     let call = world.live().call;
     world
@@ -389,8 +372,6 @@ fn ops_3_a_refresh_of_the_session_lifts_no_hold() {
         "refreshed"
     );
     assert_eq!(directions(&world), ["inactive", "inactive"]);
-    hold(&mut world, false);
-    world.run_ms(300);
-    assert_eq!(directions(&world), ["sendrecv", "sendrecv"]);
-    end(world);
+    resume(&mut world);
+    world.end();
 }

@@ -8,20 +8,6 @@ use sip_core::stack::EventKind;
 use crate::sim::sdp::{direction, line};
 use crate::sim::{Agent, CALLEE, CALLER, LATENCY, Phase, Wire, World, config};
 
-fn up(wires: [Wire; 2], seed: u64) -> World {
-    let mut world = World::new(wires, seed);
-    world.establish();
-    world
-}
-
-fn end(mut world: World) {
-    assert_eq!(world.phases(), [Phase::Up, Phase::Up]);
-    world.tell(CALLER, Agent::hang_up);
-    world.run_ms(500);
-    assert_eq!(world.phases(), [Phase::Over(200), Phase::Over(200)]);
-    world.assert_drained(1);
-}
-
 fn on_hold(world: &World) -> bool {
     world
         .sessions
@@ -37,7 +23,7 @@ fn either_side_holds_and_resumes() {
             [Wire::Srtp, Wire::Udp],
             [Wire::Srtp, Wire::Srtp],
         ] {
-            let mut world = up(wires, 1);
+            let mut world = World::up(wires, 1);
             world.tell(holder, |agent, now| agent.reinvite(now, "sendonly"));
             world.run_ms(500);
             assert!(on_hold(&world));
@@ -47,7 +33,7 @@ fn either_side_holds_and_resumes() {
             world.run_ms(500);
             assert!(!on_hold(&world));
             assert_eq!(direction(&world.agents[1 - holder].remote_sdp), "sendrecv");
-            end(world);
+            world.end();
         }
     }
 }
@@ -55,7 +41,7 @@ fn either_side_holds_and_resumes() {
 #[test]
 fn a_refused_reinvite_keeps_the_call_and_its_media() {
     for status in [415, 486, 488, 491, 500, 503, 603] {
-        let mut world = up([Wire::Udp, Wire::Udp], 2);
+        let mut world = World::up([Wire::Udp, Wire::Udp], 2);
         let before = world.sessions.clone();
         world.callee().manners.reinvite = Some(status);
         world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
@@ -70,13 +56,13 @@ fn a_refused_reinvite_keeps_the_call_and_its_media() {
         world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
         world.run_ms(500);
         assert!(on_hold(&world));
-        end(world);
+        world.end();
     }
 }
 
 #[test]
 fn a_reinvite_that_we_cannot_carry_is_refused_with_488_and_the_call_goes_on() {
-    let mut world = up([Wire::Srtp, Wire::Udp], 3);
+    let mut world = World::up([Wire::Srtp, Wire::Udp], 3);
     world.tell(CALLER, |agent, now| {
         agent.request(now, Method::Invite, |request| {
             request.headers.push(HeaderName::ContentType, "application/sdp");
@@ -96,12 +82,12 @@ fn a_reinvite_that_we_cannot_carry_is_refused_with_488_and_the_call_goes_on() {
         1,
         "it went no further"
     );
-    end(world);
+    world.end();
 }
 
 #[test]
 fn reinvites_that_cross_are_glare_for_both() {
-    let mut world = up([Wire::Udp, Wire::Udp], 4);
+    let mut world = World::up([Wire::Udp, Wire::Udp], 4);
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_for(LATENCY + Duration::from_millis(1));
     // The edge has passed the caller's on; the callee's leaves before it arrives.
@@ -113,12 +99,12 @@ fn reinvites_that_cross_are_glare_for_both() {
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_ms(500);
     assert!(on_hold(&world));
-    end(world);
+    world.end();
 }
 
 #[test]
 fn a_second_invite_of_the_same_side_gets_500_with_retry_after() {
-    let mut world = up([Wire::Udp, Wire::Udp], 5);
+    let mut world = World::up([Wire::Udp, Wire::Udp], 5);
     world.callee().manners.reinvite = None;
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_ms(50);
@@ -133,7 +119,7 @@ fn a_second_invite_of_the_same_side_gets_500_with_retry_after() {
     assert!(delay <= 10);
     world.tell(CALLEE, |agent, now| agent.respond(now, 200));
     world.run_ms(500);
-    end(world);
+    world.end();
 }
 
 #[test]
@@ -157,7 +143,7 @@ fn a_reinvite_before_the_callers_ack_is_not_glare_it_waits() {
     assert_eq!(world.caller().requests(&Method::Invite).len(), 1);
     assert_eq!(world.callee().statuses(&Method::Invite).last(), Some(&200));
     assert!(on_hold(&world));
-    end(world);
+    world.end();
 }
 
 #[test]
@@ -205,7 +191,7 @@ fn a_late_offer_is_answered_in_the_ack_both_ways() {
                     .is_empty()
             );
         }
-        end(world);
+        world.end();
     }
 }
 
@@ -229,7 +215,7 @@ fn bye_during_a_reinvite_ends_both_from_either_side() {
         (CALLEE, CALLER),
         (CALLEE, CALLEE),
     ] {
-        let mut world = up([Wire::Udp, Wire::Udp], 9);
+        let mut world = World::up([Wire::Udp, Wire::Udp], 9);
         world.agents[1 - inviter].manners.reinvite = None;
         world.tell(inviter, |agent, now| agent.reinvite(now, "sendonly"));
         world.run_ms(100);
@@ -250,7 +236,7 @@ fn bye_during_a_reinvite_ends_both_from_either_side() {
 
 #[test]
 fn a_cancelled_reinvite_keeps_the_call() {
-    let mut world = up([Wire::Udp, Wire::Udp], 10);
+    let mut world = World::up([Wire::Udp, Wire::Udp], 10);
     world.callee().manners.reinvite = None;
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_ms(300);
@@ -258,12 +244,12 @@ fn a_cancelled_reinvite_keeps_the_call() {
     world.run_ms(500);
     assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&487));
     assert!(!on_hold(&world));
-    end(world);
+    world.end();
 }
 
 #[test]
 fn a_cancelled_reinvite_that_was_answered_meanwhile_counts() {
-    let mut world = up([Wire::Udp, Wire::Udp], 11);
+    let mut world = World::up([Wire::Udp, Wire::Udp], 11);
     world.callee().manners.reinvite = None;
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
     world.run_ms(300);
@@ -274,13 +260,13 @@ fn a_cancelled_reinvite_that_was_answered_meanwhile_counts() {
     // Both sides changed their session, so both have the new one.
     assert_eq!(world.caller().statuses(&Method::Invite).last(), Some(&200));
     assert!(on_hold(&world));
-    end(world);
+    world.end();
 }
 
 #[test]
 fn a_far_side_that_lost_the_call_ends_it() {
     for status in [481, 408] {
-        let mut world = up([Wire::Udp, Wire::Udp], 12);
+        let mut world = World::up([Wire::Udp, Wire::Udp], 12);
         world.callee().manners.reinvite = Some(status);
         world.tell(CALLER, |agent, now| agent.reinvite(now, "sendonly"));
         world.run_ms(500);
@@ -293,7 +279,7 @@ fn a_far_side_that_lost_the_call_ends_it() {
 
 #[test]
 fn contacts_change_with_a_reinvite() {
-    let mut world = up([Wire::Udp, Wire::Udp], 13);
+    let mut world = World::up([Wire::Udp, Wire::Udp], 13);
     world.caller().address.set_port(5066);
     world.tell(CALLER, |agent, now| agent.reinvite(now, "sendrecv"));
     world.run_ms(500);
@@ -309,7 +295,7 @@ fn contacts_change_with_a_reinvite() {
 
 #[test]
 fn the_listed_headers_cross_in_a_reinvite_too() {
-    let mut world = up([Wire::Udp, Wire::Udp], 14);
+    let mut world = World::up([Wire::Udp, Wire::Udp], 14);
     world.tell(CALLER, |agent, now| {
         agent.request(now, Method::Invite, |request| {
             request.headers.push_named("X-Why", "transfer");
@@ -318,7 +304,7 @@ fn the_listed_headers_cross_in_a_reinvite_too() {
     world.run_ms(500);
     let invite = world.callee().request_received(&Method::Invite);
     assert_eq!(invite.headers.named("X-Why").next(), Some(&b"transfer"[..]));
-    end(world);
+    world.end();
 }
 
 /// What a fax machine says, at its agent's address.
@@ -385,7 +371,7 @@ fn sig_8_a_call_is_switched_to_t38_by_the_callee_and_back_to_speech() {
             |of: &media_core::session::Session| of.streams[0].legs.clone().map(|leg| leg.local);
         assert_eq!(ports(session), ports(&speech[id]), "the same ports");
     }
-    end(world);
+    world.end();
 }
 
 #[test]
@@ -405,6 +391,6 @@ fn sig_8_t38_is_refused_with_488_on_trunks_that_do_not_allow_it_and_speech_goes_
         switch_to_fax(&mut world);
         assert_eq!(world.callee().statuses(&Method::Invite), [488]);
         assert_eq!(world.sessions, speech);
-        end(world);
+        world.end();
     }
 }

@@ -6,9 +6,7 @@ use sip_core::stack::EndedBy;
 use crate::sim::{Agent, CALLEE, CALLER, Phase, Wire, World};
 
 fn up(wires: [Wire; 2]) -> World {
-    let mut world = World::new(wires, 51);
-    world.establish();
-    world
+    World::up(wires, 51)
 }
 
 #[test]

@@ -13,12 +13,13 @@ use crate::api::auth::{Administrator, Reader};
 use crate::api::model::Page;
 use crate::api::openapi::views::{AccountPatch, AccountView};
 use crate::api::problem::Problem;
-use crate::api::request::{Body, Condition, PathOf};
+use crate::api::request::{Body, Condition};
 use crate::config::sections::AccountSection;
 use crate::manage::{IfMatch, Managed};
 
 use super::change::Change;
 use super::configured::{named, view};
+use super::look::Look;
 use super::{created, versioned};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -79,12 +80,8 @@ async fn create(
     params(("aor" = String, Path, description = "Its address-of-record, with the scheme or without.")),
     responses((status = 200, description = "The account.", body = AccountView)),
 )]
-async fn get(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(aor): PathOf<String>,
-) -> Result<Response, Problem> {
-    Ok(answer(&api, &api.manager.account(&aor)?))
+async fn get(look: Look) -> Result<Response, Problem> {
+    Ok(answer(&look.api, &look.api.manager.account(&look.of)?))
 }
 
 /// Replaces an account; without a secret it keeps the one that it has
@@ -94,22 +91,15 @@ async fn get(
     request_body = AccountSection,
     responses((status = 200, description = "As it is now.", body = AccountView)),
 )]
-async fn put(
-    Change {
-        api,
-        actor,
-        of: aor,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
-    let known = api.manager.account(&aor)?;
+async fn put(change: Change, body: Body) -> Result<Response, Problem> {
+    let known = change.api.manager.account(&change.of)?;
     let body: AccountSection = named(body, Some(("aor", &known.body.aor)))?;
-    let now = api
+    let now = change
+        .api
         .manager
-        .put_account(&actor, &aor, body, condition)
+        .put_account(&change.actor, &change.of, body, change.condition)
         .await?;
-    Ok(answer(&api, &now))
+    Ok(answer(&change.api, &now))
 }
 
 /// Changes an account (RFC 7396)
@@ -119,20 +109,13 @@ async fn put(
     request_body(content = AccountPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As it is now.", body = AccountView)),
 )]
-async fn patch(
-    Change {
-        api,
-        actor,
-        of: aor,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
-    let now = api
+async fn patch(change: Change, body: Body) -> Result<Response, Problem> {
+    let now = change
+        .api
         .manager
-        .patch_account(&actor, &aor, body.0, condition)
+        .patch_account(&change.actor, &change.of, body.0, change.condition)
         .await?;
-    Ok(answer(&api, &now))
+    Ok(answer(&change.api, &now))
 }
 
 /// Removes an account
@@ -141,15 +124,12 @@ async fn patch(
     params(("aor" = String, Path, description = "Its address-of-record, with the scheme or without."), Condition),
     responses((status = 204, description = "It is gone.")),
 )]
-async fn delete(
-    Change {
-        api,
-        actor,
-        of: aor,
-        condition,
-    }: Change,
-) -> Result<StatusCode, Problem> {
-    api.manager.delete_account(&actor, &aor, condition).await?;
+async fn delete(change: Change) -> Result<StatusCode, Problem> {
+    change
+        .api
+        .manager
+        .delete_account(&change.actor, &change.of, change.condition)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -16,12 +16,13 @@ use crate::api::flows::Flow;
 use crate::api::model::Page;
 use crate::api::openapi::views::{CallDetails, Ladder, LiveCallView, Quality};
 use crate::api::problem::{Problem, Slug};
-use crate::api::request::{Cursor, PathOf, QueryOf, limit};
+use crate::api::request::{Cursor, QueryOf, limit};
 
 use crate::calls::LiveQuery;
 use crate::store::CallRow;
 
 use super::control::{self, __path_place};
+use super::look::Look;
 use super::{blocking, events, written};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -80,11 +81,7 @@ async fn list(
     params(("call" = u64, Path, description = "Its number.")),
     responses((status = 200, description = "Everything that is known of it.", body = CallDetails)),
 )]
-async fn get(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(call): PathOf<u64>,
-) -> Result<Json<Value>, Problem> {
+async fn get(Look { api, of: call }: Look<u64>) -> Result<Json<Value>, Problem> {
     let mut fields = match now(&api, call).await? {
         Some(fields) => fields,
         None => of_row(&kept(&api, call).await?),
@@ -152,11 +149,7 @@ fn part(text: Option<&str>) -> Value {
     params(("call" = u64, Path, description = "Its number.")),
     responses((status = 200, description = "Redacted messages.", body = Ladder)),
 )]
-async fn ladder(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(call): PathOf<u64>,
-) -> Result<Json<Value>, Problem> {
+async fn ladder(Look { api, of: call }: Look<u64>) -> Result<Json<Value>, Problem> {
     let inner = api.clone();
     let live = blocking(move || inner.live.ladder(call).map(|ladder| json!(ladder))).await?;
     match live {
@@ -177,11 +170,7 @@ async fn ladder(
     params(("call" = u64, Path, description = "Its number.")),
     responses((status = 200, description = "Samples of each direction.", body = Quality)),
 )]
-async fn quality(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(call): PathOf<u64>,
-) -> Result<Json<Value>, Problem> {
+async fn quality(Look { api, of: call }: Look<u64>) -> Result<Json<Value>, Problem> {
     let inner = api.clone();
     let live = blocking(move || inner.live.quality(call).map(|quality| json!(quality))).await?;
     match live {

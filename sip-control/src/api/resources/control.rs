@@ -4,7 +4,8 @@
 //! What comes of it is told by events. A request with an `Idempotency-Key` is done once.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use media_core::session::{CallId, Side};
@@ -44,14 +45,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     params(("call" = u64, Path, description = "Its number."), IdempotencyKey),
     responses((status = 202, description = "It is being ended.", body = CallNumber)),
 )]
-async fn hang_up(
-    Operator(actor): Operator,
-    State(api): State<Api>,
-    PathOf(call): PathOf<u64>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let act = Act::of(&api, &actor, "call.hang_up", call, Value::Null);
-    act.run(&headers, move |done| Operation::HangUp(CallId(call), done))
+async fn hang_up(act: Act) -> Result<Response, Problem> {
+    act.run("call.hang_up", Value::Null, Operation::HangUp)
         .await
 }
 
@@ -61,15 +56,9 @@ async fn hang_up(
     params(("call" = u64, Path, description = "Its number."), IdempotencyKey), request_body = Transfer,
     responses((status = 202, description = "It is being moved; events tell what comes of it.", body = CallNumber)),
 )]
-async fn transfer(
-    Operator(actor): Operator,
-    State(api): State<Api>,
-    PathOf(call): PathOf<u64>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn transfer(act: Act, body: Body) -> Result<Response, Problem> {
     let transfer: Transfer = body.read()?;
-    let act = Act::of(&api, &actor, "call.transfer", call, json!(transfer));
+    let detail = json!(transfer);
     let side = match transfer.who {
         Who::Caller => Side::Caller,
         Who::Callee => Side::Callee,
@@ -78,14 +67,14 @@ async fn transfer(
         How::Refer => TransferHow::Refer,
         How::Local => TransferHow::Local,
     };
-    let operation = move |answer| Operation::Transfer {
-        call: CallId(call),
+    let operation = move |call, answer| Operation::Transfer {
+        call,
         side,
         target: transfer.target,
         how,
         answer,
     };
-    act.run(&headers, operation).await
+    act.run("call.transfer", detail, operation).await
 }
 
 /// Puts both sides of a call on hold, or takes them off it
@@ -94,21 +83,12 @@ async fn transfer(
     params(("call" = u64, Path, description = "Its number."), IdempotencyKey), request_body = Hold,
     responses((status = 202, description = "Both sides are being told.", body = CallNumber)),
 )]
-async fn hold(
-    Operator(actor): Operator,
-    State(api): State<Api>,
-    PathOf(call): PathOf<u64>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn hold(act: Act, body: Body) -> Result<Response, Problem> {
     let hold: Hold = body.read()?;
-    let act = Act::of(&api, &actor, "call.hold", call, json!(hold));
-    let operation = move |answer| Operation::Hold {
-        call: CallId(call),
-        on: hold.on,
-        answer,
-    };
-    act.run(&headers, operation).await
+    let detail = json!(hold);
+    let on = hold.on;
+    let operation = move |call, answer| Operation::Hold { call, on, answer };
+    act.run("call.hold", detail, operation).await
 }
 
 /// Places a call between two parties
@@ -198,48 +178,53 @@ impl utoipa::IntoParams for IdempotencyKey {
     }
 }
 
-/// Something that is done to a call.
-struct Act<'a> {
-    api: &'a Api,
-    actor: &'a Actor,
-    action: &'static str,
+/// What every act on a call begins with.
+struct Act {
+    api: Api,
+    /// Who asks for it: an operator.
+    actor: Actor,
     call: u64,
-    detail: Value,
+    headers: HeaderMap,
 }
 
-impl Act<'_> {
-    fn of<'a>(
-        api: &'a Api,
-        actor: &'a Actor,
-        action: &'static str,
-        call: u64,
-        detail: Value,
-    ) -> Act<'a> {
-        Act {
-            api,
-            actor,
-            action,
-            call,
-            detail,
-        }
-    }
+impl FromRequestParts<Api> for Act {
+    type Rejection = Problem;
 
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Act, Problem> {
+        let Operator(actor) = Operator::from_request_parts(parts, api).await?;
+        let PathOf(call) = PathOf::from_request_parts(parts, api).await?;
+        Ok(Act {
+            api: api.clone(),
+            actor,
+            call,
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl Act {
+    /// Once for each `Idempotency-Key`, and into the audit.
     async fn run(
         self,
-        headers: &HeaderMap,
-        operation: impl FnOnce(Done<()>) -> Operation + Send + 'static,
+        action: &'static str,
+        detail: Value,
+        operation: impl FnOnce(CallId, Done<()>) -> Operation + Send + 'static,
     ) -> Result<Response, Problem> {
-        let (api, actor) = (self.api.clone(), self.actor.clone());
-        let (action, call, detail) = (self.action, self.call, self.detail.clone());
+        let Act {
+            api,
+            actor,
+            call,
+            headers,
+        } = self;
+        let (inner, who, told) = (api.clone(), actor.clone(), detail.clone());
         let act = async move {
-            let mut done = ask(&api, operation).await;
+            let mut done = ask(&inner, |done| operation(CallId(call), done)).await;
             let object = call.to_string();
-            record(&api, &actor, action, object, detail, done.as_mut().err());
+            record(&inner, &who, action, object, told, done.as_mut().err());
             done.map(|()| accepted(call))
         };
-        let what = format!("{} {}", self.action, self.call);
-        let asked = (what.as_str(), &self.detail);
-        let answer = once(self.api, headers, self.actor, asked, act).await?;
+        let what = format!("{action} {call}");
+        let answer = once(&api, &headers, &actor, (&what, &detail), act).await?;
         Ok((answer.status, Json(answer.body)).into_response())
     }
 }

@@ -12,8 +12,9 @@ use crate::api::auth::Reader;
 use crate::api::flows::Flow;
 use crate::api::model::{Page, Paging};
 use crate::api::problem::Problem;
-use crate::api::request::{Cursor, PathOf, QueryOf, limit};
+use crate::api::request::{Cursor, QueryOf, limit};
 
+use super::look::Look;
 use super::{blocking, not_found, written};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -50,11 +51,7 @@ async fn list(
     params(("index" = u32, Path, description = "Its number in the list: its key in the map FLOWS.")),
     responses((status = 200, description = "The flow.", body = Flow)),
 )]
-async fn one(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(index): PathOf<u32>,
-) -> Result<Json<Flow>, Problem> {
+async fn one(Look { api, of: index }: Look<u32>) -> Result<Json<Flow>, Problem> {
     let found = blocking(move || api.media.flow_at(index)).await?;
     found
         .map(|status| Json(Flow::whole(&status)))

@@ -12,6 +12,7 @@ mod events;
 mod flows;
 mod health;
 mod history;
+mod look;
 mod origination;
 mod percent;
 mod registrations;

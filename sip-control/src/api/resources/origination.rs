@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::Api;
-use crate::api::auth::{Administrator, Reader};
+use crate::api::auth::Administrator;
 use crate::api::model::Page;
 use crate::api::openapi::views::OriginationPatch;
 use crate::api::problem::Problem;
@@ -20,6 +20,7 @@ use crate::config::sections::{OriginationSection, TrunkSection};
 use crate::manage::{self, IfMatch, Managed};
 
 use super::change::Change;
+use super::look::Look;
 use super::trunks::{States, TargetState};
 use super::{created, not_found, versioned};
 
@@ -72,13 +73,9 @@ fn without(mut body: Value) -> Value {
     params(("name" = String, Path, description = "The trunk's name.")),
     responses((status = 200, description = "All of them, in order.", body = Page<Indexed>)),
 )]
-async fn list(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-) -> Result<Response, Problem> {
-    let trunk = api.manager.trunk(&name)?;
-    let page = Page::whole(targets(&api, &trunk).await?);
+async fn list(look: Look) -> Result<Response, Problem> {
+    let trunk = look.api.manager.trunk(&look.of)?;
+    let page = Page::whole(targets(&look.api, &trunk).await?);
     Ok(versioned(StatusCode::OK, trunk.version, &page))
 }
 
@@ -126,13 +123,10 @@ async fn one(api: &Api, trunk: &Managed<TrunkSection>, index: usize) -> Result<I
     params(("name" = String, Path, description = "The trunk's name."), ("index" = usize, Path, description = "The place in the list.")),
     responses((status = 200, description = "The target.", body = Indexed)),
 )]
-async fn get(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf((name, index)): PathOf<(String, usize)>,
-) -> Result<Response, Problem> {
-    let trunk = api.manager.trunk(&name)?;
-    answer(&api, &trunk, index).await
+async fn get(look: Look<(String, usize)>) -> Result<Response, Problem> {
+    let (name, index) = look.of;
+    let trunk = look.api.manager.trunk(&name)?;
+    answer(&look.api, &trunk, index).await
 }
 
 /// Replaces a target
@@ -142,21 +136,14 @@ async fn get(
     request_body = OriginationSection,
     responses((status = 200, description = "As it is now.", body = Indexed)),
 )]
-async fn put(
-    Change {
-        api,
-        actor,
-        of: (name, index),
-        condition,
-    }: Change<(String, usize)>,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn put(change: Change<(String, usize)>, body: Body) -> Result<Response, Problem> {
+    let (name, index) = change.of;
     let target = read(body)?;
-    let manager = &api.manager;
+    let manager = &change.api.manager;
     let trunk = manager
-        .put_origination(&actor, &name, index, target, condition)
+        .put_origination(&change.actor, &name, index, target, change.condition)
         .await?;
-    answer(&api, &trunk, index).await
+    answer(&change.api, &trunk, index).await
 }
 
 /// Changes a target (RFC 7396)
@@ -166,21 +153,14 @@ async fn put(
     request_body(content = OriginationPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As it is now.", body = Indexed)),
 )]
-async fn patch(
-    Change {
-        api,
-        actor,
-        of: (name, index),
-        condition,
-    }: Change<(String, usize)>,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn patch(change: Change<(String, usize)>, body: Body) -> Result<Response, Problem> {
+    let (name, index) = change.of;
     let patch = without(body.0);
-    let manager = &api.manager;
+    let manager = &change.api.manager;
     let trunk = manager
-        .patch_origination(&actor, &name, index, patch, condition)
+        .patch_origination(&change.actor, &name, index, patch, change.condition)
         .await?;
-    answer(&api, &trunk, index).await
+    answer(&change.api, &trunk, index).await
 }
 
 /// Removes a target; those after it move up
@@ -189,16 +169,12 @@ async fn patch(
     params(("name" = String, Path, description = "The trunk's name."), ("index" = usize, Path, description = "The place in the list."), Condition),
     responses((status = 204, description = "It is gone.")),
 )]
-async fn delete(
-    Change {
-        api,
-        actor,
-        of: (name, index),
-        condition,
-    }: Change<(String, usize)>,
-) -> Result<StatusCode, Problem> {
-    api.manager
-        .delete_origination(&actor, &name, index, condition)
+async fn delete(change: Change<(String, usize)>) -> Result<StatusCode, Problem> {
+    let (name, index) = change.of;
+    change
+        .api
+        .manager
+        .delete_origination(&change.actor, &name, index, change.condition)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,12 +12,13 @@ use crate::api::auth::{Administrator, Reader};
 use crate::api::model::{Order, Page};
 use crate::api::openapi::views::{NewRoute, RoutePatch, RouteView};
 use crate::api::problem::Problem;
-use crate::api::request::{Body, Condition, PathOf};
+use crate::api::request::{Body, Condition};
 use crate::config::sections::RouteSection;
 use crate::manage::Managed;
 
 use super::change::Change;
 use super::configured::{named, view};
+use super::look::Look;
 use super::{created, versioned};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -111,13 +112,8 @@ async fn order(
     params(("id" = String, Path, description = "What the list calls it.")),
     responses((status = 200, description = "The route.", body = RouteView)),
 )]
-async fn get(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(id): PathOf<String>,
-) -> Result<Response, Problem> {
-    let found = api.manager.route(&id)?;
-    Ok(versioned(StatusCode::OK, found.version, &shown(&found)))
+async fn get(look: Look) -> Result<Response, Problem> {
+    Ok(answer(&look.api.manager.route(&look.of)?))
 }
 
 /// Replaces a route; with `position` it is moved there
@@ -127,24 +123,17 @@ async fn get(
     request_body = NewRoute,
     responses((status = 200, description = "As it is now.", body = RouteView)),
 )]
-async fn put(
-    Change {
-        api,
-        actor,
-        of: id,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
-    let known = api.manager.route(&id)?;
+async fn put(change: Change, body: Body) -> Result<Response, Problem> {
+    let known = change.api.manager.route(&change.of)?;
     // An object that is sent back as it was read stays where it is.
     let position = position(&body)?.filter(|position| *position != known.position);
     let body: RouteSection = named(body, None)?;
-    let now = api
+    let now = change
+        .api
         .manager
-        .put_route(&actor, &id, body, position, condition)
+        .put_route(&change.actor, &change.of, body, position, change.condition)
         .await?;
-    Ok(versioned(StatusCode::OK, now.version, &shown(&now)))
+    Ok(answer(&now))
 }
 
 /// Changes a route (RFC 7396); with `position` it is moved there
@@ -154,21 +143,20 @@ async fn put(
     request_body(content = RoutePatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As it is now.", body = RouteView)),
 )]
-async fn patch(
-    Change {
-        api,
-        actor,
-        of: id,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn patch(change: Change, body: Body) -> Result<Response, Problem> {
     let position = position(&body)?;
-    let now = api
+    let now = change
+        .api
         .manager
-        .patch_route(&actor, &id, body.0, position, condition)
+        .patch_route(
+            &change.actor,
+            &change.of,
+            body.0,
+            position,
+            change.condition,
+        )
         .await?;
-    Ok(versioned(StatusCode::OK, now.version, &shown(&now)))
+    Ok(answer(&now))
 }
 
 /// Removes a route
@@ -177,14 +165,15 @@ async fn patch(
     params(("id" = String, Path, description = "What the list calls it."), Condition),
     responses((status = 204, description = "It is gone.")),
 )]
-async fn delete(
-    Change {
-        api,
-        actor,
-        of: id,
-        condition,
-    }: Change,
-) -> Result<StatusCode, Problem> {
-    api.manager.delete_route(&actor, &id, condition).await?;
+async fn delete(change: Change) -> Result<StatusCode, Problem> {
+    change
+        .api
+        .manager
+        .delete_route(&change.actor, &change.of, change.condition)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn answer(route: &Managed<RouteSection>) -> Response {
+    versioned(StatusCode::OK, route.version, &shown(route))
 }

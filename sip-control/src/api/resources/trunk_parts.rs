@@ -1,6 +1,5 @@
 //! `/trunks/{name}/general` and `/termination`: a trunk in the parts that people edit.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
@@ -8,15 +7,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::Api;
-use crate::api::auth::Reader;
 use crate::api::openapi::views::{GeneralPatch, GeneralView, TerminationPatch, TerminationView};
 use crate::api::problem::Problem;
-use crate::api::request::{Body, Condition, PathOf};
+use crate::api::request::{Body, Condition};
 use crate::config::sections::TrunkSection;
 use crate::manage::{Managed, TrunkPart};
 
 use super::change::Change;
 use super::configured::told_of;
+use super::look::Look;
 use super::versioned;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -31,16 +30,11 @@ fn answer(part: TrunkPart, trunk: &Managed<TrunkSection>) -> Response {
     versioned(StatusCode::OK, trunk.version, &Value::Object(fields))
 }
 
-async fn change(asked: Change, part: TrunkPart, body: Body) -> Result<Response, Problem> {
-    let Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    } = asked;
-    let now = api
+async fn patch(change: Change, part: TrunkPart, body: Body) -> Result<Response, Problem> {
+    let now = change
+        .api
         .manager
-        .patch_trunk(&actor, &name, part, body.0, condition)
+        .patch_trunk(&change.actor, &change.of, part, body.0, change.condition)
         .await?;
     Ok(answer(part, &now))
 }
@@ -51,12 +45,11 @@ async fn change(asked: Change, part: TrunkPart, body: Body) -> Result<Response, 
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The fields that are set.", body = GeneralView)),
 )]
-async fn general(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-) -> Result<Response, Problem> {
-    Ok(answer(TrunkPart::General, &api.manager.trunk(&name)?))
+async fn general(look: Look) -> Result<Response, Problem> {
+    Ok(answer(
+        TrunkPart::General,
+        &look.api.manager.trunk(&look.of)?,
+    ))
 }
 
 /// Changes how its calls are (RFC 7396)
@@ -66,8 +59,8 @@ async fn general(
     request_body(content = GeneralPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As they are now.", body = GeneralView)),
 )]
-async fn change_general(asked: Change, body: Body) -> Result<Response, Problem> {
-    change(asked, TrunkPart::General, body).await
+async fn change_general(change: Change, body: Body) -> Result<Response, Problem> {
+    patch(change, TrunkPart::General, body).await
 }
 
 /// Who may send us calls
@@ -76,12 +69,11 @@ async fn change_general(asked: Change, body: Body) -> Result<Response, Problem> 
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The fields that are set.", body = TerminationView)),
 )]
-async fn termination(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-) -> Result<Response, Problem> {
-    Ok(answer(TrunkPart::Termination, &api.manager.trunk(&name)?))
+async fn termination(look: Look) -> Result<Response, Problem> {
+    Ok(answer(
+        TrunkPart::Termination,
+        &look.api.manager.trunk(&look.of)?,
+    ))
 }
 
 /// Changes who may send us calls (RFC 7396)
@@ -91,6 +83,6 @@ async fn termination(
     request_body(content = TerminationPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As they are now.", body = TerminationView)),
 )]
-async fn change_termination(asked: Change, body: Body) -> Result<Response, Problem> {
-    change(asked, TrunkPart::Termination, body).await
+async fn change_termination(change: Change, body: Body) -> Result<Response, Problem> {
+    patch(change, TrunkPart::Termination, body).await
 }

@@ -18,7 +18,7 @@ use crate::api::auth::{Administrator, Reader};
 use crate::api::model::Page;
 use crate::api::openapi::views::{TrunkPatch, TrunkView};
 use crate::api::problem::Problem;
-use crate::api::request::{Body, Condition, PathOf};
+use crate::api::request::{Body, Condition};
 use crate::api::status::{OurRegistration, Snapshot};
 use crate::calls::TrunkLoad;
 use crate::config::sections::TrunkSection;
@@ -26,6 +26,7 @@ use crate::manage::{IfMatch, Managed, TrunkPart, targets};
 
 use super::change::Change;
 use super::configured::{named, view};
+use super::look::Look;
 use super::{created, versioned};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -168,12 +169,8 @@ async fn create(
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The trunk.", body = TrunkView)),
 )]
-async fn get(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-) -> Result<Response, Problem> {
-    answer(&api, &api.manager.trunk(&name)?).await
+async fn get(look: Look) -> Result<Response, Problem> {
+    answer(&look.api, &look.api.manager.trunk(&look.of)?).await
 }
 
 /// Replaces a trunk; credentials without a secret keep the one of their user
@@ -183,23 +180,16 @@ async fn get(
     request_body = TrunkSection,
     responses((status = 200, description = "As it is now.", body = TrunkView)),
 )]
-async fn put(
-    Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn put(change: Change, body: Body) -> Result<Response, Problem> {
     // A new one is made by POST.
-    let known = api.manager.trunk(&name)?;
+    let known = change.api.manager.trunk(&change.of)?;
     let body: TrunkSection = named(body, Some(("name", &known.name)))?;
-    let now = api
+    let now = change
+        .api
         .manager
-        .put_trunk(&actor, &name, body, condition)
+        .put_trunk(&change.actor, &change.of, body, change.condition)
         .await?;
-    answer(&api, &now).await
+    answer(&change.api, &now).await
 }
 
 /// Changes a trunk (RFC 7396)
@@ -209,21 +199,14 @@ async fn put(
     request_body(content = TrunkPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As it is now.", body = TrunkView)),
 )]
-async fn patch(
-    Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
+async fn patch(change: Change, body: Body) -> Result<Response, Problem> {
     let part = TrunkPart::Whole;
-    let now = api
+    let now = change
+        .api
         .manager
-        .patch_trunk(&actor, &name, part, body.0, condition)
+        .patch_trunk(&change.actor, &change.of, part, body.0, change.condition)
         .await?;
-    answer(&api, &now).await
+    answer(&change.api, &now).await
 }
 
 /// Removes a trunk; calls that are up go on
@@ -232,15 +215,12 @@ async fn patch(
     params(("name" = String, Path, description = "Its name."), Condition),
     responses((status = 204, description = "It is gone.")),
 )]
-async fn delete(
-    Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    }: Change,
-) -> Result<StatusCode, Problem> {
-    api.manager.delete_trunk(&actor, &name, condition).await?;
+async fn delete(change: Change) -> Result<StatusCode, Problem> {
+    change
+        .api
+        .manager
+        .delete_trunk(&change.actor, &change.of, change.condition)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,11 +13,12 @@ use crate::api::auth::{Administrator, Reader};
 use crate::api::model::Page;
 use crate::api::openapi::views::{WebhookPatch, WebhookView};
 use crate::api::problem::Problem;
-use crate::api::request::{Body, Condition, PathOf};
+use crate::api::request::{Body, Condition};
 use crate::manage::{IfMatch, Managed, WebhookSection};
 
 use super::change::Change;
 use super::configured::{named, view};
+use super::look::Look;
 use super::{created, versioned};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -74,13 +75,8 @@ async fn create(
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The webhook.", body = WebhookView)),
 )]
-async fn get(
-    _: Reader,
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-) -> Result<Response, Problem> {
-    let found = api.manager.webhook(&name)?;
-    Ok(versioned(StatusCode::OK, found.version, &shown(&found)))
+async fn get(look: Look) -> Result<Response, Problem> {
+    Ok(answer(&look.api.manager.webhook(&look.of)?))
 }
 
 /// Replaces a webhook; without `secret` it keeps the one that it has
@@ -90,22 +86,15 @@ async fn get(
     request_body = WebhookSection,
     responses((status = 200, description = "As it is now.", body = WebhookView)),
 )]
-async fn put(
-    Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
-    api.manager.webhook(&name)?;
-    let body: WebhookSection = named(body, Some(("name", &name)))?;
-    let now = api
+async fn put(change: Change, body: Body) -> Result<Response, Problem> {
+    change.api.manager.webhook(&change.of)?;
+    let body: WebhookSection = named(body, Some(("name", &change.of)))?;
+    let now = change
+        .api
         .manager
-        .put_webhook(&actor, &name, body, condition)
+        .put_webhook(&change.actor, &change.of, body, change.condition)
         .await?;
-    Ok(versioned(StatusCode::OK, now.version, &shown(&now)))
+    Ok(answer(&now))
 }
 
 /// Changes a webhook (RFC 7396)
@@ -115,20 +104,13 @@ async fn put(
     request_body(content = WebhookPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "As it is now.", body = WebhookView)),
 )]
-async fn patch(
-    Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    }: Change,
-    body: Body,
-) -> Result<Response, Problem> {
-    let now = api
+async fn patch(change: Change, body: Body) -> Result<Response, Problem> {
+    let now = change
+        .api
         .manager
-        .patch_webhook(&actor, &name, body.0, condition)
+        .patch_webhook(&change.actor, &change.of, body.0, change.condition)
         .await?;
-    Ok(versioned(StatusCode::OK, now.version, &shown(&now)))
+    Ok(answer(&now))
 }
 
 /// Removes a webhook
@@ -137,14 +119,15 @@ async fn patch(
     params(("name" = String, Path, description = "Its name."), Condition),
     responses((status = 204, description = "It is gone.")),
 )]
-async fn delete(
-    Change {
-        api,
-        actor,
-        of: name,
-        condition,
-    }: Change,
-) -> Result<StatusCode, Problem> {
-    api.manager.delete_webhook(&actor, &name, condition).await?;
+async fn delete(change: Change) -> Result<StatusCode, Problem> {
+    change
+        .api
+        .manager
+        .delete_webhook(&change.actor, &change.of, change.condition)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn answer(webhook: &Managed<WebhookSection>) -> Response {
+    versioned(StatusCode::OK, webhook.version, &shown(webhook))
 }

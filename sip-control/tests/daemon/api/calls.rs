@@ -3,16 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{Api, trunks};
-use crate::support::{ack, invite, ok, receive, udp_peer, wait_until};
+use crate::support::{ok, receive, udp_peer, wait_until};
 
 #[test]
 fn ops_1_a_trunk_that_is_made_by_the_api_takes_the_next_call_and_outlives_a_restart() {
     let callee = udp_peer("127.0.0.3");
     let mut api = Api::start("");
     let caller = udp_peer("127.0.0.2");
-    caller
-        .send_to(invite(&caller, "100", "before").as_bytes(), api.udp())
-        .unwrap();
+    api.invite(&caller, "100", "before");
     receive(&caller, "SIP/2.0 403 ");
     for (path, body) in [
         ("/trunks", json!({"name": "caller", "acl": ["127.0.0.2"]})),
@@ -26,16 +24,12 @@ fn ops_1_a_trunk_that_is_made_by_the_api_takes_the_next_call_and_outlives_a_rest
         let made = api.ask("POST", path, "", &body);
         assert_eq!(made.status, 201, "{}", made.body);
     }
-    caller
-        .send_to(invite(&caller, "100", "after").as_bytes(), api.udp())
-        .unwrap();
+    api.invite(&caller, "100", "after");
     receive(&callee, "INVITE sip:100@");
     api.daemon.restart();
     assert_eq!(api.get("/trunks/callee")["origin"], "store");
     let caller = udp_peer("127.0.0.2");
-    caller
-        .send_to(invite(&caller, "101", "again").as_bytes(), api.udp())
-        .unwrap();
+    api.invite(&caller, "101", "again");
     receive(&callee, "INVITE sip:101@");
 }
 
@@ -43,18 +37,7 @@ fn ops_1_a_trunk_that_is_made_by_the_api_takes_the_next_call_and_outlives_a_rest
 fn ops_3_a_call_is_seen_with_its_messages_and_hung_up() {
     let (caller, callee) = (udp_peer("127.0.0.2"), udp_peer("127.0.0.3"));
     let api = Api::start(&trunks(callee.local_addr().unwrap()));
-    caller
-        .send_to(invite(&caller, "100", "seen").as_bytes(), api.udp())
-        .unwrap();
-    let (asked, from) = receive(&callee, "INVITE ");
-    callee
-        .send_to(ok(&callee, &asked).as_bytes(), from)
-        .unwrap();
-    let (answer, _) = receive(&caller, "SIP/2.0 200 ");
-    caller
-        .send_to(ack(&caller, &answer).as_bytes(), api.udp())
-        .unwrap();
-    receive(&callee, "ACK ");
+    api.set_up([&caller, &callee], "seen");
     let calls = api.get("/calls");
     let call = &calls["items"][0];
     assert_eq!(call["state"], "answered", "{calls}");

@@ -8,16 +8,14 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{Api, by, read_until, request, trunks};
-use crate::support::{SOON, ack, invite, ok, receive, udp_peer, wait_until};
+use crate::support::{SOON, receive, udp_peer, wait_until};
 
 #[test]
 fn ops_3_a_client_that_comes_back_after_a_restart_misses_nothing() {
     let stranger = udp_peer("127.0.0.9");
     let mut api = Api::start("");
     let refused = |api: &Api, id: &str| {
-        stranger
-            .send_to(invite(&stranger, "100", id).as_bytes(), api.udp())
-            .unwrap();
+        api.invite(&stranger, "100", id);
         receive(&stranger, "SIP/2.0 403 ");
     };
     refused(&api, "one");
@@ -76,9 +74,7 @@ fn ops_3_events_come_over_a_websocket_too() {
     // RFC 6455 section 1.3 has this key.
     assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
     let stranger = udp_peer("127.0.0.9");
-    stranger
-        .send_to(invite(&stranger, "100", "ws").as_bytes(), api.udp())
-        .unwrap();
+    api.invite(&stranger, "100", "ws");
     let seen = read_until(&mut stream, "call_refused");
     assert!(seen.contains("\"seq\":"), "{seen}");
 }
@@ -98,21 +94,7 @@ fn ops_3_clients_that_read_nothing_hold_up_no_call() {
         .collect();
     for id in 0..50 {
         let begun = Instant::now();
-        caller
-            .send_to(
-                invite(&caller, "100", &format!("s{id}")).as_bytes(),
-                api.udp(),
-            )
-            .unwrap();
-        let (asked, from) = receive(&callee, "INVITE ");
-        callee
-            .send_to(ok(&callee, &asked).as_bytes(), from)
-            .unwrap();
-        let (answer, _) = receive(&caller, "SIP/2.0 200 ");
-        caller
-            .send_to(ack(&caller, &answer).as_bytes(), api.udp())
-            .unwrap();
-        receive(&callee, "ACK ");
+        api.set_up([&caller, &callee], &format!("s{id}"));
         assert!(
             begun.elapsed() < Duration::from_secs(2),
             "{:?}",

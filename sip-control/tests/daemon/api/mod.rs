@@ -6,12 +6,14 @@ mod events;
 mod strangers;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
-use crate::support::{Authority, Daemon, Directory, Edge, SOON, free_port};
+use crate::support::{
+    Authority, Daemon, Directory, Edge, SOON, ack, free_port, invite, ok, receive,
+};
 
 /// Status, head and body.
 pub(crate) struct Answer {
@@ -99,6 +101,23 @@ impl Api {
 
     pub(crate) fn udp(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.edge.udp).into()
+    }
+
+    /// Sends an INVITE for `number`; `id` is its own.
+    pub(crate) fn invite(&self, caller: &UdpSocket, number: &str, id: &str) {
+        let invite = invite(caller, number, id);
+        caller.send_to(invite.as_bytes(), self.udp()).unwrap();
+    }
+
+    /// Sets a call up between two parties of [`trunks`].
+    pub(crate) fn set_up(&self, [caller, callee]: [&UdpSocket; 2], id: &str) {
+        self.invite(caller, "100", id);
+        let (asked, from) = receive(callee, "INVITE ");
+        callee.send_to(ok(callee, &asked).as_bytes(), from).unwrap();
+        let (answer, _) = receive(caller, "SIP/2.0 200 ");
+        let ack = ack(caller, &answer);
+        caller.send_to(ack.as_bytes(), self.udp()).unwrap();
+        receive(callee, "ACK ");
     }
 }
 

@@ -9,6 +9,7 @@ mod ports;
 pub mod rng;
 pub(crate) mod sdp;
 mod setup;
+mod usual;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -191,14 +192,6 @@ impl World {
 
     pub(crate) fn run_ms(&mut self, milliseconds: u64) {
         self.run_for(Duration::from_millis(milliseconds));
-    }
-
-    /// Caller to callee, answered at once: both are up.
-    pub(crate) fn establish(&mut self) {
-        self.callee().manners.invite = Some(200);
-        self.tell(CALLER, Agent::invite);
-        self.run_ms(500);
-        assert_eq!(self.phases(), [Phase::Up, Phase::Up]);
     }
 
     pub(crate) fn phases(&self) -> [Phase; 2] {
