@@ -28,13 +28,14 @@ impl Process {
         name: &'static str,
         mut command: Command,
         cpus: &[usize],
+        policy: Policy,
         log: &std::path::Path,
     ) -> Result<Process> {
         let cpus = cpus.to_vec();
         in_child(&mut command, move || {
             die_with_parent()?;
             sys::pin(&cpus)?;
-            sys::schedule(PRIORITY)
+            sys::schedule(policy)
         });
         let log = std::fs::File::create(log)?;
         let child = command

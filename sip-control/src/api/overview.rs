@@ -88,7 +88,7 @@ struct Direction {
 
 impl Overview {
     /// Waits for the media plane: not for a task that must not block.
-    pub(super) fn of(api: &Api, snapshot: Snapshot) -> Overview {
+    pub(super) fn of(api: &Api, snapshot: &Snapshot) -> Overview {
         let query = LiveQuery {
             limit: CALLS,
             ..LiveQuery::default()
@@ -112,12 +112,12 @@ impl Overview {
             draining: draining_since.is_some(),
             draining_since,
             verdicts: verdicts(&api.media.verdicts()),
-            targets: snapshot.targets,
-            registrations: snapshot.registrations,
+            targets: snapshot.targets.clone(),
+            registrations: snapshot.registrations.clone(),
             calls: calls.collect(),
             more_calls,
-            counters: snapshot.counters,
-            certificates: snapshot.certificates,
+            counters: snapshot.counters.clone(),
+            certificates: snapshot.certificates.clone(),
         }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct Certificate {
     pub(super) days_left: u64,
 }
 
-/// The latest snapshot, for those who ask at the same time.
+/// The latest snapshot, and when it was asked for: for those who ask at the same time.
 #[derive(Default)]
 pub(super) struct Snapshots(Mutex<Option<(Instant, Arc<Snapshot>)>>);
 
@@ -82,19 +82,30 @@ const FRESH: Duration = Duration::from_millis(100);
 impl Api {
     /// How signalling is, or was a moment ago.
     pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
+        let since = Instant::now().checked_sub(FRESH);
+        self.snapshot_since(since).await
+    }
+
+    /// How signalling is at this moment. Those who ask at the same time share the answer.
+    pub(super) async fn snapshot_now(&self) -> Result<Arc<Snapshot>, Problem> {
+        self.snapshot_since(Some(Instant::now())).await
+    }
+
+    /// The latest that was asked for since then, or a new one.
+    async fn snapshot_since(&self, since: Option<Instant>) -> Result<Arc<Snapshot>, Problem> {
         let mut latest = self.snapshots.0.lock().await;
-        if let Some((at, snapshot)) = &*latest
-            && at.elapsed() < FRESH
+        if let Some((asked, snapshot)) = &*latest
+            && since.is_none_or(|since| *asked >= since)
         {
             return Ok(Arc::clone(snapshot));
         }
-        let snapshot = Arc::new(self.snapshot_now().await?);
-        *latest = Some((Instant::now(), Arc::clone(&snapshot)));
+        let asked = Instant::now();
+        let snapshot = Arc::new(self.ask_for_snapshot().await?);
+        *latest = Some((asked, Arc::clone(&snapshot)));
         Ok(snapshot)
     }
 
-    /// How signalling is at this moment.
-    pub(super) async fn snapshot_now(&self) -> Result<Snapshot, Problem> {
+    async fn ask_for_snapshot(&self) -> Result<Snapshot, Problem> {
         let stopping = || Problem::new(Slug::Draining, "the daemon is stopping");
         let (sender, answer) = oneshot::channel();
         let operation = Operation::Snapshot(sender);

@@ -82,5 +82,5 @@ async fn ready(State(api): State<Api>) -> Response {
 )]
 async fn all(_: Reader, State(api): State<Api>) -> Result<Json<Box<RawValue>>, Problem> {
     let snapshot = api.snapshot_now().await?;
-    written(move || Overview::of(&api, snapshot)).await
+    written(move || Overview::of(&api, &snapshot)).await
 }

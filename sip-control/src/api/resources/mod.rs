@@ -37,6 +37,7 @@ use axum::{Json, extract::OriginalUri};
 use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -50,6 +51,10 @@ use crate::store::StoreError;
 
 /// Where all of it is.
 pub(super) const BASE: &str = "/api/v1";
+
+/// Answers that are made at one time, each on a thread of its own.
+const AT_ONCE: usize = 2;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// Everything that is served, of the API and besides it.
 pub(super) fn router(state: &Api) -> Router<Api> {
@@ -212,11 +217,17 @@ async fn written<T: Serialize>(
         .map_err(|_| Problem::new(Slug::Internal, "the answer cannot be written as JSON"))
 }
 
-/// Something that takes a while, away from those who answer.
+/// Something that takes a while, away from those who answer. Whoever asks much waits for itself: the
+/// threads of calls and of media compete with [`AT_ONCE`] of these and no more.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Problem::new(Slug::Internal, "the daemon's log says more"))
+    let failed = || Problem::new(Slug::Internal, "the daemon's log says more");
+    // Nobody closes it.
+    let turn = TURNS.acquire().await.map_err(|_| failed())?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    done.await.map_err(|_| failed())
 }

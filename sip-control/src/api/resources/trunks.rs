@@ -79,7 +79,7 @@ impl States {
     /// As they are after a change.
     pub(super) async fn now(api: &Api) -> Result<States, Problem> {
         Ok(States {
-            snapshot: Arc::new(api.snapshot_now().await?),
+            snapshot: api.snapshot_now().await?,
             load: api.live.load(),
         })
     }
