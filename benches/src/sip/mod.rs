@@ -117,21 +117,36 @@ fn run_sections(options: &Options, sections: &[(&'static str, Measure)]) -> Resu
     keep_ports_apart(&lab)?;
     let bench = Bench::new(&lab, options)?;
     let mut report = Report::default();
+    let mut failed = Vec::new();
     for (name, measure) in sections {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
             continue;
         }
         let begun = Instant::now();
         eprintln!("[bench] {name} ...");
-        let section = measure(&bench).context(*name)?;
-        eprintln!("[bench] {name}: {:.0} s", begun.elapsed().as_secs_f64());
-        report.sections.push(section);
+        match measure(&bench) {
+            Ok(section) => {
+                eprintln!("[bench] {name}: {:.0} s", begun.elapsed().as_secs_f64());
+                report.sections.push(section);
+            }
+            Err(error) if media::sys::is_stopped() => return Err(error.context(*name)),
+            // What was measured before and after stands all the same.
+            Err(error) => {
+                eprintln!("[bench] {name}: {error:#}");
+                failed.push(*name);
+            }
+        }
     }
     if options.is_json {
         println!("{}", report.flat_json(versions));
     } else {
         print!("{}", report.text(&versions));
     }
+    ensure!(
+        failed.is_empty(),
+        "not measured: {}; see above",
+        failed.join(", ")
+    );
     Ok(())
 }
 
