@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use media_core::srtp::profile::Suite;
 
-use crate::agent::{Authority, Pattern, uri_host};
-use crate::call::{CallResult, LAST_PACKETS, Live, Progress, Script, agent, talk};
+use crate::agent::{Authority, MediaCounts, Pattern, uri_host};
+use crate::call::{CallResult, Live, Progress, Script, agent, talk};
 use crate::stage::{Party, Stage};
 
 /// The number that leads to the trunk of [`failover`].
@@ -116,22 +116,19 @@ pub async fn transfer(
 
     let (caller, before) = (&call.caller, call.caller.media().counts().sent);
     talk(caller, &third, packets, &Progress::default()).await?;
-    let heard = || [caller, &third].map(|agent| agent.media().counts().received.len() as u32);
-    for _ in 0..LAST_PACKETS {
-        if heard() == [packets; 2] {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let faults = [caller, &third].map(|agent| {
-        let counts = agent.media().counts();
-        counts.payload_errors + counts.plaintext
-    });
+    let all = |seen: &MediaCounts| seen.received.len() as u32 >= packets;
+    let counts = [
+        caller.media().counts_when(all).await,
+        third.media().counts_when(all).await,
+    ];
     let transferred = Transferred {
         took,
-        sent: caller.media().counts().sent - before,
-        heard: heard(),
-        faults: faults.iter().sum(),
+        sent: counts[0].sent - before,
+        heard: counts.each_ref().map(|seen| seen.received.len() as u32),
+        faults: counts
+            .iter()
+            .map(|seen| seen.payload_errors + seen.plaintext)
+            .sum(),
     };
     tokio::try_join!(third.hang_up(), call.caller.await_hang_up())
         .context("ending the new call")?;

@@ -230,19 +230,13 @@ pub(crate) async fn talk(
 
 /// Waits for packets that are still on their way: until all have come, or not any more.
 async fn last_packets(caller: &Agent, callee: &Agent) {
-    let whole = |from: &Agent, to: &Agent| {
-        to.media().counts().received.len() as u32 >= from.media().counts().sent
-    };
-    for _ in 0..LAST_PACKETS {
-        if whole(caller, callee) && whole(callee, caller) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    for (from, to) in [(caller, callee), (callee, caller)] {
+        let sent = from.media().counts().sent;
+        let to = to.media();
+        to.counts_when(|seen| seen.received.len() as u32 >= sent)
+            .await;
     }
 }
-
-/// A second, in steps of 10 ms: on a busy machine the thread that has a packet may wait for its CPU.
-pub(crate) const LAST_PACKETS: u32 = 100;
 
 async fn hold_and_resume(caller: &mut Agent, callee: &mut Agent) -> Result<()> {
     for (offered, answered) in [("sendonly", "recvonly"), ("sendrecv", "sendrecv")] {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use media_core::srtp::profile::Suite;
 use sip_core::transport::Transport;
-use trunkline_tests::agent::{Agent, AgentConfig, Authority, Pattern, Place};
+use trunkline_tests::agent::{Agent, AgentConfig, Authority, MediaCounts, Pattern, Place};
 
 /// Two agents on loopback that call each other directly.
 async fn talk(transport: Transport, suite: Option<Suite>, network: u8) {
@@ -40,7 +40,8 @@ async fn talk(transport: Transport, suite: Option<Suite>, network: u8) {
     tokio::try_join!(caller.media().send(20), callee.media().send(20)).unwrap();
     tokio::try_join!(callee.hang_up(), caller.await_hang_up()).unwrap();
     for agent in [&caller, &callee] {
-        let counts = agent.media().counts();
+        let all = |seen: &MediaCounts| seen.received.len() >= 40 && seen.reports_received > 0;
+        let counts = agent.media().counts_when(all).await;
         assert_eq!(
             (
                 counts.sent,
@@ -103,8 +104,8 @@ async fn a_secure_agent_notices_plaintext_and_a_bad_tag() {
     packet.extend(Pattern { call: 9, side: 1 }.payload(0));
     intruder.send_to(&packet, (address, 21_000)).unwrap();
     intruder.send_to(&[0x80; 40], (address, 21_000)).unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let counts = caller.media().counts();
+    let both = |seen: &MediaCounts| seen.payload_errors >= 2;
+    let counts = caller.media().counts_when(both).await;
     assert_eq!(
         (
             counts.plaintext,

@@ -224,36 +224,19 @@ impl Setup {
 
     /// Both sides hear a second of each other, and nothing else.
     async fn talk(&self, up: &Up) {
-        let heard = || [&up.caller, &up.callee].map(|agent| agent.media().counts());
-        let before = heard();
-        let talked = async {
-            tokio::try_join!(
-                up.caller.media().send(PACKETS),
-                up.callee.media().send(PACKETS)
-            )?;
-            Ok::<_, anyhow::Error>(())
-        };
-        talked.await.unwrap();
-        let begun = Instant::now();
-        loop {
-            let now = heard();
-            let is_whole = [0, 1].into_iter().all(|side| {
-                let news = now[side].received.len() - before[side].received.len();
-                news >= PACKETS as usize
-            });
-            for counts in &now {
-                assert_eq!(
-                    (counts.payload_errors, counts.plaintext),
-                    (0, 0),
-                    "{}",
-                    up.from
-                );
-            }
-            if is_whole {
-                return;
-            }
-            assert!(begun.elapsed() < SOON, "{}: {now:?}", up.from);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let sides = [&up.caller, &up.callee].map(|agent| agent.media());
+        let wanted = sides.map(|media| media.counts().received.len() + PACKETS as usize);
+        tokio::try_join!(sides[0].send(PACKETS), sides[1].send(PACKETS)).unwrap();
+        for (media, wanted) in sides.into_iter().zip(wanted) {
+            let seen = media
+                .counts_when(|seen| seen.received.len() >= wanted)
+                .await;
+            assert_eq!(
+                (seen.received.len(), seen.payload_errors, seen.plaintext),
+                (wanted, 0, 0),
+                "{}",
+                up.from
+            );
         }
     }
 }

@@ -15,7 +15,10 @@ pub const TALK: Duration = Duration::from_millis(50);
 const TOLERATED: f64 = 1e-4;
 /// Calls must end as fast as they begin; less means a queue that grows.
 const KEPT_UP: f64 = 0.98;
-/// Until a trial fails, each has so much more than the one before.
+/// A rate is too much when so many trials in a row failed: one fails by what else the machine did, and
+/// the search would end far below the limit.
+const TRIALS: usize = 2;
+/// Until a rate is too much, each is so much more than the one before.
 const GROWTH: f64 = 1.5;
 /// What a fresh contender gets before its first trial.
 const WARM_UP: Load = Load {
@@ -107,11 +110,9 @@ impl Search {
         let mut found = Found::default();
         let (mut rate, mut too_much) = (self.first, f64::INFINITY);
         while too_much > found.rate * self.precision && rate >= 1.0 {
-            let outcome = trial(rate)?;
-            if passes(&outcome) {
-                found = Found { rate, outcome };
-            } else {
-                too_much = rate;
+            match passing(rate, &mut trial)? {
+                Some(outcome) => found = Found { rate, outcome },
+                None => too_much = rate,
             }
             rate = match too_much.is_finite() {
                 true if found.rate == 0.0 => too_much / 2.0,
@@ -121,6 +122,17 @@ impl Search {
         }
         Ok(found)
     }
+}
+
+/// The first trial of that rate that passes, if one does.
+fn passing(rate: f64, trial: &mut impl FnMut(f64) -> Result<Outcome>) -> Result<Option<Outcome>> {
+    for _ in 0..TRIALS {
+        let outcome = trial(rate)?;
+        if passes(&outcome) {
+            return Ok(Some(outcome));
+        }
+    }
+    Ok(None)
 }
 
 fn passes(outcome: &Outcome) -> bool {
@@ -162,5 +174,27 @@ mod tests {
                 .unwrap();
             assert!(found.rate > 940.0 && found.rate < 1000.0, "{}", found.rate);
         }
+    }
+
+    #[test]
+    fn a_trial_that_fails_by_chance_does_not_end_the_search() {
+        let search = Search {
+            first: 500.0,
+            time: Duration::from_secs(1),
+            precision: 1.05,
+        };
+        let mut trials = 0;
+        let found = search.search(|rate| {
+            trials += 1;
+            let is_disturbed = trials % 2 == 1;
+            let kept_up = if rate < 1000.0 && !is_disturbed {
+                1.0
+            } else {
+                0.5
+            };
+            Ok(outcome(100, 100, kept_up))
+        });
+        let found = found.unwrap();
+        assert!(found.rate > 940.0 && found.rate < 1000.0, "{}", found.rate);
     }
 }

@@ -17,6 +17,9 @@ use super::protection::Protection;
 
 /// Packet time of the stream (RFC 3551 section 4.2).
 pub(super) const PTIME: Duration = Duration::from_millis(20);
+/// How long what was sent may be on its way: on a busy machine the thread that has a packet may
+/// wait for its CPU.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 /// A sender report goes out with every so many packets.
 const REPORT_EVERY: u32 = 50;
 
@@ -195,6 +198,19 @@ impl Media {
 
     pub fn counts(&self) -> MediaCounts {
         lock(&self.state).counts.clone()
+    }
+
+    /// What was seen as soon as that is `enough`; what there is, if it does not come to that any
+    /// more.
+    pub async fn counts_when(&self, enough: impl Fn(&MediaCounts) -> bool) -> MediaCounts {
+        let begun = Instant::now();
+        loop {
+            let counts = self.counts();
+            if enough(&counts) || begun.elapsed() > ON_ITS_WAY {
+                return counts;
+            }
+            tokio::time::sleep(PTIME / 2).await;
+        }
     }
 }
 
