@@ -170,6 +170,22 @@ impl Edge {
         std::fs::read_to_string(self.directory.join("trunkline.log")).unwrap_or_default()
     }
 
+    /// Waits until the daemon's log says that.
+    pub fn wait_for_log(&self, text: &str) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "the log does not say {text:?} after {PATIENCE:?}:\n{log}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn control_socket(&self) -> PathBuf {
         self.directory.join("control.sock")
     }

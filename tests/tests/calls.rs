@@ -261,7 +261,8 @@ async fn sec_2_a_secure_trunk_refuses_what_is_not_secure() {
         );
     std::fs::write(&config, secure).unwrap();
     trunkline_tests::sys::signal(edge.pid(), libc::SIGHUP).unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    edge.wait_for_log("reloaded trunks, routes and certificates")
+        .unwrap();
     let told = refused(&stage, &authority, (Party::CarrierPlain, Party::PbxPlain))
         .await
         .unwrap();

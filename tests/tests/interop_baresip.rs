@@ -2,7 +2,7 @@
 //! and a transfer to a third. Each sends a tone; the other end's recording must have its frequency.
 #![allow(clippy::unwrap_used)] // All of it is a test: to fail is what it is for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use trunkline_tests::agent::Authority;
 use trunkline_tests::baresip::{Phone, Settings};
@@ -115,15 +115,6 @@ fn a_tone_crosses_from_tls_and_srtp_to_plain_sip_and_back_and_a_hold_is_silent()
     edge.stop().unwrap();
 }
 
-/// Waits until the edge's log has a line with `text`.
-fn await_log(edge: &Edge, text: &str) {
-    let started = Instant::now();
-    while !edge.log().contains(text) {
-        assert!(started.elapsed() < PATIENCE, "no {text:?}:\n{}", edge.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[test]
 fn sig_7_a_phone_on_tls_and_srtp_transfers_its_caller_to_another_one() {
     if !require_root("the network lab") {
@@ -158,7 +149,7 @@ fn sig_7_a_phone_on_tls_and_srtp_transfers_its_caller_to_another_one() {
     let refer_to = format!("sip:{}@{}", new.number(), edge_address(transferor));
     let namespace = lab.namespace(transferor.side());
     second.press(namespace, "transfer", &refer_to).unwrap();
-    await_log(&edge, "transfer_done");
+    edge.wait_for_log("transfer_done").unwrap();
     std::thread::sleep(Duration::from_secs(3));
     for phone in [&mut first, &mut second, &mut third] {
         phone.peer.interrupt().unwrap();

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bench_ebpf::{Generator, Sink, State};
@@ -21,16 +21,28 @@ pub fn stop() {
     STOPPED.store(true, Ordering::Relaxed);
 }
 
-/// SIGINT, SIGTERM and SIGHUP end the run early; a second one at once.
+/// SIGINT, SIGTERM and SIGHUP end the run early; another one, two seconds after the first, at once.
+/// Who signals both the process and its group, as timeout(1) does, means one.
 pub fn stop_on_signals() {
+    /// When the first one came (CLOCK_MONOTONIC), seconds.
+    static FIRST: AtomicI64 = AtomicI64::new(0);
+
     extern "C" fn handle(_: libc::c_int) {
-        if STOPPED.swap(true, Ordering::Relaxed) {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: async-signal-safe; it writes to `now`, which outlives the call.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+        if !STOPPED.swap(true, Ordering::Relaxed) {
+            FIRST.store(now.tv_sec, Ordering::Relaxed);
+        } else if now.tv_sec > FIRST.load(Ordering::Relaxed) + 1 {
             // SAFETY: _exit is async-signal-safe.
             unsafe { libc::_exit(130) };
         }
     }
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        // SAFETY: the handler only touches an atomic and calls _exit.
+        // SAFETY: the handler only touches atomics and calls clock_gettime and _exit.
         unsafe { libc::signal(signal, handle as *const () as libc::sighandler_t) };
     }
 }

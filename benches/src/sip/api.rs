@@ -16,7 +16,6 @@ use super::histogram::Histogram;
 use super::scenario::Scenario;
 use super::trunkline::Trunkline;
 use crate::media::report::{Aim, Section, rounded, short};
-use crate::media::sys::Policy;
 
 const CALLS: usize = 10_000;
 const QUICK_CALLS: usize = 2_000;
@@ -34,10 +33,6 @@ const AIM_MS: f64 = 20.0;
 /// All that a browser loads before it shows something, compressed.
 const AIM_BUNDLE_BYTES: f64 = 250_000.0;
 const AIM_PAINT_MS: f64 = 1000.0;
-
-/// As a service has it. With the priority of other sections a thread that has work keeps the others of
-/// the daemon waiting for a tenth of a second.
-const POLICY: Policy = Policy::Ordinary;
 
 /// Where the daemon listens inside its namespace.
 const INNER_PORT: u16 = 8080;
@@ -71,7 +66,7 @@ pub fn reads(bench: &Bench<'_>) -> Result<Section> {
         "[api]\nlisten = \"127.0.0.1:{INNER_PORT}\"\n[store]\npath = \"{}/store.db\"\n",
         directory.display()
     );
-    let _edge = Trunkline::start_with(bench, Scenario::Udp, &extra, POLICY)?;
+    let _edge = Trunkline::start_with(bench, Scenario::Udp, &extra)?;
     let mut generator = bench.generator(Scenario::Udp)?;
     let established = bench.alone(|| generator.establish(count, RATE))?;
     ensure!(
@@ -210,7 +205,7 @@ pub fn first_paint(bench: &Bench<'_>) -> Result<Section> {
         "[api]\nlisten = \"127.0.0.1:{INNER_PORT}\"\n[store]\npath = \"{}/paint.db\"\n",
         directory.display()
     );
-    let _edge = Trunkline::start_with(bench, Scenario::Udp, &extra, POLICY)?;
+    let _edge = Trunkline::start_with(bench, Scenario::Udp, &extra)?;
     let mut generator = bench.generator(Scenario::Udp)?;
     bench.alone(|| generator.establish(QUICK_CALLS, RATE))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

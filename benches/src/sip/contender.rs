@@ -13,7 +13,9 @@ use trunkline_tests::agent::Authority;
 
 use super::generator::Generator;
 use super::kamailio::Kamailio;
+use super::load::{Load, Outcome};
 use super::messages::Run;
+use super::pace::{Pace, Slowdown};
 use super::process::Process;
 use super::proof;
 use super::scenario::Scenario;
@@ -64,6 +66,8 @@ pub struct Bench<'a> {
     pub contender_cpus: Vec<usize>,
     /// Trusts the edge's certificate.
     pub tls: Arc<ClientConfig>,
+    /// Of the contenders' CPUs.
+    pace: Pace,
     directory: Directory,
     run: Cell<u16>,
 }
@@ -90,6 +94,7 @@ impl<'a> Bench<'a> {
             generator_cpu: options.generator_cpu,
             contender_cpus: options.contender_cpus.clone(),
             tls: Arc::new(tls),
+            pace: Pace::watch(&options.contender_cpus)?,
             directory,
             run: Cell::new(0),
         })
@@ -122,6 +127,20 @@ impl<'a> Bench<'a> {
     fn next_run(&self) -> Run {
         self.run.set(self.run.get().wrapping_add(1));
         Run(self.run.get())
+    }
+
+    /// Makes calls, and says what the host disturbed meanwhile.
+    pub fn run(&self, generator: &mut Generator, load: &Load) -> Result<Outcome> {
+        let (mut outcome, slowdown) = self.watched(|| self.alone(|| generator.run(load)))?;
+        outcome.slowdown = slowdown;
+        Ok(outcome)
+    }
+
+    /// Does `work`, and says what the host disturbed meanwhile.
+    pub fn watched<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<(T, Slowdown)> {
+        let mark = self.pace.mark();
+        let done = work()?;
+        Ok((done, self.pace.since(&mark)))
     }
 
     /// Runs `work` on a thread that has the generator's CPU to itself whenever it wants it.

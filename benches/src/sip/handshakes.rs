@@ -21,6 +21,7 @@ use rustls::{
 use serde_json::{Map, Value};
 
 use super::contender::{Bench, Who, cpu_times};
+use super::pace::Slowdown;
 use super::scenario::Scenario;
 use super::sys::reset_on_close;
 use crate::media::lab::MEDIA;
@@ -30,6 +31,8 @@ use crate::media::sys::{monotonic, thread_cpu_time};
 
 /// Connections in the making.
 const AT_ONCE: usize = 8;
+/// Until the host has not disturbed one; else the one that it disturbed least counts.
+const TRIALS: usize = 5;
 const PAUSE: Duration = Duration::from_micros(20);
 
 /// What one contender did.
@@ -81,17 +84,38 @@ pub fn measure(bench: &Bench<'_>) -> Result<Section> {
 }
 
 fn of(bench: &Bench<'_>, who: Who, kind: HandshakeKind, time: Duration) -> Result<Handshakes> {
+    let mut best: Option<(Slowdown, Handshakes)> = None;
+    for _ in 0..TRIALS {
+        let (slowdown, done) = trial(bench, who, kind, time)?;
+        if best.as_ref().is_none_or(|(least, _)| slowdown < *least) {
+            best = Some((slowdown, done));
+        }
+        if !slowdown.is_disturbance() {
+            break;
+        }
+    }
+    best.map(|(_, done)| done).context("no trial was made")
+}
+
+fn trial(
+    bench: &Bench<'_>,
+    who: Who,
+    kind: HandshakeKind,
+    time: Duration,
+) -> Result<(Slowdown, Handshakes)> {
     let edge = bench.start(who, Scenario::TlsSrtp)?;
     let before = cpu_times(&*edge)?;
-    let (done, wall, busy) = bench.alone(|| bench.lab.source.enter(|| make(kind, time))?)?;
+    let work = || bench.alone(|| bench.lab.source.enter(|| make(kind, time))?);
+    let ((done, wall, busy), slowdown) = bench.watched(work)?;
     let after = cpu_times(&*edge)?;
     let sum = |times: &[(&str, Duration)]| times.iter().map(|(_, time)| *time).sum::<Duration>();
     ensure!(done > 0, "none was completed");
-    Ok(Handshakes {
+    let handshakes = Handshakes {
         per_s: done as f64 / wall.as_secs_f64(),
         cpu_us: (sum(&after) - sum(&before)).as_secs_f64() * 1e6 / done as f64,
         client_busy: busy.as_secs_f64() / wall.as_secs_f64(),
-    })
+    };
+    Ok((slowdown, handshakes))
 }
 
 /// Makes connections for that time: how many handshakes were of that kind, how long it took, and

@@ -22,6 +22,16 @@ impl Histogram {
         self.total += 1;
     }
 
+    pub fn add_all(&mut self, other: &Histogram) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
+    }
+
     /// The delay that this share of all is not above; `None` of nothing.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let wanted = (self.total as f64 * share).ceil().max(1.0) as u64;

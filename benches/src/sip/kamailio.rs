@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use trunkline_tests::kamailio::{CANCEL, NOT_TOO_MANY_HOPS, in_foreground, tls_configuration};
 
 use super::contender::{Bench, Edge};
-use super::process::{PRIORITY, Process};
+use super::process::Process;
 use super::scenario::Scenario;
 use crate::media::lab::{EXIT, MEDIA, SINK, SOURCE};
 use crate::media::ng::{Client, Item};
@@ -36,8 +36,7 @@ impl Kamailio {
         command.args(["-m", "512", "-M", "16", "-x", "fm", "-X", "fm"]);
         in_foreground(&mut command, &path, directory);
         let log = directory.join("kamailio.log");
-        let mut kamailio =
-            Process::start("kamailio", command, &bench.contender_cpus, PRIORITY, &log)?;
+        let mut kamailio = Process::start("kamailio", command, &bench.contender_cpus, &log)?;
         let probe = bench
             .lab
             .source
@@ -82,7 +81,7 @@ fn start_rtpengine(bench: &Bench<'_>) -> Result<Process> {
         .arg(format!("--interface=source/{}", MEDIA[0]))
         .arg(format!("--interface=sink/{EXIT}"));
     let log = bench.directory().join("rtpengine.log");
-    let mut process = Process::start("rtpengine", command, &bench.contender_cpus, PRIORITY, &log)?;
+    let mut process = Process::start("rtpengine", command, &bench.contender_cpus, &log)?;
     let socket = bench.lab.edge.enter(|| UdpSocket::bind("127.0.0.1:0"))??;
     let mut client = Client::new(socket.try_clone()?, CONTROL)?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;

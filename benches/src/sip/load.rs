@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::histogram::Histogram;
+use super::pace::Slowdown;
 
 /// What calls are made.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub struct Outcome {
     pub kept_up: f64,
     /// Share of a CPU that the generator used.
     pub busy: f64,
+    /// What the host did to the CPUs meanwhile.
+    pub slowdown: Slowdown,
 }
 
 impl Outcome {

@@ -19,6 +19,7 @@ pub mod load;
 pub mod memory;
 pub mod message_cost;
 pub mod messages;
+pub mod pace;
 pub mod process;
 pub mod proof;
 pub mod rate_search;
@@ -57,7 +58,7 @@ pub struct Options {
 }
 
 /// The longest that a run may take: what hangs is ended and cleaned up.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 type Measure = fn(&Bench<'_>) -> Result<Section>;
 const SECTIONS: &[(&str, Measure)] = &[

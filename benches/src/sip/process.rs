@@ -13,8 +13,9 @@ use crate::media::sys::{self, Policy};
 const FIRST_WORDS: Duration = Duration::from_secs(1);
 /// And before they are killed.
 const LAST_WORDS: Duration = Duration::from_secs(10);
-/// Of whatever is measured: before everything else that the machine does, after the generator.
-pub const PRIORITY: Policy = Policy::RealTime(10);
+/// Of whatever is measured, as a service has it. With a real-time one, a thread that has work keeps the
+/// others of the same contender waiting for a tenth of a second.
+const POLICY: Policy = Policy::Ordinary;
 
 /// A process and its descendants; ended when dropped.
 pub struct Process {
@@ -28,14 +29,13 @@ impl Process {
         name: &'static str,
         mut command: Command,
         cpus: &[usize],
-        policy: Policy,
         log: &std::path::Path,
     ) -> Result<Process> {
         let cpus = cpus.to_vec();
         in_child(&mut command, move || {
             die_with_parent()?;
             sys::pin(&cpus)?;
-            sys::schedule(policy)
+            sys::schedule(POLICY)
         });
         let log = std::fs::File::create(log)?;
         let child = command

@@ -5,10 +5,9 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::contender::{Bench, Edge};
-use super::process::{PRIORITY, Process};
+use super::process::Process;
 use super::scenario::Scenario;
 use crate::media::lab::{EXIT, IN, MEDIA, OUT, SINK, SOURCE};
-use crate::media::sys::Policy;
 
 /// Ports of each realm. They are used again after a second, as the bench makes the calls of an hour
 /// in seconds.
@@ -18,24 +17,18 @@ pub struct Trunkline(Process);
 
 impl Trunkline {
     pub fn start(bench: &Bench<'_>, scenario: Scenario) -> Result<Trunkline> {
-        Trunkline::start_with(bench, scenario, "", PRIORITY)
+        Trunkline::start_with(bench, scenario, "")
     }
 
     /// With further sections of its configuration, TOML.
-    pub fn start_with(
-        bench: &Bench<'_>,
-        scenario: Scenario,
-        extra: &str,
-        policy: Policy,
-    ) -> Result<Trunkline> {
+    pub fn start_with(bench: &Bench<'_>, scenario: Scenario, extra: &str) -> Result<Trunkline> {
         let directory = bench.directory();
         let config = directory.join("trunkline.toml");
         std::fs::write(&config, configuration(bench, scenario) + extra)?;
         let mut command = bench.lab.edge.command(&bench.daemon);
         command.args(["run", "--config"]).arg(&config);
         let log = directory.join("trunkline.log");
-        let mut process =
-            Process::start("trunkline", command, &bench.contender_cpus, policy, &log)?;
+        let mut process = Process::start("trunkline", command, &bench.contender_cpus, &log)?;
         let ready = process.await_ready(|| {
             let mut status = Command::new(&bench.daemon);
             status

@@ -28,6 +28,10 @@ pub(super) enum CredentialVerb {
         user: String,
         #[command(flatten)]
         secret: SecretArguments,
+        /// Realm that callers are challenged with (RFC 7616 section 3.3), from now on. Without one it is
+        /// the trunk's first domain.
+        #[arg(long)]
+        realm: Option<String>,
         #[command(flatten)]
         expected: Expected,
     },
@@ -80,6 +84,7 @@ pub(super) async fn execute(context: &Context, verb: CredentialVerb) -> Result<(
             trunk,
             user,
             secret,
+            realm,
             expected,
         } => {
             let mut credential = json!({ "user": user });
@@ -90,7 +95,11 @@ pub(super) async fn execute(context: &Context, verb: CredentialVerb) -> Result<(
                     Some(known) => *known = credential,
                     None => users.push(credential),
                 }
-                Ok(json!({ "credentials": users }))
+                let mut change = json!({ "credentials": users });
+                if let Some(realm) = realm {
+                    change["auth_realm"] = realm.into();
+                }
+                Ok(change)
             };
             let changed = object::change_with(context, path(&trunk), make, &expected).await?;
             context
@@ -102,14 +111,22 @@ pub(super) async fn execute(context: &Context, verb: CredentialVerb) -> Result<(
             user,
             expected,
         } => {
+            let has_accounts = has_accounts(context, &trunk).await?;
             let make = |termination: &Value| {
                 let mut users = users_of(termination);
                 let before = users.len();
                 users.retain(|known| known["user"] != *user);
-                match users.len() < before {
-                    true => Ok(json!({ "credentials": users })),
-                    false => Err(missing(&trunk, &user)),
+                if users.len() == before {
+                    return Err(missing(&trunk, &user));
                 }
+                let mut change = json!({ "credentials": users });
+                if users.is_empty() && !has_accounts {
+                    // They are settings of users, and refused without any.
+                    for setting in ["auth_realm", "auth_algorithms"] {
+                        change[setting] = Value::Null;
+                    }
+                }
+                Ok(change)
             };
             let changed = object::change_with(context, path(&trunk), make, &expected).await?;
             context
@@ -148,6 +165,13 @@ fn secrets(user: &Value) -> super::table::Cell {
 
 fn path(trunk: &str) -> Path {
     Path::of(&["trunks", trunk, "termination"])
+}
+
+/// Whether some of a trunk's users are accounts.
+async fn has_accounts(context: &Context, trunk: &str) -> Result<bool, Failure> {
+    let accounts = context.client.pages(Path::of(&["accounts"]), None).await?;
+    let mut accounts = accounts["items"].as_array().into_iter().flatten();
+    Ok(accounts.any(|account| account["trunk"] == *trunk))
 }
 
 /// The users as they may be sent back: the daemon keeps the secrets of those that come without.

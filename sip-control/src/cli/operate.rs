@@ -155,11 +155,11 @@ impl DrainArguments {
             }
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Err(
-                    anyhow::anyhow!("{live} calls are still up; the daemon still drains").into(),
+                    anyhow::anyhow!("calls still up: {live}; the daemon still drains").into(),
                 );
             }
             if said.replace(live) != Some(live) && !context.output.json {
-                eprintln!("trunkline: {live} calls are up");
+                eprintln!("trunkline: calls still up: {live}");
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -26,17 +26,8 @@ pub enum Scheme {
 #[derive(Clone)]
 pub struct Uri {
     raw: Box<str>,
-    scheme: Scheme,
-    user: Option<Span>,
-    password: Option<Span>,
     host: Option<Host>,
-    port: Option<u16>,
-    /// Host and port as spelled.
-    host_port: Span,
-    /// With the leading `;`.
-    params: Span,
-    /// Without the `?`.
-    headers: Option<Span>,
+    at: Layout,
 }
 
 impl Uri {
@@ -44,17 +35,11 @@ impl Uri {
     /// in it, no scheme, or for `sip:` and `sips:` a host or port that cannot be.
     pub fn parse(bytes: &[u8]) -> Option<Uri> {
         let raw = std::str::from_utf8(bytes).ok()?;
-        let layout = Layout::of(raw)?;
+        let (at, host) = Layout::of(raw)?;
         Some(Uri {
             raw: raw.into(),
-            scheme: layout.scheme,
-            user: layout.user,
-            password: layout.password,
-            host: layout.host.map(WrittenHost::into_host),
-            port: layout.port,
-            host_port: layout.host_port,
-            params: layout.params,
-            headers: layout.headers,
+            host: host.map(WrittenHost::into_host),
+            at,
         })
     }
 
@@ -79,18 +64,25 @@ impl Uri {
         push_host_port(&mut raw, host, port);
         let end = raw.len();
         Uri {
-            user: user_span,
+            raw: raw.into(),
             host: Some(lower_case(host)),
-            port,
-            host_port: Span::new(start..end),
-            params: Span::new(end..end),
-            ..Uri::bare(raw.into(), Scheme::Sip)
+            at: Layout {
+                user: user_span,
+                port,
+                host_port: Span::new(start..end),
+                params: Span::new(end..end),
+                ..Layout::bare(Scheme::Sip)
+            },
         }
     }
 
     /// A text that did not parse, kept for an answer that must not lose it.
     pub(super) fn unparsed(bytes: &[u8]) -> Uri {
-        Uri::bare(String::from_utf8_lossy(bytes).into(), Scheme::Other)
+        Uri {
+            raw: String::from_utf8_lossy(bytes).into(),
+            host: None,
+            at: Layout::bare(Scheme::Other),
+        }
     }
 
     pub fn as_str(&self) -> &str {
@@ -98,17 +90,17 @@ impl Uri {
     }
 
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.at.scheme
     }
 
     /// `sip:` or `sips:`.
     pub fn is_sip(&self) -> bool {
-        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+        matches!(self.at.scheme, Scheme::Sip | Scheme::Sips)
     }
 
     /// The user as it came, escapes and user parameters in it; of a `tel:` URI the number.
     pub fn user(&self) -> Option<&str> {
-        self.user.map(|span| span.of(&self.raw))
+        self.at.user.map(|span| span.of(&self.raw))
     }
 
     /// The user with its escapes decoded. Left as it came where the bytes would not be UTF-8.
@@ -117,7 +109,7 @@ impl Uri {
     }
 
     pub fn password(&self) -> Option<&str> {
-        self.password.map(|span| span.of(&self.raw))
+        self.at.password.map(|span| span.of(&self.raw))
     }
 
     /// Always there for `sip:` and `sips:`, never for others. Names are in lower case.
@@ -126,17 +118,17 @@ impl Uri {
     }
 
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.at.port
     }
 
     /// Host and port as spelled.
     pub fn host_port(&self) -> &str {
-        self.host_port.of(&self.raw)
+        self.at.host_port.of(&self.raw)
     }
 
     /// URI parameters (RFC 3261 section 19.1.1), those of `tel:` too.
     pub fn params(&self) -> Params<'_> {
-        Params::over(self.params.of(&self.raw))
+        Params::over(self.at.params.of(&self.raw))
     }
 
     /// The value of a parameter as it came, `Some("")` without a value. Its name may be spelled
@@ -162,7 +154,7 @@ impl Uri {
 
     /// The text after `?`: headers of a request to be made from the URI.
     pub fn headers(&self) -> Option<&str> {
-        self.headers.map(|span| span.of(&self.raw))
+        self.at.headers.map(|span| span.of(&self.raw))
     }
 
     /// With parameter `name` set: in its place if it is there, else at the end. For `sip:`,
@@ -179,7 +171,7 @@ impl Uri {
     /// (RFC 3261 section 19.1.1, table 1).
     pub fn as_request_uri(&self) -> Uri {
         let mut uri = self.without_param("method");
-        if let Some(headers) = uri.headers.take() {
+        if let Some(headers) = uri.at.headers.take() {
             let end = headers.range().start - 1;
             uri.raw = uri.raw[..end].into();
         }
@@ -190,8 +182,8 @@ impl Uri {
     /// escaped. An empty one takes user and password away. What would be no URI then, and a URI of
     /// another scheme, stays as it is.
     pub fn with_user(&self, user: &str) -> Uri {
-        let host = self.host_port.range().start;
-        let raw = match (self.scheme, self.user) {
+        let host = self.at.host_port.range().start;
+        let raw = match (self.at.scheme, self.at.user) {
             (Scheme::Other, _) | (Scheme::Tel, None) => return self.clone(),
             (Scheme::Tel, Some(span)) => {
                 let (before, after) = around(&self.raw, span);
@@ -215,7 +207,7 @@ impl Uri {
     /// The same URI as `sip:` or `sips:`; others stay as they are.
     pub fn with_sips(&self, secure: bool) -> Uri {
         let wanted = if secure { Scheme::Sips } else { Scheme::Sip };
-        if !self.is_sip() || self.scheme == wanted {
+        if !self.is_sip() || self.at.scheme == wanted {
             return self.clone();
         }
         let scheme = if secure { "sips" } else { "sip" };
@@ -225,36 +217,25 @@ impl Uri {
     }
 
     fn with_params(&self, params: &str) -> Uri {
-        if self.scheme == Scheme::Other {
+        if self.at.scheme == Scheme::Other {
             return self.clone();
         }
-        let old = self.params.range();
+        let old = self.at.params.range();
         let raw = format!("{}{params}{}", &self.raw[..old.start], &self.raw[old.end..]);
         let moved = |span: Span| {
             let length = span.range().len();
             let start = raw.len() - length;
             Span::new(start..raw.len())
         };
-        Uri {
+        let at = Layout {
             params: Span::new(old.start..old.start + params.len()),
-            headers: self.headers.map(moved),
+            headers: self.at.headers.map(moved),
+            ..self.at
+        };
+        Uri {
             raw: raw.into(),
             host: self.host.clone(),
-            ..*self
-        }
-    }
-
-    fn bare(raw: Box<str>, scheme: Scheme) -> Uri {
-        Uri {
-            raw,
-            scheme,
-            user: None,
-            password: None,
-            host: None,
-            port: None,
-            host_port: Span::default(),
-            params: Span::default(),
-            headers: None,
+            at,
         }
     }
 }

@@ -6,15 +6,18 @@ use super::lexer::{Span, number};
 use super::uri::Scheme;
 use crate::transport::Host;
 
-/// Where the parts of a URI are in its text; as in [`super::uri::Uri`].
-pub(super) struct Layout<'a> {
+/// Where the parts of a URI are in its text, and what is known of them but for its host.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
     pub(super) scheme: Scheme,
     pub(super) user: Option<Span>,
     pub(super) password: Option<Span>,
-    pub(super) host: Option<WrittenHost<'a>>,
     pub(super) port: Option<u16>,
+    /// Host and port as spelled.
     pub(super) host_port: Span,
+    /// With the leading `;`.
     pub(super) params: Span,
+    /// Without the `?`.
     pub(super) headers: Option<Span>,
 }
 
@@ -34,8 +37,9 @@ impl WrittenHost<'_> {
     }
 }
 
-impl Layout<'_> {
-    pub(super) fn of(raw: &str) -> Option<Layout<'_>> {
+impl Layout {
+    /// With the host, which `sip:` and `sips:` have; `None` if it is no URI.
+    pub(super) fn of(raw: &str) -> Option<(Layout, Option<WrittenHost<'_>>)> {
         if raw.bytes().any(never_in_uri) {
             return None;
         }
@@ -49,18 +53,17 @@ impl Layout<'_> {
         } else if scheme.eq_ignore_ascii_case("sips") {
             sip_uri(raw, Scheme::Sips, rest)
         } else if scheme.eq_ignore_ascii_case("tel") {
-            tel_uri(raw, rest)
+            Some((tel_uri(raw, rest)?, None))
         } else {
-            Some(Layout::bare(Scheme::Other))
+            Some((Layout::bare(Scheme::Other), None))
         }
     }
 
-    fn bare(scheme: Scheme) -> Self {
+    pub(super) fn bare(scheme: Scheme) -> Layout {
         Layout {
             scheme,
             user: None,
             password: None,
-            host: None,
             port: None,
             host_port: Span::default(),
             params: Span::default(),
@@ -69,7 +72,11 @@ impl Layout<'_> {
     }
 }
 
-fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Layout<'_>> {
+fn sip_uri(
+    raw: &str,
+    scheme: Scheme,
+    start: usize,
+) -> Option<(Layout, Option<WrittenHost<'_>>)> {
     let mut uri = Layout::bare(scheme);
     let mut at = start;
     // An `@` can only end the user part: hosts, parameters and headers have it escaped. The user
@@ -86,7 +93,6 @@ fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Layout<'_>> {
     }
     let host_end = raw[at..].find([';', '?']).map_or(raw.len(), |end| at + end);
     let (host, port) = written_host_and_port(&raw[at..host_end])?;
-    uri.host = Some(host);
     uri.port = port;
     uri.host_port = Span::new(at..host_end);
     let params_end = raw[host_end..]
@@ -94,10 +100,10 @@ fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<Layout<'_>> {
         .map_or(raw.len(), |end| host_end + end);
     uri.params = Span::new(host_end..params_end);
     uri.headers = (params_end < raw.len()).then(|| Span::new(params_end + 1..raw.len()));
-    Some(uri)
+    Some((uri, Some(host)))
 }
 
-fn tel_uri(raw: &str, start: usize) -> Option<Layout<'_>> {
+fn tel_uri(raw: &str, start: usize) -> Option<Layout> {
     let end = raw[start..].find(';').map_or(raw.len(), |end| start + end);
     if end == start {
         return None;

@@ -1,6 +1,6 @@
 //! Queries and names in paths.
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequestParts, Path, Query, RawPathParams};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -53,10 +53,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathOf<T>, Problem> {
+        if let Ok(Path(of)) = Path::from_request_parts(parts, state).await {
+            return Ok(PathOf(of));
+        }
         // What is no number names nothing, like a number that is not there.
-        let path = Path::<T>::from_request_parts(parts, state).await;
-        path.map(|path| PathOf(path.0))
-            .map_err(|rejection| Problem::new(Slug::NotFound, rejection.body_text()))
+        let given = RawPathParams::from_request_parts(parts, state).await;
+        let given = given.iter().flatten().map(|(_, value)| value);
+        let given = given.collect::<Vec<_>>().join("/");
+        let detail = format!("there is no {given} here; expected a number");
+        Err(Problem::new(Slug::NotFound, detail))
     }
 }
 

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -55,9 +55,7 @@ impl Way {
     fn unreachable(&self, error: &io::Error) -> Failure {
         let advice = match self {
             Way::Socket(_) => advice(error.kind()),
-            Way::Remote(Remote { tls: Some(_), .. }) if is_of_certificate(error) => {
-                " (--ca names the roots of its certificate)"
-            }
+            Way::Remote(Remote { tls: Some(_), .. }) => certificate_advice(error),
             Way::Remote(_) => "",
         };
         Failure::NoDaemon(format!("no daemon answers at {self}{advice}: {error}"))
@@ -88,9 +86,20 @@ fn advice(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-fn is_of_certificate(error: &io::Error) -> bool {
+/// What to do about a certificate that does not convince.
+fn certificate_advice(error: &io::Error) -> &'static str {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+    match inner {
+        // A root may sign others, and stand for no host itself (RFC 5280 section 4.2.1.9).
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+        {
+            " (its certificate is a CA's, as `openssl req -x509` makes them; it must have one with \
+             basicConstraints=CA:FALSE)"
+        }
+        Some(rustls::Error::InvalidCertificate(_)) => " (--ca names the roots of its certificate)",
+        _ => "",
+    }
 }
 
 /// TLS 1.2 or 1.3 with peers whose certificate one of the roots in the file has signed; without a

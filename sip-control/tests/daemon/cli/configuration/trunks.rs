@@ -139,6 +139,14 @@ fn credentials_go_in_and_never_come_out() {
             .done()
             .contains("password = \"geheim\"")
     );
+    // A trunk without a domain has no realm of its own.
+    edge.ask("trunk create other acl=127.0.0.7").done();
+    let add = "trunk credential add other dave --password-file -";
+    let error = edge.tell(add, "geheim\n").failed(6);
+    assert!(error.contains("auth_realm"), "{error}");
+    edge.tell(&format!("{add} --realm edge"), "geheim\n").done();
+    assert!(edge.both("trunk credential list other").contains("dave"));
+    edge.ask("trunk credential remove other dave").done();
     let missing = edge.ask("trunk credential add pbx carol").failed(2);
     assert!(missing.contains("--password-file"), "{missing}");
 }

@@ -1,5 +1,6 @@
 //! The configuration as a file, and the daemon as a whole.
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::{Value, json};
 
 use super::super::{ask, run};
@@ -116,4 +117,32 @@ fn a_daemon_is_asked_over_tls_and_its_certificate_is_checked() {
     run(&format!("token list {away} --ca {}", place("ca.crt"))).failed(4);
     daemon.directory().write("token", "tk_0_0");
     run(&format!("trunk list {away} --ca {}", place("ca.crt"))).failed(4);
+}
+
+#[test]
+fn a_certificate_that_is_also_a_ca_is_refused_with_what_to_do() {
+    let (edge, directory, api) = (Edge::new(), Directory::new(), free_port());
+    let more = format!(
+        "{IN_FILE}[api]\nlisten = \"127.0.0.1:{api}\"\ncertificate = \"DIR/self.crt\"\nkey = \"DIR/self.key\"\n"
+    );
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    directory.write("self.crt", &params.self_signed(&key).unwrap().pem());
+    directory.write("self.key", &key.serialize_pem());
+    edge.configure(&directory, &Authority::new(), &more);
+    let daemon = Daemon::start(directory);
+    let token = ask(
+        &daemon.directory().path("control.sock"),
+        "token create --role read",
+    );
+    daemon.directory().write("token", &token.done());
+    let place = |name: &str| daemon.directory().path(name).display().to_string();
+    let look = format!(
+        "trunk list --url https://127.0.0.1:{api} --token-file {} --ca {}",
+        place("token"),
+        place("self.crt")
+    );
+    let error = run(&look).failed(3);
+    assert!(error.contains("basicConstraints=CA:FALSE"), "{error}");
 }

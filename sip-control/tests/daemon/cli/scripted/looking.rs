@@ -108,13 +108,13 @@ fn drain_waits_until_no_call_is_left() {
     let api = Scripted::new([ok(json!({"on": true})), live(2), live(1), live(0)]);
     let ran = api.ask("drain on --wait");
     assert!(
-        ran.err.contains("2 calls are up") && ran.err.contains("1 calls are up"),
+        ran.err.contains("still up: 2") && ran.err.contains("still up: 1"),
         "{ran:?}"
     );
     assert_eq!(ran.done(), "drained: no call is left\n");
     let api = Scripted::new([ok(json!({"on": true})), live(2), live(2)]);
     let error = api.ask("drain on --wait --timeout 0s --json").failed(1);
-    assert!(error.contains("2 calls are still up"), "{error}");
+    assert!(error.contains("calls still up: 2"), "{error}");
 }
 
 #[test]
