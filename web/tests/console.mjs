@@ -85,6 +85,7 @@ step('ops_1: two origination URIs are added one at a time, with priority and wei
 step('a form with changes is not left by accident', async () => {
   await page.getByRole('link', { name: 'General', exact: true }).click();
   await page.getByRole('radio', { name: 'Disabled' }).check();
+  await page.getByText('Unsaved changes').waitFor();
   await browser.go('#/routes');
   await dialog().getByText('Leave without saving?').waitFor();
   await button('Stay').click();

@@ -18,7 +18,7 @@ const KEPT_UP: f64 = 0.98;
 /// A rate is too much when so many trials of it failed that the host did not disturb ...
 const UNDISTURBED_TRIALS: usize = 2;
 /// ... or so many whatever the host did.
-const TRIALS: usize = 6;
+const TRIALS: usize = 4;
 /// Until a rate is too much, each is so much more than the one before.
 const GROWTH: f64 = 1.5;
 /// What a fresh contender gets before its first trial.

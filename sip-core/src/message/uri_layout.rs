@@ -72,11 +72,7 @@ impl Layout {
     }
 }
 
-fn sip_uri(
-    raw: &str,
-    scheme: Scheme,
-    start: usize,
-) -> Option<(Layout, Option<WrittenHost<'_>>)> {
+fn sip_uri(raw: &str, scheme: Scheme, start: usize) -> Option<(Layout, Option<WrittenHost<'_>>)> {
     let mut uri = Layout::bare(scheme);
     let mut at = start;
     // An `@` can only end the user part: hosts, parameters and headers have it escaped. The user

@@ -177,15 +177,23 @@ fn what_a_worker_has_no_time_for_is_counted_and_it_recovers() {
     let mut edge = Edge::start_with(LabOptions::default(), |config| config.cpus = vec![1]);
     let mut call = secure_call(&mut edge, Host::Pbx);
     assert_eq!(one_way(&mut call, 3), 3, "{:?}", edge.verdicts());
-    let hog = Hog::on(1);
-    let packets: Vec<_> = (0..MORE_THAN_A_RING)
-        .map(|_| call.caller.next_packet())
-        .collect();
-    packets
-        .iter()
-        .for_each(|packet| call.caller.send_raw(packet));
-    drop(hog);
-    let verdicts = settled(&edge);
+    // The kernel leaves one part in twenty of each second to the worker: where others want the
+    // sender's CPU, it may be too slow for a ring to fill.
+    let mut verdicts = edge.verdicts();
+    for _ in 0..10 {
+        let packets: Vec<_> = (0..MORE_THAN_A_RING)
+            .map(|_| call.caller.next_packet())
+            .collect();
+        let hog = Hog::on(1);
+        packets
+            .iter()
+            .for_each(|packet| call.caller.send_raw(packet));
+        drop(hog);
+        verdicts = settled(&edge);
+        if verdicts.drop_xsk_full > 0 {
+            break;
+        }
+    }
     assert!(verdicts.drop_xsk_full > 0, "{verdicts:?}");
     std::thread::sleep(Duration::from_millis(200));
     call.callee.drain();

@@ -1,6 +1,6 @@
 // One object being edited: what is there, what one has made of it, and saving it against its version.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Problem, asProblem, request } from '../core/api';
 import { type Difference, differences, patchOf, withValue } from '../core/patch';
 import { setGuard } from '../core/route';
@@ -122,7 +122,8 @@ export function useEdit<T extends Settings>(subject: Subject<T>, fields: readonl
 
 /** Asks before one leaves a form that has changes. */
 export function useGuard(isDirty: boolean): void {
-  useEffect(() => {
+  // With the change itself: an ordinary effect comes after the next paint, and one could leave before it.
+  useLayoutEffect(() => {
     if (!isDirty) return;
     setGuard(() =>
       ask({
