@@ -28,8 +28,8 @@ pub(super) enum CredentialVerb {
         user: String,
         #[command(flatten)]
         secret: SecretArguments,
-        /// Realm that callers are challenged with (RFC 7616 section 3.3), from now on. Without one it is
-        /// the trunk's first domain.
+        /// Realm that callers are challenged with (RFC 7616 section 3.3) from now on. A trunk that never
+        /// got one uses its first domain.
         #[arg(long)]
         realm: Option<String>,
         #[command(flatten)]

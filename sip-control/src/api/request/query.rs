@@ -59,8 +59,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<
         // What is no number names nothing, like a number that is not there.
         let given = RawPathParams::from_request_parts(parts, state).await;
         let given = given.iter().flatten().map(|(_, value)| value);
-        let given = given.collect::<Vec<_>>().join("/");
-        let detail = format!("there is no {given} here; expected a number");
+        let detail = match given.collect::<Vec<_>>().join("/") {
+            given if given.is_empty() => "what the path names is not UTF-8".to_owned(),
+            given => format!("there is no {given} here; expected a number"),
+        };
         Err(Problem::new(Slug::NotFound, detail))
     }
 }

@@ -129,6 +129,12 @@ async fn what_is_not_there_is_a_problem_document_too() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(answer.problem(), "not_found", "{path}");
     }
+    for (path, said) in [("/flows/x", "no x here"), ("/trunks/%ff", "not UTF-8")] {
+        let answer = edge.get(path).await;
+        assert_eq!(answer.problem(), "not_found", "{path}");
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains(said), "{path}: {detail}");
+    }
     assert_eq!(edge.get("/calls/999").await.problem(), "no_such_call");
     let answer = edge.admin(ask("DELETE", "/health")).await;
     assert_eq!(answer.problem(), "method_not_allowed");
