@@ -173,17 +173,15 @@ impl Edge {
     /// Waits until the daemon's log says that.
     pub fn wait_for_log(&self, text: &str) -> Result<()> {
         let started = Instant::now();
-        loop {
-            let log = self.log();
-            if log.contains(text) {
-                return Ok(());
-            }
+        while !self.log().contains(text) {
             ensure!(
                 started.elapsed() < PATIENCE,
-                "the log does not say {text:?} after {PATIENCE:?}:\n{log}"
+                "the log does not say {text:?} after {PATIENCE:?}:\n{}",
+                self.log()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
     }
 
     pub fn control_socket(&self) -> PathBuf {

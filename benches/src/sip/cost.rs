@@ -36,8 +36,10 @@ struct Cost {
     post_dial: Histogram,
     /// Stretches that were made.
     made: usize,
-    /// Those of them that the host disturbed.
+    /// Those of them that were disturbed.
     disturbed: usize,
+    /// Calls that failed in stretches that do not count; one in those that do is an error.
+    failed_elsewhere: u64,
 }
 
 impl Cost {
@@ -85,8 +87,12 @@ pub fn measure(bench: &Bench<'_>) -> Result<Section> {
                 format!("stretches_disturbed{suffix}_{key}"),
                 cost.disturbed as f64,
             );
+            enter(
+                format!("failed_in_disturbed{suffix}_{key}"),
+                cost.failed_elsewhere as f64,
+            );
             lines.push(format!(
-                "{}, {}: {} us of CPU per call{}; 180 comes {} us later (p99 {} us); {} of {} seconds were disturbed",
+                "{}, {}: {} us of CPU per call{}; 180 comes {} us later (p99 {} us); {} of {} seconds were disturbed, {} calls failed in those left out",
                 scenario.name(),
                 who.name(),
                 short(*us),
@@ -94,7 +100,8 @@ pub fn measure(bench: &Bench<'_>) -> Result<Section> {
                 short(added[0]),
                 short(added[1]),
                 cost.disturbed,
-                cost.made
+                cost.made,
+                cost.failed_elsewhere
             ));
         }
         let ratio = us[0] / us[1];
@@ -168,12 +175,13 @@ fn steady(wanted: usize, mut stretch: impl FnMut() -> Result<Stretch>) -> Result
     }
     let (made, disturbed) = (all.len(), all.len() - undisturbed(&all));
     all.sort_by(|a, b| a.outcome.slowdown.0.total_cmp(&b.outcome.slowdown.0));
-    all.truncate(wanted);
+    let left_out = all.split_off(wanted.min(all.len()));
     let mut cost = Cost {
         by_process: Vec::new(),
         post_dial: Histogram::default(),
         disturbed,
         made,
+        failed_elsewhere: left_out.iter().map(|left| left.outcome.failed()).sum(),
     };
     let mut calls = 0;
     for Stretch { spent, outcome } in &all {
